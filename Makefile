@@ -1,0 +1,48 @@
+# Two commands are enough: `make demo` and `make test`. Everything local lies in .venv and $ARB_HOME.
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export ARB_HOME ?= .arb
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test ui bench lock clean
+.DEFAULT_GOAL := demo
+
+# A stamp a layer: the second call finds it and installs nothing.
+$(VENV)/.base: requirements/base.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing the pinned packages into $(VENV) (a minute or two, once) ..."
+	@$(BIN)/pip install --quiet --require-hashes -r requirements/base.lock
+	@$(BIN)/python -m arb_pipelines.link
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.lock $(VENV)/.base
+	@$(BIN)/pip install --quiet --require-hashes -r requirements/dev.lock
+	@touch $@
+
+.venv-bench/.peers: requirements/bench.lock
+	@test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
+	@echo "installing the benchmarks' peers into .venv-bench ..."
+	@.venv-bench/bin/pip install --quiet --require-hashes -r requirements/bench.lock
+	@touch $@
+
+demo: $(VENV)/.base ## run the main job on generated books
+	@$(BIN)/arb demo
+
+ui: $(VENV)/.base ## Dagster on http://127.0.0.1:3000
+	@$(BIN)/arb ui
+
+test: $(VENV)/.dev ## lint, types, import rules, tests
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python -m pytest -n auto --dist loadgroup
+
+bench: $(VENV)/.base .venv-bench/.peers ## benchmarks against their peers; writes build/bench.json
+	@$(BIN)/python -m bench
+
+clean:
+	rm -rf $(VENV) .venv-bench build

@@ -1,0 +1,68 @@
+"""Time as integer nanoseconds since the Unix epoch, UTC.
+
+Conversions between nanoseconds, days and text live here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+
+from arb_pipelines.errors import ConfigError
+
+NS_PER_MS = 1_000_000
+NS_PER_S = 1_000_000_000
+NS_PER_DAY = 86_400 * NS_PER_S
+_EPOCH = date(1970, 1, 1)
+
+
+def now_ns() -> int:
+    """Wall-clock time in nanoseconds."""
+    return time.time_ns()
+
+
+def day_of(ts_ns: int) -> date:
+    """UTC day that holds ``ts_ns``."""
+    return _EPOCH + timedelta(days=ts_ns // NS_PER_DAY)
+
+
+def day_start_ns(day: date) -> int:
+    """First nanosecond of ``day``, UTC."""
+    return (day - _EPOCH).days * NS_PER_DAY
+
+
+def iso(ts_ns: int) -> str:
+    """RFC 3339 text of ``ts_ns`` with all nine digits of the second."""
+    seconds, ns = divmod(ts_ns, NS_PER_S)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{ns:09d}Z"
+
+
+def parse_day(text: str) -> date:
+    """Read ``YYYY-MM-DD``.
+
+    Raises:
+        ConfigError: the text is not such a day.
+    """
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f"{text!r} is not a day; write YYYY-MM-DD") from None
+
+
+def parse_days(text: str) -> list[date]:
+    """Read one day or an inclusive range ``YYYY-MM-DD..YYYY-MM-DD``, in order.
+
+    Raises:
+        ConfigError: a day does not parse, or the range runs backwards.
+    """
+    first, _, last = text.partition("..")
+    start, end = parse_day(first), parse_day(last or first)
+    if end < start:
+        raise ConfigError(f"the range {text} runs backwards")
+    return list(_days(start, end))
+
+
+def _days(start: date, end: date) -> Iterator[date]:
+    for offset in range((end - start).days + 1):
+        yield start + timedelta(days=offset)

@@ -1,0 +1,35 @@
+"""Structured logging: constant event names, facts as key-value pairs, on stderr.
+
+Standard output belongs to a command's result; nothing is logged there.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import structlog
+
+from arb_pipelines.settings import Settings
+
+
+def configure(settings: Settings) -> None:
+    """Send structlog's events to stderr, as text or JSON, from ``log_level`` upwards."""
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer()
+        if settings.log_json
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.getLevelNamesMapping()[settings.log_level.upper()]
+        ),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+    )

@@ -1,0 +1,69 @@
+"""Settings of one installation, read from the environment and from ``.env``.
+
+The only module that reads the environment. A strategy's parameters do not
+belong here: they live in its YAML file.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from arb_pipelines.errors import ConfigError
+
+
+class Settings(BaseSettings):
+    """Where things are and how much of the machine to use. Every field is ``ARB_<NAME>``."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ARB_", env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True
+    )
+
+    home: Path = Field(Path(".arb"), description="Folder of everything local.")
+    lake_catalog: SecretStr | None = Field(
+        None,
+        description="Catalog of the lake: unset for the embedded SQLite catalog, or a Postgres "
+        "connection string such as 'postgres:dbname=lake host=db user=arb'.",
+    )
+    lake_data: str | None = Field(
+        None, description="Folder or object store of the lake's Parquet files; default home/lake."
+    )
+    lake_memory: str = Field("3GB", description="Most memory one DuckDB connection uses.")
+    lake_threads: int | None = Field(None, ge=1, description="DuckDB threads; default all cores.")
+    tardis_url: str = Field(
+        "https://datasets.tardis.dev/v1", description="Base address of Tardis's CSV files."
+    )
+    tardis_api_key: SecretStr | None = Field(
+        None, description="Tardis key; without one only the first day of a month is served."
+    )
+    strategies: Path = Field(Path("strategies"), description="Folder of the strategy files.")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_json: bool = Field(False, description="Log lines as JSON instead of text.")
+
+    @cached_property
+    def root(self) -> Path:
+        """``home`` as an absolute path."""
+        return self.home.expanduser().absolute()
+
+    @property
+    def landing(self) -> Path:
+        """Folder in which new recordings are dropped: ``<venue>/<format>/<file>``."""
+        return self.root / "landing"
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the settings.
+
+    Raises:
+        ConfigError: a variable does not parse; the message names it.
+    """
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "ARB_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise ConfigError(first["msg"], source=name) from None
