@@ -15,7 +15,7 @@ $(VENV)/.base: requirements/base.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing the pinned packages into $(VENV) (a minute or two, once) ..."
 	@$(BIN)/pip install --quiet --require-hashes -r requirements/base.lock
-	@$(BIN)/python -m arb_pipelines.link
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.lock $(VENV)/.base
@@ -43,6 +43,12 @@ test: $(VENV)/.dev ## lint, types, import rules, tests
 
 bench: $(VENV)/.base .venv-bench/.peers ## benchmarks against their peers; writes build/bench.json
 	@$(BIN)/python -m bench
+
+lock: ## resolve the dependencies anew (needs uv)
+	@for name in base dev bench; do \
+	  case $$name in base) what="pyproject.toml --group build";; dev) what="pyproject.toml --group build --group dev -c requirements/base.lock";; bench) what="--group bench";; esac; \
+	  uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --no-strip-extras --quiet $$what -o requirements/$$name.lock || exit 1; \
+	done
 
 clean:
 	rm -rf $(VENV) .venv-bench build

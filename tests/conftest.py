@@ -1,0 +1,35 @@
+"""Fixtures shared by every test: a home of its own, a lake in it, the real recordings."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from arb_pipelines.lake.store import Lake
+from arb_pipelines.settings import Settings, load_settings
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings of a fresh ARB_HOME that no other test touches."""
+    monkeypatch.setenv("ARB_HOME", str(tmp_path / "home"))
+    return load_settings()
+
+
+@pytest.fixture
+def lake(home: Settings) -> Lake:
+    """An empty lake in ``home``."""
+    return Lake(home)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder of the recorded data; the test is skipped where it is absent."""
+    folder = Path(os.environ.get("ARB_REAL_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no recorded data at {folder}; set ARB_REAL_DATA to its folder")
+    return folder
