@@ -15,7 +15,7 @@ import typer
 from arb_pipelines.errors import ArbError
 
 #: One module a topic, in the order of `arb --help`.
-TOPICS = ("ingest", "generate", "download", "universe", "scan", "backtest", "sql", "maintain")
+TOPICS = ("demo", "generate", "download", "ingest", "universe", "scan", "backtest", "sql", "lake")
 
 app = typer.Typer(
     name="arb",
