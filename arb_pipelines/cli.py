@@ -9,8 +9,8 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-import click
 import typer
+from typer.exceptions import TyperException
 
 from arb_pipelines.errors import ArbError
 
@@ -37,16 +37,20 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         logs.configure(load_settings())
         code = app(arguments, standalone_mode=False)
-    except click.exceptions.Abort:
+    except (typer.Abort, KeyboardInterrupt):
         code = 130
-    except click.ClickException as error:
-        usage = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "arb"
-        sys.stderr.write(f"{usage}: {error.format_message()} (see {usage} --help)\n")
+    except TyperException as error:
+        command = getattr(getattr(error, "ctx", None), "command_path", "arb")
+        sys.stderr.write(f"{command}: {_one_line(error.format_message())} (see {command} --help)\n")
         code = 2
     except ArbError as error:
-        sys.stderr.write(f"arb: {' '.join(str(error).split())}\n")
+        sys.stderr.write(f"arb: {_one_line(str(error))}\n")
         code = 2
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 if __name__ == "__main__":
