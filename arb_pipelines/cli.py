@@ -15,16 +15,22 @@ from typer.exceptions import TyperException
 from arb_pipelines.errors import ArbError
 
 #: One module a topic, in the order of `arb --help`.
-TOPICS = ("demo", "generate", "download", "ingest", "universe", "scan", "backtest", "sql", "lake")
+TOPICS = ("demo", "generate", "download", "ingest", "universe", "scan", "backtest", "models", "sql", "lake")
 
 app = typer.Typer(
     name="arb",
-    help="Find, prove and run cycle arbitrage. Everything local lies in ARB_HOME (default .arb).",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@app.callback()
+def _root() -> None:
+    """Find, prove and run cycle arbitrage. Everything local lies in ARB_HOME (default .arb)."""
+
+
 for _topic in TOPICS:
     import_module(f"arb_pipelines.commands.{_topic}").register(app)
 
