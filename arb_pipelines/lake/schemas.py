@@ -66,7 +66,9 @@ class Table:
         """Polars schema in column order."""
         return {column.name: _POLARS[column.type] for column in self.columns}
 
-    def frame(self, data: Mapping[str, object] | list[dict[str, object]] | None = None) -> pl.DataFrame:
+    def frame(
+        self, data: Mapping[str, object] | list[dict[str, object]] | None = None
+    ) -> pl.DataFrame:
         """Build a frame of exactly this schema; ``None`` gives an empty one."""
         return pl.DataFrame(data if data is not None else {}, schema=self.polars, strict=False)
 
@@ -94,8 +96,18 @@ MARKETS = Table(
         Column("base_min_size", "DECIMAL(38,18)", "Smallest size, in base", nullable=True),
         Column("base_max_size", "DECIMAL(38,18)", "Largest size, in base", nullable=True),
         Column("min_funds", "DECIMAL(38,18)", "Smallest notional, in quote", nullable=True),
-        Column("taker_fee_bps", "DOUBLE", "Listed taker fee; NULL where the list has none", nullable=True),
-        Column("maker_fee_bps", "DOUBLE", "Listed maker fee; NULL where the list has none", nullable=True),
+        Column(
+            "taker_fee_bps",
+            "DOUBLE",
+            "Listed taker fee; NULL where the list has none",
+            nullable=True,
+        ),
+        Column(
+            "maker_fee_bps",
+            "DOUBLE",
+            "Listed maker fee; NULL where the list has none",
+            nullable=True,
+        ),
         Column("fee_side", "VARCHAR", "Where the fee is taken: 'quote' or 'received' currency"),
         Column("status", "VARCHAR", "'trading' or 'halted'"),
         Column("inferred", "BOOLEAN", "Taken from a recording, not from a list"),
@@ -130,7 +142,11 @@ CYCLE_LEGS = Table(
         Column("cycle_no", "INTEGER", "The cycle's position in the day's universe"),
         Column("leg_no", "SMALLINT", "Order in the cycle, from 0"),
         _SYMBOL,
-        Column("side", "VARCHAR", "'buy' (quote to base at the ask) or 'sell' (base to quote at the bid)"),
+        Column(
+            "side",
+            "VARCHAR",
+            "'buy' (quote to base at the ask) or 'sell' (base to quote at the bid)",
+        ),
         Column("from_currency", "VARCHAR", "Currency given"),
         Column("to_currency", "VARCHAR", "Currency received"),
     ),
@@ -154,9 +170,13 @@ BOOK_TOPS = Table(
     "one accepted state of a symbol's best bid and ask",
     (
         *_BOOK_HEAD,
-        Column("bid_px", "DOUBLE", "Best bid, quote per base; NULL on a one-sided book", nullable=True),
+        Column(
+            "bid_px", "DOUBLE", "Best bid, quote per base; NULL on a one-sided book", nullable=True
+        ),
         Column("bid_sz", "DOUBLE", "Size at the best bid, base", nullable=True),
-        Column("ask_px", "DOUBLE", "Best ask, quote per base; NULL on a one-sided book", nullable=True),
+        Column(
+            "ask_px", "DOUBLE", "Best ask, quote per base; NULL on a one-sided book", nullable=True
+        ),
         Column("ask_sz", "DOUBLE", "Size at the best ask, base", nullable=True),
         _SOURCE,
     ),
@@ -206,7 +226,9 @@ BOOK_GAPS = Table(
         Column("ts_recv", "BIGINT", "Receipt of the first update after the gap, ns"),
         Column("expected", "BIGINT", "Sequence number that should have come"),
         Column("got", "BIGINT", "Sequence number that came"),
-        Column("resynced_ts", "BIGINT", "When a snapshot healed it, ns; NULL if never", nullable=True),
+        Column(
+            "resynced_ts", "BIGINT", "When a snapshot healed it, ns; NULL if never", nullable=True
+        ),
     ),
     partition_by=("venue", "day"),
 )
@@ -239,16 +261,30 @@ OPPORTUNITIES = Table(
         _CYCLE,
         _START,
         Column("length", "SMALLINT", "Number of legs"),
-        Column("fee_bps", "DOUBLE", "Taker fee a leg; NULL when the markets' own fees were used", nullable=True),
+        Column(
+            "fee_bps",
+            "DOUBLE",
+            "Taker fee a leg; NULL when the markets' own fees were used",
+            nullable=True,
+        ),
         Column("threshold_bps", "DOUBLE", "Net edge that opens a life"),
         Column("ts_first", "BIGINT", "First update above the threshold, ns"),
         Column("ts_last", "BIGINT", "Last update above the threshold, ns"),
-        Column("ts_end", "BIGINT", "Update that ended it, ns; NULL if the day ended first", nullable=True),
+        Column(
+            "ts_end",
+            "BIGINT",
+            "Update that ended it, ns; NULL if the day ended first",
+            nullable=True,
+        ),
         Column("updates", "BIGINT", "Evaluations above the threshold"),
         Column("peak_gross_bps", "DOUBLE", "Gross edge at the peak, bps"),
         Column("peak_net_bps", "DOUBLE", "Greatest net edge, bps"),
         Column("ts_peak", "BIGINT", "When the greatest net edge was seen, ns"),
-        Column("top_size_start", "DOUBLE", "Input that the tops of the books carried at the peak, start currency"),
+        Column(
+            "top_size_start",
+            "DOUBLE",
+            "Input that the tops of the books carried at the peak, start currency",
+        ),
     ),
     partition_by=("venue", "day"),
     key=("venue", "day", "opportunity_no"),
@@ -261,7 +297,11 @@ RUNS = Table(
         Column("run_id", "VARCHAR", "UUID, or the Dagster run id"),
         Column("task", "VARCHAR", "What ran: ingest, universe, scan, backtest, …"),
         Column("partition", "VARCHAR", "Partition it was for, such as 'binance|2025-08-31'"),
-        Column("lake_snapshot", "BIGINT", "Snapshot of the lake it read; read it again AT (VERSION => n)"),
+        Column(
+            "lake_snapshot",
+            "BIGINT",
+            "Snapshot of the lake it read; read it again AT (VERSION => n)",
+        ),
         Column("ts_started", "BIGINT", "ns"),
         Column("ts_ended", "BIGINT", "ns"),
         Column("params", "VARCHAR", "JSON of the parameters"),

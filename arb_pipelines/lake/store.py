@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import duckdb
 import filelock
@@ -26,7 +26,7 @@ from arb_pipelines.lake.schemas import TABLES, Table
 from arb_pipelines.settings import Settings
 
 T = TypeVar("T")
-Rows = pl.DataFrame | pa.Table | pa.RecordBatchReader | duckdb.DuckDBPyRelation
+Rows: TypeAlias = pl.DataFrame | pa.Table | pa.RecordBatchReader | duckdb.DuckDBPyRelation
 
 _CONFLICTS = ("database is locked", "conflict", "could not serialize", "deadlock", "try again")
 
@@ -34,7 +34,9 @@ _CONFLICTS = ("database is locked", "conflict", "could not serialize", "deadlock
 def extension(name: str) -> Path:
     """Path of a signed DuckDB extension that came as a wheel; nothing is downloaded."""
     package = import_module(f"duckdb_extension_{name}")
-    found = sorted(Path(package.__path__[0]).glob(f"extensions/v{duckdb.__version__}/*.duckdb_extension"))
+    found = sorted(
+        Path(package.__path__[0]).glob(f"extensions/v{duckdb.__version__}/*.duckdb_extension")
+    )
     if not found:
         raise ConfigError(
             f"extension {name} for DuckDB {duckdb.__version__} is not installed; run make again"
@@ -55,7 +57,9 @@ class Transaction:
         in the partition. The rows go in by column name.
         """
         if set(keys) != set(table.partition_by):
-            raise ConfigError(f"{table.name} is replaced by {table.partition_by}, not {tuple(keys)}")
+            raise ConfigError(
+                f"{table.name} is replaced by {table.partition_by}, not {tuple(keys)}"
+            )
         where = " AND ".join(f"{name} = ?" for name in keys)
         self.connection.execute(f"DELETE FROM {table.name} WHERE {where}", list(keys.values()))
         return self.append(table, rows)
@@ -71,6 +75,19 @@ class Transaction:
         finally:
             self.connection.unregister("incoming")
         return int(done[0]) if done else 0
+
+    def upsert(self, table: Table, rows: pl.DataFrame) -> int:
+        """Add ``rows``, replacing those of the same ``table.key``; return how many came in.
+
+        For tables that grow by a few rows at a time.
+        """
+        self.connection.register("incoming", rows)
+        try:
+            same = " AND ".join(f"{table.name}.{name} = incoming.{name}" for name in table.key)
+            self.connection.execute(f"DELETE FROM {table.name} USING incoming WHERE {same}")
+        finally:
+            self.connection.unregister("incoming")
+        return self.append(table, rows)
 
 
 class Lake:
