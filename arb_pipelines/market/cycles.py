@@ -1,0 +1,188 @@
+"""Cycles of a venue: which there are, and how one is named.
+
+A cycle is a closed directed walk that meets no currency twice. The set of them
+is held in arrays; what a cycle is worth is the scanner's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numba import njit
+
+from arb_pipelines.errors import ConfigError, DataError
+from arb_pipelines.market.cycle_walk import MAX_LENGTH, Int8, count_cycles, list_cycles
+from arb_pipelines.market.graph import BUY, SELL, Graph, Int32, build_graph
+from arb_pipelines.market.inference import KNOWN_QUOTES
+from arb_pipelines.market.symbols import Market, Status
+
+__all__ = ["BUY", "SELL", "CycleSet", "find_cycles", "index_cycles", "walk_cycles"]
+
+MIN_LENGTH = 3
+MAX_CYCLES = 10_000_000
+_SIDES = ("buy", "sell")
+
+
+@dataclass(frozen=True, slots=True)
+class CycleSet:
+    """Directed cycles, shorter ones first, over the symbols that lie on one of them.
+
+    ``symbols`` and ``currencies`` are sorted; their indices are used everywhere.
+    ``leg_symbol`` and ``leg_side`` have shape ``(n, max_length)``: a leg buys
+    (``BUY``, quote to base at the ask) or sells (``SELL``, base to quote at the
+    bid); beyond a cycle's last leg both are -1. ``length`` and ``start`` (a
+    currency) have shape ``(n,)``. The cycles through symbol ``s``, rising, are
+    ``through[through_ptr[s]:through_ptr[s + 1]]``.
+    """
+
+    symbols: tuple[str, ...]
+    currencies: tuple[str, ...]
+    leg_symbol: Int32
+    leg_side: Int8
+    length: Int8
+    start: Int32
+    through_ptr: Int32
+    through: Int32
+
+    def __len__(self) -> int:
+        return len(self.length)
+
+    def key(self, i: int) -> str:
+        """Legs of cycle ``i``: ``BTC-USDT:buy>ETH-BTC:buy>ETH-USDT:sell``."""
+        return ">".join(f"{symbol}:{_SIDES[side]}" for symbol, side in self._legs(i))
+
+    def path(self, i: int) -> str:
+        """Currencies of cycle ``i``: ``USDT>BTC>ETH>USDT``."""
+        path = [self.currencies[self.start[i]]]
+        for symbol, side in self._legs(i):
+            base, _, quote = symbol.partition("-")
+            path.append(base if side == BUY else quote)
+        return ">".join(path)
+
+    def _legs(self, i: int) -> list[tuple[str, int]]:
+        legs = range(self.length[i])
+        return [(self.symbols[self.leg_symbol[i, k]], int(self.leg_side[i, k])) for k in legs]
+
+
+def find_cycles(
+    markets: Sequence[Market],
+    *,
+    start: Sequence[str] | None,
+    min_length: int = 3,
+    max_length: int = 3,
+    limit: int = MAX_CYCLES,
+) -> CycleSet:
+    """Find every directed cycle of ``min_length`` to ``max_length`` legs, each once.
+
+    With ``start`` only cycles through one of those currencies count, and each
+    begins at the first of the list that it contains. With ``None`` all count,
+    and each begins at the first of ``KNOWN_QUOTES`` that it contains, else at
+    the first by name: that depends on the cycle alone, so it keeps its key when
+    the list changes. Two symbols between the same currencies make two cycles.
+    Halted symbols make none. The result does not depend on the order of
+    ``markets``.
+
+    Raises:
+        ConfigError: lengths outside 3 to 5, or more than ``limit`` cycles,
+            which is found out before they are listed.
+        DataError: a symbol stands twice among the trading ones.
+    """
+    trading = sorted(
+        (market for market in markets if market.status is Status.TRADING),
+        key=lambda market: market.symbol,
+    )
+    symbols = tuple(market.symbol for market in trading)
+    if len(set(symbols)) < len(symbols):
+        twice = next(one for one, two in pairwise(symbols) if one == two)
+        raise DataError(f"symbol {twice} stands twice in the list")
+    graph = build_graph([(market.base, market.quote) for market in trading])
+    legs = walk_cycles(
+        graph, start=start, min_length=min_length, max_length=max_length, limit=limit
+    )
+    return index_cycles(symbols, graph.currencies, *legs)
+
+
+def walk_cycles(
+    graph: Graph,
+    *,
+    start: Sequence[str] | None,
+    min_length: int = 3,
+    max_length: int = 3,
+    limit: int = MAX_CYCLES,
+) -> tuple[Int32, Int8, Int8, Int32]:
+    """List the cycles of ``graph``: ``leg_symbol, leg_side, length, start`` as in ``CycleSet``.
+
+    Raises:
+        ConfigError: as ``find_cycles``.
+    """
+    if not MIN_LENGTH <= min_length <= max_length <= MAX_LENGTH:
+        raise ConfigError(
+            f"cycle lengths {min_length} to {max_length} are not in {MIN_LENGTH} to {MAX_LENGTH}"
+        )
+    number = {currency: i for i, currency in enumerate(graph.currencies)}
+    first = [number[name] for name in (KNOWN_QUOTES if start is None else start) if name in number]
+    rank = np.arange(len(first), len(first) + len(number), dtype=np.int32)
+    rank[first] = np.arange(len(first))
+    roots = np.argsort(-np.diff(graph.ptr), kind="stable").astype(np.int32)
+    if start is not None:
+        roots = roots[np.isin(roots, first)]
+    edges = (graph.ptr, graph.to, graph.leg)
+    counts = count_cycles(*edges, roots, min_length, max_length, limit)
+    if counts.sum() > limit:
+        raise ConfigError(
+            f"there are more than {limit:,} cycles of {min_length} to {max_length} legs; "
+            "choose start currencies, a smaller greatest length, or a greater limit"
+        )
+    return list_cycles(*edges, roots, rank, min_length, max_length, counts)
+
+
+def index_cycles(
+    symbols: tuple[str, ...],
+    currencies: tuple[str, ...],
+    leg_symbol: Int32,
+    leg_side: Int8,
+    length: Int8,
+    start: Int32,
+) -> CycleSet:
+    """Make a set of listed cycles: leave out the symbols on none, index the rest.
+
+    ``symbols`` and ``currencies`` are sorted, and numbered by the arrays.
+    """
+    ptr, through = _through(leg_symbol, length, len(symbols))
+    used = np.diff(ptr) > 0
+    if not used.all():
+        renumbered = np.full(len(symbols) + 1, -1, np.int32)  # the last takes the -1 of no leg
+        renumbered[:-1][used] = np.arange(used.sum())
+        leg_symbol = renumbered[leg_symbol]
+        ptr = np.append(ptr[:-1][used], ptr[-1])
+        symbols = tuple(np.asarray(symbols, object)[used])
+    met = {currency for symbol in symbols for currency in symbol.split("-", 1)}
+    if len(met) < len(currencies):
+        kept = tuple(currency for currency in currencies if currency in met)
+        number = {currency: i for i, currency in enumerate(kept)}
+        renumbered = np.array([number.get(currency, -1) for currency in currencies], np.int32)
+        currencies, start = kept, renumbered[start]
+    return CycleSet(symbols, currencies, leg_symbol, leg_side, length, start, ptr, through)
+
+
+@njit(cache=True)
+def _through(leg_symbol: Int32, length: Int8, n_symbols: int) -> tuple[Int32, Int32]:
+    """CSR index from a symbol to the cycles through it, rising."""
+    ptr = np.zeros(n_symbols + 1, np.int32)
+    n = length.shape[0]
+    for i in range(n):
+        for k in range(length[i]):
+            ptr[leg_symbol[i, k] + 1] += 1
+    for s in range(n_symbols):
+        ptr[s + 1] += ptr[s]
+    free = ptr[:-1].copy()
+    through = np.empty(ptr[n_symbols], np.int32)
+    for i in range(n):
+        for k in range(length[i]):
+            s = leg_symbol[i, k]
+            through[free[s]] = i
+            free[s] += 1
+    return ptr, through
