@@ -38,6 +38,21 @@ def iso(ts_ns: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{ns:09d}Z"
 
 
+def parse_epoch_seconds(text: str) -> int:
+    """Read decimal seconds since the epoch (``'1619378326.3942132'``) exactly, as nanoseconds.
+
+    Digits beyond the ninth are dropped. Never goes through a float, which would
+    be off by up to 240 ns.
+
+    Raises:
+        ValueError: the text is not such a number.
+    """
+    whole, _, fraction = text.partition(".")
+    if not whole.isdecimal() or (fraction and not fraction.isdecimal()):
+        raise ValueError(f"{text!r} is not a number of seconds")
+    return int(whole) * NS_PER_S + int(f"{fraction:0<9.9}")
+
+
 def parse_day(text: str) -> date:
     """Read ``YYYY-MM-DD``.
 
