@@ -1,0 +1,214 @@
+"""What a strategy file may say: every parameter, its unit and its default.
+
+Reading the file, and naming the line of a mistake, is the part of ``strategy``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Any, Literal, Self
+
+import orjson
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+Bps = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Delay = Annotated[float, Field(ge=0, le=600_000, allow_inf_nan=False)]
+
+
+class _Section(BaseModel):
+    """A part of the file: unknown keys are refused, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Universe(_Section):
+    """Which cycles are traded."""
+
+    start: tuple[str, ...] = Field(min_length=1, description="Start currencies.")
+    min_length: int = Field(3, ge=3, le=5, description="Fewest legs of a cycle.")
+    max_length: int = Field(3, ge=3, le=5, description="Most legs of a cycle.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.min_length > self.max_length:
+            raise ValueError("min_length is greater than max_length")
+        return self
+
+
+class FixedFraction(_Section):
+    """Commit a share of the start currency's free balance to each cycle."""
+
+    mode: Literal["fixed_fraction"]
+    fraction: float = Field(gt=0, le=1, description="Share of the free balance.")
+
+
+class FixedAmount(_Section):
+    """Commit the same amount to each cycle, or what is free if that is less."""
+
+    mode: Literal["fixed_amount"]
+    amount: Positive = Field(description="Most input of a cycle, in its start currency.")
+
+
+class Constant(_Section):
+    """The same delay each time."""
+
+    distribution: Literal["constant"] = "constant"
+    ms: Delay
+
+
+class Uniform(_Section):
+    """Any delay between two bounds, all equally likely."""
+
+    distribution: Literal["uniform"]
+    low_ms: Delay
+    high_ms: Delay
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.low_ms > self.high_ms:
+            raise ValueError("low_ms is greater than high_ms")
+        return self
+
+
+class LogNormal(_Section):
+    """A right-skewed delay, given by its median and 99th percentile."""
+
+    distribution: Literal["lognormal"]
+    median_ms: Annotated[float, Field(gt=0, le=600_000)]
+    p99_ms: Annotated[float, Field(gt=0, le=600_000)]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.median_ms > self.p99_ms:
+            raise ValueError("median_ms is greater than p99_ms")
+        return self
+
+
+class Empirical(_Section):
+    """One of the delays measured in a live session, all equally likely."""
+
+    distribution: Literal["empirical"]
+    samples_ms: tuple[Delay, ...] = Field(min_length=1)
+
+
+def _bare_number(value: Any) -> Any:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return {"distribution": "constant", "ms": value}
+    return value
+
+
+Distribution = Annotated[
+    Annotated[Constant | Uniform | LogNormal | Empirical, Field(discriminator="distribution")],
+    BeforeValidator(_bare_number),
+]
+
+
+class Latency(_Section):
+    """Delays between seeing and doing. A bare number of milliseconds is a constant."""
+
+    decision_ms: Distribution = Field(
+        Constant(ms=1.0), description="From receipt of the update to the first order's departure."
+    )
+    leg_ms: Distribution = Field(
+        Constant(ms=20.0), description="From an order's departure to its fill being known."
+    )
+
+
+class Isolation(_Section):
+    """What two executions in flight may not share."""
+
+    triangle: bool = Field(True, description="The same set of symbols, in either direction.")
+    symbol: bool = Field(True, description="Any symbol.")
+    start_currency: bool = Field(False, description="The start currency.")
+
+
+class Unwind(_Section):
+    """How what an unfinished cycle left in hand is brought back to the start currency."""
+
+    max_slippage_bps: Bps = Field(
+        100.0, ge=0, lt=10_000, description="Price protection against the best price when sent."
+    )
+    max_orders: int = Field(6, ge=0, le=32, description="Most orders an execution may unwind with.")
+
+
+class Strategy(_Section):
+    """One strategy: what it trades, with how much, and under which rules."""
+
+    name: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", description="Names its rows in the lake."
+    )
+    exchange: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9_-]*$", description="Venue whose books it trades."
+    )
+    universe: Universe | None = Field(None, description="Cycles by start currency and length.")
+    trading_pairs: tuple[str, ...] | None = Field(
+        None, min_length=3, description="Symbols; instead of a universe, triangles among these."
+    )
+    trading_pairs_file: str | None = Field(
+        None, description="File of trading_pairs, one a line, # for comments; beside this file."
+    )
+    min_profit_bps: Bps = Field(
+        description="Least net edge, after fees: of a signal, of each further unit of size, and of "
+        "the whole after rounding."
+    )
+    max_slippage_bps: Bps = Field(
+        10.0,
+        ge=0,
+        lt=10_000,
+        description="Price protection of a leg against the best price when decided.",
+    )
+    capital_allocation: FixedFraction | FixedAmount = Field(
+        discriminator="mode", description="How much of the balance a cycle may use."
+    )
+    balances: dict[str, Positive] = Field(
+        min_length=1, description="Start currencies in hand at the beginning of each day."
+    )
+    fee_bps: float | None = Field(
+        None, ge=-100, lt=1_000, description="Taker fee a leg; unset for the markets' own."
+    )
+    latency: Latency = Field(Latency(), description="Delays of the execution model.")
+    slots: int = Field(1, ge=1, le=64, description="Most executions in flight.")
+    isolation: Isolation = Field(Isolation(), description="What executions may not share.")
+    cool_down_ms: Delay = Field(
+        0.0, description="Rest of a set of symbols after an execution on it has ended."
+    )
+    max_age_ms: Positive = Field(
+        1_000.0, description="A leg's book not updated for longer than this is stale."
+    )
+    unwind: Unwind = Field(Unwind(), description="What happens to residuals.")
+    seed: int = Field(0, ge=0, lt=2**63, description="Seed of the latency draws.")
+
+    @field_validator("balances", mode="after")
+    @classmethod
+    def _sorted(cls, balances: dict[str, float]) -> dict[str, float]:
+        return dict(sorted(balances.items()))
+
+    @model_validator(mode="after")
+    def _one_universe(self) -> Self:
+        if (self.universe is None) == (self.trading_pairs is None):
+            raise ValueError("give a universe, or trading_pairs or a trading_pairs_file")
+        missing = [c for c in self.start if c not in self.balances]
+        if missing:
+            raise ValueError(f"no balance for start currency {', '.join(missing)}")
+        return self
+
+    @property
+    def start(self) -> tuple[str, ...]:
+        """Start currencies: those of the universe, else those with a balance."""
+        return self.universe.start if self.universe else tuple(self.balances)
+
+    @property
+    def lengths(self) -> tuple[int, int]:
+        """Fewest and most legs of a cycle."""
+        return (self.universe.min_length, self.universe.max_length) if self.universe else (3, 3)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the parameters with defaults filled in.
+
+        Comments, order and layout of the file do not change it, nor does where
+        the pairs stand.
+        """
+        content = self.model_dump(mode="json", exclude={"trading_pairs_file"})
+        return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
