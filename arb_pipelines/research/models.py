@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from arb_pipelines.lake.models.checks import Check, CheckResult, check_of, checks_of, run_checks
-from arb_pipelines.lake.models.files import Model, load_audits, load_models
+from arb_pipelines.lake.models.files import load_audits, load_models
 from arb_pipelines.lake.models.fixtures import relation_columns, run_fixture
 from arb_pipelines.lake.models.runner import build_model
-from arb_pipelines.lake.store import Lake
+from arb_pipelines.lake.store import Lake, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +24,26 @@ class FixtureResult:
 def build_models(
     lake: Lake, partition: Mapping[str, object] | None = None
 ) -> dict[str, int | None]:
-    """Build the views and every table partitioned as ``partition``; without one, all tables whole.
+    """Build, in one transaction, the views and every table partitioned as ``partition``.
 
-    Returns the rows each table has in the partition, None for a view.
+    Without a partition all tables are rebuilt whole. Returns the rows that went
+    into each table, None for a view.
     """
-    return {
-        model.name: build_model(lake, model, partition if model.materialized == "table" else None)
+    wanted = [
+        model
         for model in load_models().values()
-        if model.materialized == "view" or _wanted(model, partition)
-    }
+        if model.materialized == "view"
+        or partition is None
+        or {*model.partition_by} == {*partition}
+    ]
+
+    def build(tx: Transaction) -> dict[str, int | None]:
+        return {
+            model.name: build_model(tx, model, None if model.materialized == "view" else partition)
+            for model in wanted
+        }
+
+    return lake.commit(build)
 
 
 def all_checks() -> list[Check]:
@@ -53,7 +64,3 @@ def try_models(
         for fixture in model.tests.fixtures
     ]
     return fixtures, run_checks(lake, all_checks(), partition)
-
-
-def _wanted(model: Model, partition: Mapping[str, object] | None) -> bool:
-    return partition is None or set(model.partition_by) == set(partition)

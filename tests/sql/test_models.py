@@ -120,9 +120,9 @@ def test_partition_is_replaced_and_others_stay(lake: Lake) -> None:
 
 def test_unchanged_view_makes_no_new_snapshot(lake: Lake) -> None:
     """Building an unchanged view again does not touch the catalog."""
-    build_model(lake, MODELS["stg_book_tops"])
+    lake.commit(lambda tx: build_model(tx, MODELS["stg_book_tops"]))
     before = lake.snapshot()
-    build_model(lake, MODELS["stg_book_tops"])
+    lake.commit(lambda tx: build_model(tx, MODELS["stg_book_tops"]))
     assert lake.snapshot() == before
 
 
@@ -130,9 +130,9 @@ def test_changed_columns_make_the_table_anew(lake: Lake, tmp_path: Path) -> None
     """A model that gained a column is rebuilt with it."""
     tops(lake, [("A-B", 1.0, 2.0)])
     write(tmp_path, "m", HEADER + "-- materialized: table\nselect symbol from book_tops")
-    build_model(lake, load_models(tmp_path)["m"])
+    lake.commit(lambda tx: build_model(tx, load_models(tmp_path)["m"]))
     write(tmp_path, "m", HEADER + "-- materialized: table\nselect symbol, bid_px from book_tops")
-    build_model(lake, load_models(tmp_path)["m"])
+    lake.commit(lambda tx: build_model(tx, load_models(tmp_path)["m"]))
     assert lake.query("SELECT * FROM m").rows() == [("A-B", 1.0)]
 
 
@@ -166,7 +166,7 @@ def test_each_kind_of_test_can_fail(lake: Lake, tmp_path: Path) -> None:
     )
     write(tmp_path, "m", sql, tests)
     model = load_models(tmp_path)["m"]
-    build_model(lake, model)
+    lake.commit(lambda tx: build_model(tx, model))
     assert [result.bad for result in run_checks(lake, checks_of(model))] == [1, 2, 1, 2, 1]
 
 

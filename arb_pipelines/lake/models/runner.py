@@ -9,13 +9,13 @@ import duckdb
 
 from arb_pipelines.errors import ConfigError
 from arb_pipelines.lake.models.files import Model
-from arb_pipelines.lake.store import Lake, Transaction
+from arb_pipelines.lake.store import Transaction
 
 
 def build_model(
-    lake: Lake, model: Model, partition: Mapping[str, object] | None = None
+    tx: Transaction, model: Model, partition: Mapping[str, object] | None = None
 ) -> int | None:
-    """Build one model and return the rows it has in ``partition`` (None for a view).
+    """Build one model and return the rows that went into ``partition`` (None for a view).
 
     Without a partition a table is rebuilt whole. What it reads must be there.
 
@@ -23,14 +23,14 @@ def build_model(
         ConfigError: ``partition`` names other columns than the model's own.
     """
     if model.materialized == "view":
-        lake.commit(lambda tx: _define(tx, model))
+        _define(tx, model)
         return None
     if partition is not None and set(partition) != set(model.partition_by):
         raise ConfigError(
             f"{model.name} is partitioned by {', '.join(model.partition_by)}, "
             f"not {', '.join(partition)}"
         )
-    return lake.commit(lambda tx: _fill(tx, model, partition))
+    return _fill(tx, model, partition)
 
 
 def _define(tx: Transaction, model: Model) -> None:
