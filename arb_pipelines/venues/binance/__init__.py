@@ -1,0 +1,1 @@
+"""Binance: its formats and nothing else's."""

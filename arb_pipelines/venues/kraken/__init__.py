@@ -1,0 +1,1 @@
+"""Kraken: its formats and nothing else's."""

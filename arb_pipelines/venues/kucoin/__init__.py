@@ -1,0 +1,1 @@
+"""KuCoin: its formats and nothing else's."""

@@ -1,0 +1,1 @@
+"""OKX: its formats and nothing else's."""
