@@ -1,0 +1,190 @@
+"""Write a recording so that a kill at any moment leaves all that was flushed readable."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+import orjson
+import zstandard
+
+from arb_pipelines.clock import NS_PER_S
+from arb_pipelines.errors import ConfigError, DataError
+from arb_pipelines.lake.recording.format import (
+    BookState,
+    Header,
+    SymbolList,
+    decode_header,
+    encode_header,
+    encode_state,
+    encode_symbol_list,
+)
+from arb_pipelines.lake.recording.frames import CorruptError, Frames
+
+
+class RecordingWriter:
+    """Append book states to one recording; a context manager.
+
+    Each flush compresses what was buffered into one whole Zstandard frame with
+    a checksum, so a reader sees every flush that reached the file and at worst
+    one torn tail. A flush happens when ``flush_bytes`` of text are buffered,
+    when ``flush_ns`` of receive time have passed (None: never), and when
+    ``flush`` is called: a live recorder calls it on a timer too, since a quiet
+    feed passes no time. With ``fsync`` a flush also survives a power cut.
+
+    An existing recording of the same venue is continued: a torn tail is cut
+    off, and a new header line tells the symbols of this session.
+
+    Raises:
+        ConfigError: another process is writing this file.
+        DataError: the existing file is no recording, is damaged, or is of
+            another venue.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        header: Header,
+        *,
+        symbol_list: SymbolList | None = None,
+        flush_bytes: int = 1 << 20,
+        flush_ns: int | None = NS_PER_S,
+        fsync: bool = True,
+        level: int = 3,
+    ) -> None:
+        self.path = path
+        self.states = 0
+        self._flush_bytes, self._flush_ns, self._fsync = flush_bytes, flush_ns, fsync
+        self._compressor = zstandard.ZstdCompressor(level=level, write_checksum=True)
+        self._lines: list[bytes] = []
+        self._buffered = 0
+        self._first_ts: int | None = None
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file: BinaryIO = path.open("a+b", buffering=0)
+        try:
+            _lock(self._file, path)
+            self._resume(header)
+            self._append(encode_header(header))
+            if symbol_list is not None:
+                self._append(encode_symbol_list(symbol_list))
+            self.flush()
+            if fsync:
+                _sync_folder(path.parent)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def write(self, state: BookState) -> None:
+        """Buffer one state, and flush when it is time."""
+        self._append(encode_state(state))
+        self.states += 1
+        if self._first_ts is None:
+            self._first_ts = state.ts_recv
+        waited = state.ts_recv - self._first_ts
+        due = self._flush_ns is not None and waited >= self._flush_ns
+        if due or self._buffered >= self._flush_bytes:
+            self.flush()
+
+    def write_lines(self, lines: Iterable[bytes]) -> None:
+        """Append encoded states, each text one or more whole book lines ending in a newline."""
+        for text in lines:
+            self._append(text)
+            self.states += text.count(b"\n")
+            if self._buffered >= self._flush_bytes:
+                self.flush()
+
+    def flush(self) -> None:
+        """Bring everything buffered into the file as one frame."""
+        if not self._lines:
+            return
+        frame = memoryview(self._compressor.compress(b"".join(self._lines)))
+        self._lines, self._buffered, self._first_ts = [], 0, None
+        while frame:
+            frame = frame[self._file.write(frame) :]
+        if self._fsync:
+            os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Flush and close; closing twice is no error."""
+        if not self._file.closed:
+            try:
+                self.flush()
+            finally:
+                self._file.close()
+
+    def _append(self, line: bytes) -> None:
+        self._lines.append(line)
+        self._buffered += len(line)
+
+    def _resume(self, header: Header) -> None:
+        """Check what the file already holds and cut off a torn tail."""
+        self._file.seek(0)
+        frames = Frames(self._file)
+        first: list[bytes] = []
+        first_ended = False
+        try:
+            for part, ends_frame in frames.parts():
+                if not first_ended:
+                    first.append(part)
+                    first_ended = ends_frame
+        except CorruptError as error:
+            raise DataError(f"cannot be continued: {error}", source=str(self.path)) from None
+        if first:
+            _expect_recording(first, first_ended, header.venue, self.path)
+        self._file.truncate(frames.whole_end)
+
+
+def _expect_recording(frame: list[bytes], whole: bool, venue: str, path: Path) -> None:
+    """Refuse a file whose first frame is not that of a recording of ``venue``.
+
+    A torn first frame is what a writer killed at its very start leaves; it holds
+    no states, so one that does is somebody else's file and is not cut off.
+    """
+    decompressor = zstandard.ZstdDecompressor().decompressobj()
+    try:
+        text = b"".join(decompressor.decompress(part) for part in frame)
+        if not whole:
+            if b'\n{"s":' in text:
+                raise ValueError("its only frame is torn")
+            return
+        header = decode_header(orjson.loads(text.partition(b"\n")[0]))
+    except (ValueError, zstandard.ZstdError) as error:
+        raise DataError(f"cannot be continued: {error}", source=str(path)) from None
+    if header is None or header.venue != venue:
+        found = "no header" if header is None else f"the venue {header.venue!r}"
+        raise DataError(f"cannot be continued for {venue!r}: it has {found}", source=str(path))
+
+
+def _lock(file: BinaryIO, path: Path) -> None:
+    """Keep a second writer out for as long as the file is open; readers are not affected."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise ConfigError(
+            "another process is recording into this file; stop it or choose another file",
+            source=str(path),
+        ) from None
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the file's name itself survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
