@@ -1,0 +1,161 @@
+"""One leg as an order: its price limit, whether the venue would take it, what it fills.
+
+An order is immediate-or-cancel with a price limit. A sell carries a size in base
+currency; a buy carries funds in quote currency, and buys as much as they pay for.
+``fill`` is the venue's arithmetic on given levels: a plan calls it with the levels
+as they are seen, a backtest with the levels the order meets.
+
+Levels are two arrays, prices from the best and sizes in base; a price that is not
+above zero (NaN included) ends them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from numba import njit
+
+from arb_pipelines.market.graph import BUY
+from arb_pipelines.market.rounding import ceil_to, floor_to
+from arb_pipelines.trading.terms import Floats, Terms
+
+#: Share of an order that may be left over without the fill counting as short: float64 noise.
+SHORT_EPSILON = 1e-9
+
+
+class Fill(NamedTuple):
+    """What an order came to. ``spent`` and ``received`` are in the leg's two currencies.
+
+    ``size`` is the base traded, ``funds`` its value in quote before fees.
+    ``short`` tells that levels within the limit ran out before the order did.
+    """
+
+    size: float
+    funds: float
+    spent: float
+    received: float
+    short: bool
+
+
+@njit(cache=True)
+def limit_price(terms: Terms, symbol: int, side: int, best: float, max_slippage: float) -> float:
+    """Worst price accepted, ``max_slippage`` (a fraction) beyond ``best``.
+
+    A buy's limit rounds down to the price step and a sell's up, both towards
+    safety, but never to the far side of ``best``.
+    """
+    if side == BUY:
+        return max(best, floor_to(best * (1.0 + max_slippage), terms.price_step[symbol]))
+    return min(best, ceil_to(best * (1.0 - max_slippage), terms.price_step[symbol]))
+
+
+@njit(cache=True)
+def net_rate(terms: Terms, symbol: int, side: int, price: float) -> float:
+    """Units received for one unit given at ``price``, after the fee; 0 without a price."""
+    if not price > 0.0:
+        return 0.0
+    fee: float = terms.fee[symbol]
+    if side == BUY:
+        if terms.fee_on_quote[symbol]:
+            return 1.0 / (price * (1.0 + fee))
+        return (1.0 - fee) / price
+    return price * (1.0 - fee)
+
+
+@njit(cache=True)
+def order_amount(terms: Terms, symbol: int, side: int, amount: float, best: float) -> float:
+    """Round what is in hand to an order the venue takes; 0 if it takes none.
+
+    ``amount`` is in the currency given. The answer is a sell's size, or the
+    funds a buy may pay for base currency, its fee on top of them left out.
+    ``best`` values it against the minimum and maximum.
+    """
+    if side == BUY:
+        if terms.fee_on_quote[symbol]:
+            amount = amount / (1.0 + terms.fee[symbol])
+        most = terms.max_size[symbol]
+        if most > 0.0:
+            amount = min(amount, most * best)
+        funds = floor_to(amount, terms.funds_step[symbol])
+        size = floor_to(funds / best, terms.base_step[symbol])
+    else:
+        most = terms.max_size[symbol]
+        size = floor_to(min(amount, most) if most > 0.0 else amount, terms.base_step[symbol])
+        funds = size * best
+    if size <= 0.0 or size < terms.min_size[symbol] or funds < terms.min_funds[symbol]:
+        return 0.0
+    return funds if side == BUY else size
+
+
+@njit(cache=True)
+def value_at(px: Floats, sz: Floats, size: float) -> float:
+    """Value in quote of ``size`` taken from the levels; beyond the last, at the last price."""
+    value = 0.0
+    last = 0.0
+    left = size
+    for i in range(px.shape[0]):
+        if left <= 0.0 or not px[i] > 0.0:
+            break
+        last = px[i]
+        part = min(left, sz[i])
+        value += part * last
+        left -= part
+    if left > 0.0:
+        value += left * last
+    return value
+
+
+@njit(cache=True)
+def fill(
+    terms: Terms,
+    symbol: int,
+    side: int,
+    order: float,
+    limit: float,
+    available: float,
+    px: Floats,
+    sz: Floats,
+) -> Fill:
+    """Fill an ``order`` (as ``order_amount`` gives it) from levels no worse than ``limit``.
+
+    The size traded rounds down to the base step. ``available`` bounds what is
+    spent, so that rounding noise never spends what is not there.
+    """
+    size = 0.0
+    left = order
+    for i in range(px.shape[0]):
+        price = px[i]
+        if left <= 0.0 or not price > 0.0:
+            break
+        if (price > limit) if side == BUY else (price < limit):
+            break
+        if side == BUY:
+            part = min(left / price, sz[i])
+            left -= part * price
+        else:
+            part = min(left, sz[i])
+            left -= part
+        size += part
+    short = left > SHORT_EPSILON * order
+    size = floor_to(size, terms.base_step[symbol])
+    if size <= 0.0:
+        return Fill(0.0, 0.0, 0.0, 0.0, True)
+    funds = value_at(px, sz, size)
+    fee = terms.fee[symbol]
+    if side == BUY:
+        if terms.fee_on_quote[symbol]:
+            return Fill(size, funds, min(funds * (1.0 + fee), available), size, short)
+        return Fill(size, funds, min(funds, available), size * (1.0 - fee), short)
+    return Fill(size, funds, min(size, available), funds * (1.0 - fee), short)
+
+
+@njit(cache=True)
+def take(sz: Floats, taken: Floats, size: float) -> None:
+    """Add to ``taken`` what ``size`` takes of ``sz``, what was left of the levels, best first."""
+    left = size
+    for i in range(sz.shape[0]):
+        if left <= 0.0:
+            break
+        part = min(left, sz[i])
+        taken[i] += part
+        left -= part
