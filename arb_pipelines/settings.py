@@ -40,6 +40,9 @@ class Settings(BaseSettings):
     tardis_api_key: SecretStr | None = Field(
         None, description="Tardis key; without one only the first day of a month is served."
     )
+    max_cycles: int = Field(
+        10_000_000, ge=1, description="Most cycles one universe may hold; more is refused."
+    )
     strategies: Path = Field(Path("strategies"), description="Folder of the strategy files.")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_json: bool = Field(False, description="Log lines as JSON instead of text.")

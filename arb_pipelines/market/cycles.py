@@ -19,11 +19,11 @@ from arb_pipelines.market.graph import BUY, SELL, Graph, Int32, build_graph
 from arb_pipelines.market.inference import KNOWN_QUOTES
 from arb_pipelines.market.symbols import Market, Status
 
-__all__ = ["BUY", "SELL", "CycleSet", "find_cycles", "index_cycles", "walk_cycles"]
+__all__ = ["BUY", "SELL", "SIDES", "CycleSet", "find_cycles", "index_cycles", "walk_cycles"]
 
 MIN_LENGTH = 3
 MAX_CYCLES = 10_000_000
-_SIDES = ("buy", "sell")
+SIDES = ("buy", "sell")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class CycleSet:
 
     def key(self, i: int) -> str:
         """Legs of cycle ``i``: ``BTC-USDT:buy>ETH-BTC:buy>ETH-USDT:sell``."""
-        return ">".join(f"{symbol}:{_SIDES[side]}" for symbol, side in self._legs(i))
+        return ">".join(f"{symbol}:{SIDES[side]}" for symbol, side in self._legs(i))
 
     def path(self, i: int) -> str:
         """Currencies of cycle ``i``: ``USDT>BTC>ETH>USDT``."""
@@ -134,7 +134,7 @@ def walk_cycles(
     if counts.sum() > limit:
         raise ConfigError(
             f"there are more than {limit:,} cycles of {min_length} to {max_length} legs; "
-            "choose start currencies, a smaller greatest length, or a greater limit"
+            "choose start currencies, a smaller greatest length, or a greater limit (ARB_MAX_CYCLES)"
         )
     return list_cycles(*edges, roots, rank, min_length, max_length, counts)
 

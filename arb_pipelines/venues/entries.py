@@ -117,5 +117,13 @@ def entries(listed: object, name_field: str, source: str) -> Iterator[Entry]:
         yield Entry(fields, name, row, source)
 
 
+def not_a_list(document: object, expected: str, source: str) -> DataError:
+    """The refusal of an answer that is not ``expected``, with what it says instead."""
+    if not isinstance(document, dict):
+        return DataError(f"is not {expected} but {document!r:.60}", source=source)
+    said = {name: value for name, value in document.items() if not isinstance(value, list | dict)}
+    return DataError(f"is not {expected}; it says {said!r:.200}", source=source)
+
+
 def _shown(fields: Mapping[str, object], field: str) -> str:
     return repr(fields[field]) if field in fields else "missing"

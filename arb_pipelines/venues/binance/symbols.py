@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from arb_pipelines.errors import DataError
 from arb_pipelines.market.symbols import FeeSide, Market, Status
-from arb_pipelines.venues.entries import Entry, entries
+from arb_pipelines.venues.entries import Entry, entries, not_a_list
 
 VENUE = "binance"
 
@@ -34,7 +33,7 @@ def parse_symbols(document: object, source: str) -> list[Market]:
     Source: https://developers.binance.com/docs/binance-spot-api-docs/filters
     """
     if not isinstance(document, dict) or "symbols" not in document:
-        raise DataError(f"is not Binance's exchangeInfo but {document!r:.120}", source=source)
+        raise not_a_list(document, "Binance's exchangeInfo", source)
     return [_market(entry) for entry in entries(document["symbols"], "symbol", source)]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from arb_pipelines.errors import DataError
 from arb_pipelines.market.symbols import FeeSide, Market, Status
-from arb_pipelines.venues.entries import Entry
+from arb_pipelines.venues.entries import Entry, not_a_list
 
 VENUE = "kraken"
 _DARK = ".d"
@@ -34,7 +34,7 @@ def parse_symbols(document: object, source: str) -> list[Market]:
     """
     result = document.get("result") if isinstance(document, dict) else None
     if not isinstance(document, dict) or document.get("error") or not isinstance(result, dict):
-        raise DataError(f"is not Kraken's AssetPairs but {document!r:.120}", source=source)
+        raise not_a_list(document, "Kraken's AssetPairs", source)
     pairs = []
     for row, (name, fields) in enumerate(result.items()):
         if not isinstance(fields, dict):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from arb_pipelines.errors import DataError
 from arb_pipelines.market.symbols import FeeSide, Market, Status
-from arb_pipelines.venues.entries import Entry, entries
+from arb_pipelines.venues.entries import Entry, entries, not_a_list
 
 VENUE = "kucoin"
 _OK = "200000"
@@ -38,7 +37,7 @@ def parse_symbols(document: object, source: str) -> list[Market]:
     Source: https://www.kucoin.com/docs-new/rest/spot-trading/market-data/get-all-symbols
     """
     if not isinstance(document, dict) or document.get("code") != _OK:
-        raise DataError(f"is not KuCoin's symbol list but {document!r:.120}", source=source)
+        raise not_a_list(document, "KuCoin's symbol list", source)
     return [_market(entry) for entry in entries(document.get("data"), "symbol", source)]
 
 

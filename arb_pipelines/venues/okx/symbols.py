@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from arb_pipelines.errors import DataError
 from arb_pipelines.market.symbols import FeeSide, Market, Status
-from arb_pipelines.venues.entries import Entry, entries
+from arb_pipelines.venues.entries import Entry, entries, not_a_list
 
 VENUE = "okx"
 
@@ -26,7 +25,7 @@ def parse_symbols(document: object, source: str) -> list[Market]:
     Source: https://www.okx.com/docs-v5/en/#public-data-rest-api-get-instruments
     """
     if not isinstance(document, dict) or document.get("code") != "0":
-        raise DataError(f"is not OKX's list of instruments but {document!r:.120}", source=source)
+        raise not_a_list(document, "OKX's list of instruments", source)
     return [_market(entry) for entry in entries(document.get("data"), "instId", source)]
 
 
