@@ -134,7 +134,7 @@ def walk_cycles(
     if counts.sum() > limit:
         raise ConfigError(
             f"there are more than {limit:,} cycles of {min_length} to {max_length} legs; "
-            "choose start currencies, a smaller greatest length, or a greater limit (ARB_MAX_CYCLES)"
+            "choose start currencies or fewer legs, or raise ARB_MAX_CYCLES"
         )
     return list_cycles(*edges, roots, rank, min_length, max_length, counts)
 
