@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from arb_pipelines.errors import ConfigError
 
+NS_PER_US = 1_000
 NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
 NS_PER_DAY = 86_400 * NS_PER_S
