@@ -179,6 +179,12 @@ BOOK_TOPS = Table(
         ),
         Column("ask_sz", "DOUBLE", "Size at the best ask, base", nullable=True),
         _SOURCE,
+        Column(
+            "source_row",
+            "BIGINT",
+            "0-based data row (line for text formats) in the source",
+            nullable=True,
+        ),
     ),
     partition_by=("venue", "day"),
     key=("venue", "day", "row_no"),

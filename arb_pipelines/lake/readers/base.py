@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 #: One book state a row. ``row`` is the 0-based data row (line, for text) in the
@@ -64,13 +66,15 @@ class Batch:
 
     ``silent`` counts source rows that are not book rows by design (a heartbeat,
     a trade, a level-2 delta before its snapshot) and so are neither accepted
-    nor rejected; they are not part of ``rows_read``.
+    nor rejected; they are not part of ``rows_read``. ``other_segment`` is True
+    where a row belongs to another segment of the venue than the one asked for.
     """
 
     rows: pa.Table
     rejected: list[Rejected] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     silent: int = 0
+    other_segment: npt.NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, slots=True)
