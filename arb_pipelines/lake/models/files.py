@@ -214,3 +214,10 @@ def upstream(models: Mapping[str, Model], name: str) -> set[str]:
                 if table in models:
                     stack.append(table)
     return found
+
+
+def partition_of(models: Mapping[str, Model], name: str) -> tuple[str, str]:
+    """Columns that cut what ``name`` stands on: by strategy and day, or by venue and day."""
+    tables = [TABLES[table] for table in upstream(models, name) if table in TABLES]
+    by_strategy = any("strategy" in table.partition_by for table in tables)
+    return ("strategy" if by_strategy else "venue", "day")
