@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 Bytes = npt.NDArray[np.uint8]
 
-_POWERS = np.array([10.0**power for power in range(23)])  # each exact in float64
+_POWERS = np.array([float(10**power) for power in range(23)])  # each exact in float64
 _EXACT_MAX = np.uint64(1 << 53)
 _INT64_MAX = np.uint64((1 << 63) - 1)
 _MINUS, _PLUS, _DOT, _ZERO, _NINE, _UPPER_E, _LOWER_E = 45, 43, 46, 48, 57, 69, 101
