@@ -48,7 +48,7 @@ class Format:
 READERS: Mapping[str, Format] = {
     "depth5": Format(f"{_READERS}.parquet_books:read_depth", (".parquet",)),
     "l1": Format(f"{_READERS}.parquet_books:read_l1", (".parquet",)),
-    "recording": Format(f"{_READERS}.recording:read_recording"),
+    "recording": Format(f"{_READERS}.recording:read_recording", (".jsonl.zst",)),
     "cryptofeed": Format(
         f"{_READERS}.cryptofeed:read_cryptofeed",
         files=f"{_READERS}.cryptofeed_files:recording_files",
