@@ -92,20 +92,20 @@ def refusal(
     """
     for symbol in legs:
         if now - updated[symbol] > rules.max_age_ns:
-            return int(Refusal.STALE)
+            return Refusal.STALE.value
     if now < gate.rest_until[symbol_set]:
-        return int(Refusal.COOL_DOWN)
+        return Refusal.COOL_DOWN.value
     if gate.in_flight[0] >= rules.slots:
-        return int(Refusal.SLOTS)
+        return Refusal.SLOTS.value
     if rules.apart_triangle and gate.busy_set[symbol_set] > 0:
-        return int(Refusal.TRIANGLE)
+        return Refusal.TRIANGLE.value
     if rules.apart_symbol:
         for symbol in legs:
             if gate.busy_symbol[symbol] > 0:
-                return int(Refusal.SYMBOL)
+                return Refusal.SYMBOL.value
     if rules.apart_start and gate.busy_start[start] > 0:
-        return int(Refusal.START_CURRENCY)
-    return int(Refusal.NONE)
+        return Refusal.START_CURRENCY.value
+    return Refusal.NONE.value
 
 
 @njit(cache=True)

@@ -122,23 +122,23 @@ def plan(
         s, side = symbols[k], sides[k]
         bests[k] = best_price(px[s, side], left[s, side])
         if not bests[k] > 0.0:
-            return int(Refusal.DEPTH), 0.0
+            return Refusal.DEPTH.value, 0.0
         limits[k] = limit_price(terms, s, side, bests[k], rules.max_slippage)
     amount = profitable_input(terms, px, left, symbols, sides, limits, most, rules.min_profit)
     if not amount > 0.0:
-        return int(Refusal.DEPTH), 0.0
+        return Refusal.DEPTH.value, 0.0
     have = amount
     for k in range(symbols.shape[0]):
         s, side = symbols[k], sides[k]
         order = order_amount(terms, s, side, have, bests[k])
         if not order > 0.0:
-            return int(Refusal.MINIMUM), 0.0
+            return Refusal.MINIMUM.value, 0.0
         done = fill(terms, s, side, order, limits[k], have, px[s, side], left[s, side])
         if not done.received > 0.0:
-            return int(Refusal.MINIMUM), 0.0
+            return Refusal.MINIMUM.value, 0.0
         spent[k] = done.spent
         received[k] = done.received
         have = done.received
     if have < spent[0] * (1.0 + rules.min_profit):
-        return int(Refusal.EDGE), 0.0
-    return int(Refusal.NONE), amount
+        return Refusal.EDGE.value, 0.0
+    return Refusal.NONE.value, amount

@@ -1,0 +1,93 @@
+"""The fast engine: one loop over the day's book states, compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numba import njit
+
+from arb_pipelines.backtest.flight import consider, next_due, settle, show
+from arb_pipelines.backtest.records import Outcome
+from arb_pipelines.backtest.scenario import Books, Scenario, Setting
+from arb_pipelines.backtest.state import LEGS, NEVER, TRADES, State, grown, new_state
+from arb_pipelines.trading.signals import rank_signals, top_rates
+
+
+def run_kernel(scenario: Scenario, parts: Iterable[Books], depth: int) -> Outcome:
+    """Replay a day given as consecutive parts, each with ``depth`` levels a side.
+
+    Memory is that of one part, whatever the length of the day.
+    """
+    state, updates = new_state(scenario, depth), 0
+    for books in parts:
+        done = 0
+        while (done := _replay(scenario.setting, state, books, done)) < len(books.ts_recv):
+            state = state._replace(tally=grown(state.tally))
+        updates += len(books.ts_recv)
+    while not _finish(scenario.setting, state):
+        state = state._replace(tally=grown(state.tally))
+    tally = state.tally
+    legs = tally.legs[: tally.counts[LEGS]]
+    order = np.lexsort((legs["leg_no"], legs["trade_no"]))
+    trades = tally.trades[: tally.counts[TRADES]]
+    return Outcome(trades, legs[order], tally.signals, tally.refused, updates)
+
+
+@njit(cache=True, nogil=True)
+def _replay(setting: Setting, state: State, books: Books, first: int) -> int:
+    """Apply the book states from ``first`` on; returns where it stopped for want of room."""
+    symbol, ts_recv, bid_px, bid_sz, ask_px, ask_sz = books
+    now_books, flights, tally = state
+    rate, px, left = now_books.rate, now_books.px, now_books.left
+    ptr, legs, keep = setting.ptr, setting.entry_legs, setting.keep
+    threshold = 1.0 + setting.rules.min_profit
+    depth = px.shape[2]
+    most = 0
+    for s in range(ptr.shape[0] - 1):
+        most = max(most, ptr[s + 1] - ptr[s])
+    entries, products = np.empty(most, np.int32), np.empty(most)
+    due, slot = next_due(flights.slots)
+    for i in range(first, symbol.shape[0]):
+        if tally.trades.shape[0] - tally.counts[TRADES] < setting.rules.slots:
+            return i
+        now = ts_recv[i]
+        if due < now:
+            while due < now:
+                if tally.counts[LEGS] == tally.legs.shape[0]:
+                    return i
+                settle(setting, state, slot)
+                due, slot = next_due(flights.slots)
+        s = symbol[i]
+        if now_books.touched[s]:
+            show(now_books, s, 0, ask_px[i], ask_sz[i])
+            show(now_books, s, 1, bid_px[i], bid_sz[i])
+            now_books.touched[s] = now_books.taken[s].any()
+        else:
+            for level in range(depth):
+                px[s, 0, level] = ask_px[i, level]
+                px[s, 1, level] = bid_px[i, level]
+                left[s, 0, level] = ask_sz[i, level] if ask_sz[i, level] > 0.0 else 0.0
+                left[s, 1, level] = bid_sz[i, level] if bid_sz[i, level] > 0.0 else 0.0
+        now_books.updated[s] = now
+        rate[2 * s], rate[2 * s + 1] = top_rates(
+            bid_px[i, 0], bid_sz[i, 0], ask_px[i, 0], ask_sz[i, 0]
+        )
+        found = rank_signals(rate, legs, keep, ptr[s], ptr[s + 1], threshold, entries, products)
+        for j in range(found):
+            consider(setting, state, setting.entry_cycle[entries[j]], now)
+        if found:
+            due, slot = next_due(flights.slots)
+    return len(symbol)
+
+
+@njit(cache=True)
+def _finish(setting: Setting, state: State) -> bool:
+    """Let the orders still on their way meet the last books; False for want of room."""
+    due, slot = next_due(state.flights.slots)
+    while due < NEVER:
+        if state.tally.counts[LEGS] == state.tally.legs.shape[0]:
+            return False
+        settle(setting, state, slot)
+        due, slot = next_due(state.flights.slots)
+    return True
