@@ -52,7 +52,14 @@ class VenueError(ArbError):
 
 
 class Transient(VenueError):
-    """Nothing happened and trying again later may work."""
+    """Nothing happened and trying again later may work.
+
+    ``retry_after_s`` is the pause that the venue asked for, where it did.
+    """
+
+    def __init__(self, reason: str, *, retry_after_s: float | None = None) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(reason)
 
 
 class Rejected(VenueError):
