@@ -69,8 +69,8 @@ async def _receive(
         elif response.status == 206 and headers:
             _check_continues(response, part, start, validator)
         elif response.status == 416 and headers:
-            part.discard()
-            raise Transient("the file at the source has become shorter; starting anew")
+            _check_nothing_is_missing(response, part, start)
+            return
         else:
             raise await _refusal(response)
         with part.path.open("ab", buffering=0) as file:
@@ -90,6 +90,14 @@ def _check_continues(
     if given is None or int(given["first"]) != start or not (same_version and same_length):
         part.discard()
         raise Transient("the source resumed elsewhere or another version; starting anew")
+
+
+def _check_nothing_is_missing(response: aiohttp.ClientResponse, part: PartFile, start: int) -> None:
+    """Take "no such range" as the end of a file whose length had not been told, if it is that."""
+    if response.headers.get("Content-Range") != f"bytes */{start}":
+        part.discard()
+        raise Transient("the file at the source has become shorter; starting anew")
+    part.describe(part.validator, start)
 
 
 def _validator(response: aiohttp.ClientResponse) -> str | None:

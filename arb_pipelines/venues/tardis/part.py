@@ -45,6 +45,10 @@ class PartFile:
         """Start anew. The bytes go first, so that they are never taken for another version's."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.write_bytes(b"")
+        self.describe(validator, length)
+
+    def describe(self, validator: str | None, length: int | None) -> None:
+        """Note which version the bytes are of, and how many there will be."""
         facts = self._facts.with_suffix(".new")
         facts.write_text(json.dumps({"validator": validator, "length": length}))
         facts.replace(self._facts)
