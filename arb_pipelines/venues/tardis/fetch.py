@@ -137,4 +137,6 @@ def _retry_after_s(header: str | None) -> float | None:
         wished = parsedate_to_datetime(header)
     except ValueError:
         return None
+    if wished.tzinfo is None:  # "-0000" names no zone; HTTP dates are GMT
+        wished = wished.replace(tzinfo=UTC)
     return max(0.0, (wished - datetime.now(UTC)).total_seconds())
