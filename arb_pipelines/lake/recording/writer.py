@@ -67,11 +67,12 @@ class RecordingWriter:
         self._file: BinaryIO = path.open("a+b", buffering=0)
         try:
             _lock(self._file, path)
-            self._resume(header)
             self._append(encode_header(header))
             if symbol_list is not None:
                 self._append(encode_symbol_list(symbol_list))
-            self.flush()
+            opening = self._compressor.compress(self._take_buffer())
+            self._resume(header.venue, len(opening))
+            self._write_frame(opening)
             if fsync:
                 _sync_folder(path.parent)
         except BaseException:
@@ -110,14 +111,8 @@ class RecordingWriter:
 
     def flush(self) -> None:
         """Bring everything buffered into the file as one frame."""
-        if not self._lines:
-            return
-        frame = memoryview(self._compressor.compress(b"".join(self._lines)))
-        self._lines, self._buffered, self._first_ts = [], 0, None
-        while frame:
-            frame = frame[self._file.write(frame) :]
-        if self._fsync:
-            os.fsync(self._file.fileno())
+        if self._lines:
+            self._write_frame(self._compressor.compress(self._take_buffer()))
 
     def close(self) -> None:
         """Flush and close; closing twice is no error."""
@@ -131,8 +126,25 @@ class RecordingWriter:
         self._lines.append(line)
         self._buffered += len(line)
 
-    def _resume(self, header: Header) -> None:
-        """Check what the file already holds and cut off a torn tail."""
+    def _take_buffer(self) -> bytes:
+        text = b"".join(self._lines)
+        self._lines, self._buffered, self._first_ts = [], 0, None
+        return text
+
+    def _write_frame(self, frame: bytes) -> None:
+        left = memoryview(frame)
+        while left:
+            left = left[self._file.write(left) :]
+        if self._fsync:
+            os.fsync(self._file.fileno())
+
+    def _resume(self, venue: str, opening_bytes: int) -> None:
+        """Check what the file already holds and cut off a torn tail.
+
+        A writer killed at its very start leaves less than its opening frame.
+        More than that without one whole frame is somebody else's file, and is
+        not cut off.
+        """
         self._file.seek(0)
         frames = Frames(self._file)
         first: list[bytes] = []
@@ -142,32 +154,24 @@ class RecordingWriter:
                 if not first_ended:
                     first.append(part)
                     first_ended = ends_frame
-        except CorruptError as error:
-            raise DataError(f"cannot be continued: {error}", source=str(self.path)) from None
-        if first:
-            _expect_recording(first, first_ended, header.venue, self.path)
+            if first_ended:
+                _expect_venue(b"".join(first), venue)
+            elif self._file.tell() > opening_bytes:
+                raise ValueError("it holds no whole frame")
+        except (CorruptError, ValueError, zstandard.ZstdError) as error:
+            reason = f"cannot be continued: {error}; choose another file"
+            raise DataError(reason, source=str(self.path)) from None
         self._file.truncate(frames.whole_end)
 
 
-def _expect_recording(frame: list[bytes], whole: bool, venue: str, path: Path) -> None:
-    """Refuse a file whose first frame is not that of a recording of ``venue``.
-
-    A torn first frame is what a writer killed at its very start leaves; it holds
-    no states, so one that does is somebody else's file and is not cut off.
-    """
-    decompressor = zstandard.ZstdDecompressor().decompressobj()
-    try:
-        text = b"".join(decompressor.decompress(part) for part in frame)
-        if not whole:
-            if b'\n{"s":' in text:
-                raise ValueError("its only frame is torn")
-            return
-        header = decode_header(orjson.loads(text.partition(b"\n")[0]))
-    except (ValueError, zstandard.ZstdError) as error:
-        raise DataError(f"cannot be continued: {error}", source=str(path)) from None
-    if header is None or header.venue != venue:
-        found = "no header" if header is None else f"the venue {header.venue!r}"
-        raise DataError(f"cannot be continued for {venue!r}: it has {found}", source=str(path))
+def _expect_venue(frame: bytes, venue: str) -> None:
+    """Refuse, by a ValueError, a first frame that is not that of a recording of ``venue``."""
+    text = zstandard.ZstdDecompressor().decompressobj().decompress(frame)
+    header = decode_header(orjson.loads(text.partition(b"\n")[0]))
+    if header is None:
+        raise ValueError("it is no recording")
+    if header.venue != venue:
+        raise ValueError(f"it is of venue {header.venue!r}, not {venue!r}")
 
 
 def _lock(file: BinaryIO, path: Path) -> None:
