@@ -8,6 +8,7 @@ Which partition a row belongs to, and what happens to it, is the business of
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numba as nb
 import numpy as np
@@ -67,7 +68,7 @@ MAX_TS = 47_482 * NS_PER_DAY
 class Column:
     """Values of one column. ``valid`` is empty when there are no nulls, which is the usual case."""
 
-    values: npt.NDArray[np.float64] | npt.NDArray[np.int64]
+    values: npt.NDArray[Any]
     valid: Bools
 
     @classmethod
@@ -81,7 +82,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class _Side:
     """One side's levels: row i has ``px[offsets[i]:offsets[i + 1]]``, sizes likewise."""
 
     offsets: npt.NDArray[np.int32]
@@ -89,7 +90,7 @@ class Side:
     sz: Floats
 
     @classmethod
-    def of(cls, px: pa.ChunkedArray, sz: pa.ChunkedArray) -> Side:
+    def of(cls, px: pa.ChunkedArray, sz: pa.ChunkedArray) -> _Side:
         """Take two list columns; a null list is an empty one, a null level a NaN."""
         if px.null_count == len(px):
             return cls(np.zeros(len(px) + 1, np.int32), np.empty(0), np.empty(0))
@@ -102,6 +103,9 @@ class Side:
             prices.to_numpy(zero_copy_only=False),
             sizes.to_numpy(zero_copy_only=False),
         )
+
+    def arrays(self) -> tuple[npt.NDArray[Any], ...]:
+        return self.offsets, self.px, self.sz
 
 
 def flat(lists: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], pa.Array]:
@@ -133,8 +137,8 @@ class Judge:
         the venue has symbol s on the d-th day; ``day`` is d of each row, or
         empty if there is but one.
         """
-        bids = Side.of(rows["bids_px"], rows["bids_sz"])
-        asks = Side.of(rows["asks_px"], rows["asks_sz"])
+        bids = _Side.of(rows["bids_px"], rows["bids_sz"])
+        asks = _Side.of(rows["asks_px"], rows["asks_sz"])
         depth = max((int(np.diff(side.offsets).max(initial=0)) for side in (bids, asks)), default=0)
         self._last = self._last.grown(known.shape[1], depth)
         columns = [
@@ -143,16 +147,23 @@ class Judge:
         ]
         reasons = np.zeros(len(rows), np.uint8)
         _judge(
-            tuple(part for column in columns for part in (column.values, column.valid)),
-            (bids.offsets, bids.px, bids.sz, asks.offsets, asks.px, asks.sz),
-            code,
-            known,
-            day,
-            np.empty(0, np.bool_) if other_segment is None else other_segment,
+            tuple(_fixed(part) for column in columns for part in (column.values, column.valid)),
+            tuple(_fixed(part) for side in (bids, asks) for part in side.arrays()),
+            _fixed(code),
+            _fixed(known),
+            _fixed(day),
+            _fixed(np.empty(0, np.bool_) if other_segment is None else other_segment),
             self._last.arrays(),
             reasons,
         )
         return reasons
+
+
+def _fixed(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    # Some arrays are Arrow's and read-only. The kernel would be compiled for each mixture.
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +190,7 @@ class _Last:
             np.full(symbols, -1, np.int64),
         )
 
-    def arrays(self) -> tuple[npt.NDArray[np.generic], ...]:
+    def arrays(self) -> tuple[Any, ...]:
         return self.ts, self.update_id, self.has_id, self.top, self.count, self.levels, self.row
 
     def grown(self, symbols: int, depth: int) -> _Last:
@@ -194,13 +205,13 @@ class _Last:
 
 @nb.njit(nogil=True, cache=True)
 def _judge(
-    columns: tuple[npt.NDArray[np.generic], ...],
-    sides: tuple[npt.NDArray[np.generic], ...],
+    columns: tuple[Any, ...],
+    sides: tuple[Any, ...],
     code: npt.NDArray[np.int32],
     known: npt.NDArray[np.bool_],
     day: npt.NDArray[np.int32],
     other_segment: Bools,
-    last: tuple[npt.NDArray[np.generic], ...],
+    last: tuple[Any, ...],
     reasons: Codes,
 ) -> None:
     ts, has_ts, uid, has_uid, bp, has_bp, bs, has_bs, ap, has_ap, az, has_az = columns
@@ -295,7 +306,7 @@ def _judge(
 _NONE = len(REASONS)
 
 
-@nb.njit(nogil=True, cache=True, inline="always")
+@nb.njit(nogil=True, cache=True)
 def _top_reason(has_px: bool, px: float, has_sz: bool, sz: float) -> int:
     if not has_px:  # an empty side; feeds write its size as null or 0
         return _NAN if has_sz and sz != 0.0 else _NONE
@@ -318,7 +329,7 @@ def _levels_reason(px: Floats, sz: Floats, direction: float) -> int:
     return reason
 
 
-@nb.njit(nogil=True, cache=True, inline="always")
+@nb.njit(nogil=True, cache=True)
 def _same(has: bool, px: float, sz: float, last_px: float, last_sz: float) -> bool:
     if not has:
         return bool(np.isnan(last_px))
@@ -327,4 +338,7 @@ def _same(has: bool, px: float, sz: float, last_px: float, last_sz: float) -> bo
 
 @nb.njit(nogil=True, cache=True)
 def _equal(values: Floats, start: int, others: Floats, count: int) -> bool:
-    return bool(np.array_equal(values[start : start + count], others[:count]))
+    same = 0
+    while same < count and values[start + same] == others[same]:
+        same += 1
+    return same == count

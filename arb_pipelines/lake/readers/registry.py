@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from arb_pipelines.errors import DataError
 from arb_pipelines.lake.readers.base import Reader
@@ -73,7 +74,7 @@ def format_named(name: str) -> Format:
         raise DataError(f"unknown format {name!r}; the formats are {', '.join(READERS)}") from None
 
 
-def _load(name: str) -> Callable[..., object]:
+def _load(name: str) -> Callable[..., Any]:
     module, _, function = name.partition(":")
-    loaded: Callable[..., object] = getattr(import_module(module), function)
+    loaded: Callable[..., Any] = getattr(import_module(module), function)
     return loaded
