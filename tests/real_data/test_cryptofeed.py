@@ -11,7 +11,12 @@ import pytest
 
 from arb_pipelines.lake.readers.base import Batch, ReadOptions
 from arb_pipelines.lake.readers.cryptofeed import read_cryptofeed
-from arb_pipelines.lake.readers.cryptofeed_files import embedded_symbol_list, lines
+from arb_pipelines.lake.readers.cryptofeed_files import (
+    embedded_symbol_list,
+    find_recording,
+    lines,
+    venue_of,
+)
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +137,14 @@ def test_kraken_without_a_line_fails_its_checksum(recordings, tmp_path):
     (gap,) = batch.gaps
     assert (gap.symbol, gap.resynced_ts) == ("XMR/USD", None)
     assert {(r.symbol, r.reason) for r in batch.rejected} == {("XMR/USD", "checksum mismatch")}
+
+
+def test_the_venue_is_told_by_the_address(recordings, tmp_path):
+    """The address on the first line says whose recording it is, whatever the file is called."""
+    for venue in ("BINANCE.ws.1.0.zst", "KRAKEN.ws.50.0.zst", "KUCOIN.ws.1.0.zst"):
+        copy = tmp_path / "x.ws.1.0"
+        copy.write_bytes((recordings / venue).read_bytes())
+        assert venue_of(find_recording(copy)) == venue.partition(".")[0].lower()
 
 
 @pytest.mark.parametrize(

@@ -13,19 +13,17 @@ from itertools import chain
 from pathlib import Path
 
 from arb_pipelines.clock import parse_epoch_seconds
-from arb_pipelines.errors import DataError
 from arb_pipelines.lake.readers.base import Batch, ReadOptions, Rejected
 from arb_pipelines.lake.readers.builder import BatchBuilder
 from arb_pipelines.lake.readers.cryptofeed_files import (
-    Recording,
+    CONTROL,
     find_recording,
     lines,
     requests,
+    venue_of,
 )
-from arb_pipelines.lake.readers.level2 import VENUES, make_feed
+from arb_pipelines.lake.readers.level2 import make_feed
 from arb_pipelines.lake.readers.level2.messages import MALFORMED
-
-_CONTROL = (b" <-> ", b" <- ", b" -> ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +47,11 @@ def read_cryptofeed(path: Path, options: ReadOptions) -> Iterator[Batch]:
         DataError: a file is missing, empty, cut off or of another kind.
     """
     recording = find_recording(path)
-    venue = _venue(recording)
     builder = BatchBuilder(options.batch_rows)
     answers = (
         (str(file), row, request) for file in recording.answers for row, request in requests(file)
     )
-    feed = make_feed(venue, builder, options.depth, answers)
+    feed = make_feed(venue_of(recording), builder, options.depth, answers)
     for line in _socket_lines(recording.parts):
         feed.advance(line.ts_recv)
         if not line.received:
@@ -72,7 +69,7 @@ def read_cryptofeed(path: Path, options: ReadOptions) -> Iterator[Batch]:
 
 
 def _judge_other(line: _Line, builder: BatchBuilder) -> None:
-    if not line.body or any(mark in line.body for mark in _CONTROL):
+    if not line.body or any(mark in line.body for mark in CONTROL):
         builder.silent += 1
         return
     detail = line.body[:200].decode(errors="replace")
@@ -89,21 +86,3 @@ def _socket_lines(parts: tuple[Path, ...]) -> Iterator[_Line]:
             yield _Line(row, ts_recv, text, received=False)
         else:
             yield _Line(row, ts_recv, body, received=True)
-
-
-def _venue(recording: Recording) -> str:
-    """Tell the venue by the address on the first line, or else by the file's name."""
-    path = recording.parts[0]
-    first = next(lines(path), b"")
-    hints = [recording.prefix]
-    if any(mark in first for mark in _CONTROL):
-        hints.insert(0, first.split(b" ", 1)[0].decode(errors="replace"))
-    for hint in hints:
-        for venue in VENUES:
-            if venue in hint.casefold():
-                return venue
-    raise DataError(
-        "is no recording of a known venue: its first line should be '<address> <-> <time>' "
-        f"with an address of {', '.join(VENUES)}",
-        source=str(path),
-    )

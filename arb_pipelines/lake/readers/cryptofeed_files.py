@@ -28,7 +28,11 @@ import zstandard
 
 from arb_pipelines.clock import parse_epoch_seconds
 from arb_pipelines.errors import DataError
+from arb_pipelines.lake.readers.level2 import VENUES
 from arb_pipelines.lake.readers.level2.messages import Request
+
+#: What stands between address and time on a line that was not received.
+CONTROL = (b" <-> ", b" <- ", b" -> ")
 
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _CHUNK = 1 << 20
@@ -102,6 +106,28 @@ def recording_files(path: Path) -> tuple[Path, ...]:
     """
     found = find_recording(path)
     return (*found.parts, *found.answers, *found.symbol_lists)
+
+
+def venue_of(recording: Recording) -> str:
+    """Tell the venue by the address on the first line, or else by the file's name.
+
+    Raises:
+        DataError: neither names a venue whose messages are known.
+    """
+    path = recording.parts[0]
+    first = next(lines(path), b"")
+    hints = [recording.prefix]
+    if any(mark in first for mark in CONTROL):
+        hints.insert(0, first.split(b" ", 1)[0].decode(errors="replace"))
+    for hint in hints:
+        for venue in VENUES:
+            if venue in hint.casefold():
+                return venue
+    raise DataError(
+        "is no recording of a known venue: its first line should be '<address> <-> <time>' "
+        f"with an address of {', '.join(VENUES)}",
+        source=str(path),
+    )
 
 
 def embedded_symbol_list(path: Path) -> bytes | None:
