@@ -6,6 +6,7 @@ import gzip
 import json
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +16,8 @@ from arb_pipelines.market.symbols import Market
 
 #: Venues whose symbol lists can be read; each has ``venues/<venue>/symbols.py``.
 VENUES = ("binance", "kraken", "kucoin", "okx")
+#: Venues that write their lists in another's shape: the generated market.
+SHAPES = {"demo": "kucoin"}
 
 _GZIP_MAGIC = b"\x1f\x8b"
 
@@ -29,19 +32,20 @@ def read_symbol_list(path: Path, venue: str) -> list[Market]:
         DataError: the file cannot be read, is not this venue's list, is an
             error answer, is empty, or an entry is garbled or stands twice.
     """
-    if venue not in VENUES:
+    shape = SHAPES.get(venue, venue)
+    if shape not in VENUES:
         raise ConfigError(
-            f"no symbol lists of {venue!r} are known; choose one of {', '.join(VENUES)}"
+            f"no symbol lists of {venue!r} are known; choose one of {', '.join((*VENUES, *SHAPES))}"
         )
     source = str(path)
     parse: Callable[[object, str], list[Market]] = import_module(
-        f"arb_pipelines.venues.{venue}.symbols"
+        f"arb_pipelines.venues.{shape}.symbols"
     ).parse_symbols
     markets = parse(_load(path), source)
     if not markets:
         raise DataError("lists no symbols", source=source)
     _refuse_twins(markets, source)
-    return markets
+    return markets if shape == venue else [replace(market, venue=venue) for market in markets]
 
 
 def _load(path: Path) -> object:
