@@ -22,7 +22,7 @@ _BPS = 1e-4
 #: Half spread of a USDT symbol by rank: 2 bps at the top, tenfold every 240 ranks.
 _HALF_SPREAD_TOP_BPS, _RANK_SCALE, _RANK_MAX = 1.6, 105.0, 330
 #: Spread relative to the coin's USDT symbol.
-_QUOTE_SPREAD = {"USDT": 1.0, "USDC": 1.2, "BTC": 2.2, "ETH": 2.4, "KCS": 1.8}
+_QUOTE_SPREAD = {"USDT": 1.0, "USDC": 1.2, "BTC": 2.6, "ETH": 2.8, "KCS": 1.8}
 _QUOTE_ACTIVITY = {"USDT": 1.0, "USDC": 0.35, "BTC": 0.45, "ETH": 0.35, "KCS": 0.25}
 _HUB_HALF_SPREAD_BPS = {"BTC-USDT": 0.01, "ETH-USDT": 0.02, "ETH-BTC": 0.3, "USDC-USDT": 0.4}
 
@@ -95,8 +95,8 @@ def quoting_parameters(listing: Listing, rng: np.random.Generator) -> Quoting:
     )  # fmt: skip
     for i in np.flatnonzero(hub):
         half_spread_bps[i] = _HUB_HALF_SPREAD_BPS.get(listing.symbols[i], 1.5)
-    error_bps = np.where(hub, 0.2, 0.45 * half_spread_bps)
-    error_bps[[symbol == "ETH-BTC" for symbol in listing.symbols]] = 1.6
+    error_bps = np.where(hub, 0.2, 0.7 * half_spread_bps)
+    error_bps[[symbol == "ETH-BTC" for symbol in listing.symbols]] = 2.2
     activity = np.array([_QUOTE_ACTIVITY[quote] for quote in quotes]) / (1 + listing.rank / 15)
     activity = activity * np.where(hub, 3.0, 0.5 + drawn[:, 1])
     top_usd = np.where(hub, 20_000.0, 300.0 + 4_000.0 / (1 + listing.rank / 40))
@@ -106,7 +106,7 @@ def quoting_parameters(listing: Listing, rng: np.random.Generator) -> Quoting:
         lag_s=np.where(hub, 0.05, 0.2 + rank / 150.0),
         error=error_bps * _BPS,
         error_s=np.full(n, 30.0),
-        slack=np.where(hub, 0.5, 0.5 + drawn[:, 2]) * _BPS
+        slack=np.where(hub, 0.5, 0.5 + 2.5 * drawn[:, 2]) * _BPS
         + np.where([symbol == "ETH-BTC" for symbol in listing.symbols], 2.0, 0.0) * _BPS,
         requote=np.where(hub, 0.4, 0.35),
         activity=activity / np.cumsum(activity)[-1],
