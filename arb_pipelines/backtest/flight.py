@@ -134,8 +134,8 @@ def next_due(slots: Records) -> tuple[int, int]:
 @njit(cache=True)
 def settle(setting: Setting, state: State, slot: int) -> None:
     """Fill the order of ``slot`` against the books as they are and decide what comes next."""
-    books, flights, tally = state
-    flight = flights.slots[slot]
+    books = state.books
+    flight = state.flights.slots[slot]
     s, side, now = flight.symbol, flight.side, flight.due
     done = fill(
         setting.terms, s, side, flight.order, flight.limit, flight.available,

@@ -1,0 +1,166 @@
+"""Backtests of a strategy: read a day's books, replay them, keep what came of it.
+
+The model and the engines are in ``backtest``, the decisions in ``trading``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+import orjson
+import polars as pl
+
+from arb_pipelines.backtest.frames import leg_rows, trade_rows
+from arb_pipelines.backtest.kernel import run_kernel
+from arb_pipelines.backtest.metrics import summarise
+from arb_pipelines.backtest.reference import run_reference
+from arb_pipelines.backtest.scenario import Books, Scenario, prepare
+from arb_pipelines.errors import ConfigError, DataError
+from arb_pipelines.lake.books import read_levels
+from arb_pipelines.lake.runs import recorded_run
+from arb_pipelines.lake.schemas import BACKTEST_LEGS, BACKTEST_SUMMARIES, BACKTEST_TRADES
+from arb_pipelines.lake.store import Lake
+from arb_pipelines.market.cycles import find_cycles
+from arb_pipelines.research.markets import load_markets
+from arb_pipelines.trading.parameters import Strategy
+
+Engine = Literal["kernel", "reference"]
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestReport:
+    """One day of one strategy: the rows that were written, and where they came from.
+
+    ``snapshot`` is the lake's snapshot that was read, ``digest`` the SHA-256 of
+    the rows: equal for equal books, strategy and seed, whatever the engine.
+    """
+
+    strategy: str
+    venue: str
+    day: date
+    snapshot: int
+    updates: int
+    trades: pl.DataFrame
+    legs: pl.DataFrame
+    summaries: pl.DataFrame
+    digest: str
+
+
+def run_backtest(
+    lake: Lake,
+    strategy: Strategy,
+    day: date,
+    *,
+    snapshot: int | None = None,
+    engine: Engine = "kernel",
+    run_id: str | None = None,
+) -> BacktestReport:
+    """Replay one day and replace the partition (``strategy``, ``day``) of the three tables.
+
+    Reads markets and books at ``snapshot``, by default the newest; the cycles
+    are those of the day's markets that the strategy asks for.
+
+    Raises:
+        DataError: the venue has no books of the day, its markets have none of
+            the strategy's cycles, or list no fee and the strategy sets none.
+        ConfigError: the strategy names a symbol the venue does not have.
+    """
+    params = {"digest": strategy.digest, "engine": engine}
+    partition = f"{strategy.name}|{day}"
+    with recorded_run(lake, "backtest", partition, params, run_id=run_id, snapshot=snapshot) as run:
+        scenario = load_scenario(lake, strategy, day, snapshot=run.snapshot)
+        levels = read_levels(
+            lake, strategy.exchange, day, scenario.cycles.symbols, snapshot=run.snapshot
+        )
+        if not len(levels):
+            raise DataError(
+                f"there are no books of {strategy.exchange} on {day} for the strategy's symbols; "
+                "see `arb ingest --help`",
+                source="book_tops",
+            )
+        books = Books(
+            levels.symbol,
+            levels.ts_recv,
+            levels.bid_px,
+            levels.bid_sz,
+            levels.ask_px,
+            levels.ask_sz,
+        )
+        if engine == "kernel":
+            outcome = run_kernel(scenario, [books], levels.depth)
+        else:
+            outcome = run_reference(scenario, [books], levels.depth)
+        trades = trade_rows(strategy, day, scenario, outcome)
+        legs = leg_rows(strategy, day, scenario, outcome)
+        summaries = summarise(strategy, day, scenario, outcome, trades)
+        lake.replace(
+            {"strategy": strategy.name, "day": day},
+            {BACKTEST_TRADES: trades, BACKTEST_LEGS: legs, BACKTEST_SUMMARIES: summaries},
+        )
+    return BacktestReport(
+        strategy.name,
+        strategy.exchange,
+        day,
+        run.snapshot,
+        outcome.updates,
+        trades,
+        legs,
+        summaries,
+        digest_of(trades, legs, summaries),
+    )
+
+
+def load_scenario(lake: Lake, strategy: Strategy, day: date, *, snapshot: int) -> Scenario:
+    """Read the day's markets and prepare the strategy's cycles over them.
+
+    Raises:
+        DataError, ConfigError: as ``run_backtest``.
+    """
+    venue = strategy.exchange
+    markets = load_markets(lake, venue, day, snapshot=snapshot)
+    if not markets:
+        raise DataError(
+            f"there are no markets of {venue} on {day} or before; ingest books, or store a list "
+            f"with `arb universe --venue {venue} --symbols FILE`",
+            source="markets",
+        )
+    if strategy.trading_pairs is not None:
+        chosen = set(strategy.trading_pairs)
+        unknown = chosen - {market.symbol for market in markets}
+        if unknown:
+            raise ConfigError(
+                f"{venue} has no {', '.join(sorted(unknown))} on {day}", source=strategy.name
+            )
+        markets = tuple(market for market in markets if market.symbol in chosen)
+    shortest, longest = strategy.lengths
+    cycles = find_cycles(
+        markets,
+        start=strategy.start,
+        min_length=shortest,
+        max_length=longest,
+        limit=lake.settings.max_cycles,
+    )
+    if not len(cycles):
+        raise DataError(
+            f"the markets of {venue} on {day} have no cycle of {shortest} to {longest} legs "
+            f"from {', '.join(strategy.start)}",
+            source="markets",
+        )
+    return prepare(strategy, markets, cycles, day)
+
+
+def digest_of(*frames: pl.DataFrame) -> str:
+    """SHA-256 of the frames' rows, each as one line of JSON."""
+    digest = hashlib.sha256()
+    for row in _rows(*frames):
+        digest.update(orjson.dumps(row) + b"\n")
+    return digest.hexdigest()
+
+
+def _rows(*frames: pl.DataFrame) -> Iterator[tuple[object, ...]]:
+    for frame in frames:
+        yield from frame.iter_rows()
