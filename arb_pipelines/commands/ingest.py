@@ -114,7 +114,8 @@ def _progress() -> Iterator[Progress]:
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=remarks, transient=True) as bar:
+    quiet = not remarks.is_terminal
+    with Progress(*columns, console=remarks, transient=True, disable=quiet) as bar:
         task = bar.add_task("reading ...", total=None)
 
         def show(name: str, rows: int) -> None:

@@ -72,6 +72,22 @@ class IngestReport:
     silent: int
     snapshot: int
 
+    @classmethod
+    def empty(cls, snapshot: int) -> IngestReport:
+        """Report of an ingest that had nothing to do."""
+        return cls((), (), {}, (), 0, snapshot)
+
+    def __add__(self, later: IngestReport) -> IngestReport:
+        """Join the reports of two ingests, the later one second."""
+        return IngestReport(
+            self.files + later.files,
+            self.partitions + later.partitions,
+            dict(sorted((Counter(self.reasons) + Counter(later.reasons)).items())),
+            tuple(sorted({*self.symbols, *later.symbols})),
+            self.silent + later.silent,
+            later.snapshot,
+        )
+
     @property
     def rows_read(self) -> int:
         """Rows accepted and rejected."""

@@ -20,7 +20,8 @@ from arb_pipelines.clock import NS_PER_DAY, day_of, day_start_ns
 from arb_pipelines.errors import DataError
 from arb_pipelines.lake.naming import FileSymbols, VenueMarkets
 from arb_pipelines.lake.partition import NewRows, SourceRows
-from arb_pipelines.lake.readers.base import Batch, Gap, Rejected
+from arb_pipelines.lake.readers.base import Batch, Gap, ReadOptions, Rejected
+from arb_pipelines.lake.readers.registry import Format
 from arb_pipelines.lake.rejects import refused, unparsed
 from arb_pipelines.lake.spool import Writer
 from arb_pipelines.lake.validate import MAX_TS, MIN_TS, OTHER_DAY, REASONS, Column, Judge
@@ -221,6 +222,27 @@ def _filled(days: DayNos, before: int) -> DayNos:
     first = int(days[np.argmax(has)]) if has.any() else _NO_DAY
     lead = before if before != _NO_DAY else first
     return np.where(last >= 0, days[last], lead)
+
+
+def days_of(path: Path, kind: Format, options: ReadOptions) -> set[date]:
+    """UTC days on which rows of a recording fall; reads it, but judges nothing.
+
+    Raises:
+        DataError: as the format's reader, and if no row has a time.
+    """
+    day_nos: set[int] = set()
+    for batch in kind.load()(path, options):
+        if len(batch.rows):
+            day_nos |= set(_distinct(_own_days(batch.rows)).tolist())
+        day_nos |= {
+            one.ts_recv // NS_PER_DAY
+            for one in batch.rejected
+            if one.ts_recv is not None and MIN_TS <= one.ts_recv < MAX_TS
+        }
+    day_nos.discard(_NO_DAY)
+    if not day_nos:
+        raise DataError("no row has a time that can be used", source=str(path))
+    return {day_of(day_no * NS_PER_DAY) for day_no in day_nos}
 
 
 def digest(files: Sequence[Path]) -> str:
