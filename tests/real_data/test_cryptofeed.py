@@ -14,7 +14,9 @@ from arb_pipelines.lake.readers.cryptofeed import read_cryptofeed
 from arb_pipelines.lake.readers.cryptofeed_files import (
     embedded_symbol_list,
     find_recording,
+    holds_books,
     lines,
+    recording_files,
     venue_of,
 )
 
@@ -145,6 +147,17 @@ def test_the_venue_is_told_by_the_address(recordings, tmp_path):
         copy = tmp_path / "x.ws.1.0"
         copy.write_bytes((recordings / venue).read_bytes())
         assert venue_of(find_recording(copy)) == venue.partition(".")[0].lower()
+
+
+def test_what_to_take_of_the_folder(recordings):
+    """Of all files of all venues, those of a venue's sockets with books."""
+    for venue, socket in (("kucoin", 1), ("binance", 1), ("kraken", 50)):
+        taken = {
+            recording_files(path)[0].name
+            for path in recordings.glob("*.zst")
+            if ".ws." in path.name and holds_books(path, venue)
+        }
+        assert taken == {f"{venue.upper()}.ws.{socket}.0.zst"}
 
 
 @pytest.mark.parametrize(

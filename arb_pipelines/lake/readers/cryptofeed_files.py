@@ -22,6 +22,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import zstandard
@@ -33,6 +34,9 @@ from arb_pipelines.lake.readers.level2.messages import Request
 
 #: What stands between address and time on a line that was not received.
 CONTROL = (b" <-> ", b" <- ", b" -> ")
+
+#: What only level-2 messages of the known venues have in them.
+_BOOK_MARKS = (b'"trade.l2update"', b'"depthUpdate"', b'"book-')
 
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _CHUNK = 1 << 20
@@ -128,6 +132,22 @@ def venue_of(recording: Recording) -> str:
         f"with an address of {', '.join(VENUES)}",
         source=str(path),
     )
+
+
+def holds_books(path: Path, venue: str) -> bool:
+    """Whether ``path`` belongs to a recording of ``venue`` with level-2 messages.
+
+    Tells what to take of a folder in which several venues, or sockets without
+    books, were recorded. A venue whose messages are not known is never told apart.
+
+    Raises:
+        DataError: as ``find_recording`` and ``lines``.
+    """
+    recording = find_recording(path)
+    if venue in VENUES and venue_of(recording) != venue:
+        return False
+    every = chain.from_iterable(map(lines, recording.parts))
+    return any(mark in line for line in every for mark in _BOOK_MARKS)
 
 
 def embedded_symbol_list(path: Path) -> bytes | None:
