@@ -14,7 +14,13 @@ import numpy as np
 from numba import njit
 
 from arb_pipelines.errors import ConfigError, DataError
-from arb_pipelines.market.cycle_walk import MAX_LENGTH, Int8, count_cycles, list_cycles
+from arb_pipelines.market.cycle_walk import (
+    MAX_LENGTH,
+    Int8,
+    arrange,
+    count_cycles,
+    list_cycles,
+)
 from arb_pipelines.market.graph import BUY, SELL, Graph, Int32, build_graph
 from arb_pipelines.market.inference import KNOWN_QUOTES
 from arb_pipelines.market.symbols import Market, Status
@@ -122,21 +128,30 @@ def walk_cycles(
         raise ConfigError(
             f"cycle lengths {min_length} to {max_length} are not in {MIN_LENGTH} to {MAX_LENGTH}"
         )
-    number = {currency: i for i, currency in enumerate(graph.currencies)}
-    first = [number[name] for name in (KNOWN_QUOTES if start is None else start) if name in number]
-    rank = np.arange(len(first), len(first) + len(number), dtype=np.int32)
-    rank[first] = np.arange(len(first))
-    roots = np.argsort(-np.diff(graph.ptr), kind="stable").astype(np.int32)
-    if start is not None:
-        roots = roots[np.isin(roots, first)]
-    edges = (graph.ptr, graph.to, graph.leg)
-    counts = count_cycles(*edges, roots, min_length, max_length, limit)
+    order, n_roots = _starting_order(graph, start)
+    edges = arrange(graph.ptr, graph.to, graph.leg, order)
+    counts = count_cycles(*edges, n_roots, min_length, max_length, limit)
     if counts.sum() > limit:
         raise ConfigError(
             f"there are more than {limit:,} cycles of {min_length} to {max_length} legs; "
             "choose start currencies or fewer legs, or raise ARB_MAX_CYCLES"
         )
-    return list_cycles(*edges, roots, rank, min_length, max_length, counts)
+    return list_cycles(*edges, n_roots, min_length, max_length, counts, graph.ends)
+
+
+def _starting_order(graph: Graph, start: Sequence[str] | None) -> tuple[Int32, int]:
+    """All currencies, in the order in which cycles start at them; how many of them may."""
+    number = dict(zip(graph.currencies, range(len(graph.currencies)), strict=True))
+    wanted = dict.fromkeys(KNOWN_QUOTES if start is None else start)
+    first = [number[name] for name in wanted if name in number]
+    listed = np.zeros(len(number), np.bool_)
+    listed[first] = True
+    rest = np.flatnonzero(~listed)
+    if start is None and not (listed[graph.ends[0::2]] | listed[graph.ends[1::2]]).all():
+        # Some symbol joins two of the rest, so a cycle may start there.
+        rest = np.array(sorted(rest, key=graph.currencies.__getitem__))
+        return np.append(first, rest).astype(np.int32), len(number)
+    return np.append(first, rest).astype(np.int32), len(first)
 
 
 def index_cycles(
@@ -149,7 +164,8 @@ def index_cycles(
 ) -> CycleSet:
     """Make a set of listed cycles: leave out the symbols on none, index the rest.
 
-    ``symbols`` and ``currencies`` are sorted, and numbered by the arrays.
+    ``leg_symbol`` numbers ``symbols``, which are sorted; ``start`` numbers
+    ``currencies``, in any order.
     """
     ptr, through = _through(leg_symbol, length, len(symbols))
     used = np.diff(ptr) > 0
@@ -159,13 +175,10 @@ def index_cycles(
         leg_symbol = renumbered[leg_symbol]
         ptr = np.append(ptr[:-1][used], ptr[-1])
         symbols = tuple(np.asarray(symbols, object)[used])
-    met = {currency for symbol in symbols for currency in symbol.split("-", 1)}
-    if len(met) < len(currencies):
-        kept = tuple(currency for currency in currencies if currency in met)
-        number = {currency: i for i, currency in enumerate(kept)}
-        renumbered = np.array([number.get(currency, -1) for currency in currencies], np.int32)
-        currencies, start = kept, renumbered[start]
-    return CycleSet(symbols, currencies, leg_symbol, leg_side, length, start, ptr, through)
+    met = sorted({currency for symbol in symbols for currency in symbol.split("-", 1)})
+    sorted_number = {currency: i for i, currency in enumerate(met)}
+    start = np.array([sorted_number.get(name, -1) for name in currencies], np.int32)[start]
+    return CycleSet(symbols, tuple(met), leg_symbol, leg_side, length, start, ptr, through)
 
 
 @njit(cache=True)

@@ -6,9 +6,10 @@ Adjacency in CSR arrays, for kernels. Which walks matter is decided in
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import count
 
 import numpy as np
 import numpy.typing as npt
@@ -24,14 +25,15 @@ SELL = 1
 class Graph:
     """Directed multigraph of ``m`` symbols over ``n`` currencies.
 
-    Symbols are numbered as they were given, currencies by name. The edges out
-    of currency ``c`` are ``ptr[c]:ptr[c + 1]`` of ``to`` and ``leg``, shapes
-    ``(n + 1,)`` and ``(2 m,)``. A leg is a symbol and a side in one number,
-    ``2 * symbol + side``, so that ``leg ^ 1`` is the way back: ``BUY`` leads
-    from quote to base, ``SELL`` from base to quote.
+    Both are numbered in order of appearance. The edges out of currency ``c`` are
+    ``ptr[c]:ptr[c + 1]`` of ``to`` and ``leg``, shapes ``(n + 1,)`` and ``(2 m,)``.
+    A leg is a symbol and a side in one number, ``2 * symbol + side``, so that
+    ``leg ^ 1`` is the way back: ``BUY`` leads from quote to base, ``SELL`` from
+    base to quote. ``ends[leg]``, shape ``(2 m,)``, is the currency it leads to.
     """
 
     currencies: tuple[str, ...]
+    ends: Int32
     ptr: Int32
     to: Int32
     leg: Int32
@@ -39,11 +41,11 @@ class Graph:
 
 def build_graph(pairs: Sequence[tuple[str, str]]) -> Graph:
     """Build the graph of symbols given as (base, quote)."""
-    flat = list(chain.from_iterable(pairs))
-    currencies = sorted(set(flat))
-    number = dict(zip(currencies, range(len(currencies)), strict=True))
-    ends = np.fromiter(map(number.__getitem__, flat), np.int32, len(flat))
-    return Graph(tuple(currencies), *_adjacency(ends, len(currencies)))
+    number: defaultdict[str, int] = defaultdict(count().__next__)
+    ends = np.empty(2 * len(pairs), np.int32)
+    ends[0::2] = [number[base] for base, _ in pairs]
+    ends[1::2] = [number[quote] for _, quote in pairs]
+    return Graph(tuple(number), ends, *_adjacency(ends, len(number)))
 
 
 @njit(cache=True)

@@ -13,25 +13,11 @@ from arb_pipelines.market.symbols import FeeSide, Market
 #: Quote currencies of the large venues, the most money-like first. The order
 #: also decides where a cycle starts when no start currency was chosen.
 KNOWN_QUOTES = (
-    *("USDT", "USDC", "USD", "EUR", "GBP", "JPY", "CHF", "CAD", "AUD"),
-    *("BUSD", "FDUSD", "TUSD", "USDP", "PAX", "DAI", "UST", "USDD", "USDS", "USDK", "USD1", "EURT"),
-    *("BTC", "XBT", "ETH", "BNB", "KCS", "OKB", "SOL", "XRP", "TRX", "DOT", "DOGE"),
-    *(
-        "TRY",
-        "BRL",
-        "BIDR",
-        "BKRW",
-        "KRW",
-        "RUB",
-        "NGN",
-        "UAH",
-        "ZAR",
-        "IDRT",
-        "BVND",
-        "VAI",
-        "GYEN",
-    ),
-    *("MXN", "ARS", "COP", "PLN", "RON", "CZK", "AED"),
+    *("USDT", "USDC", "USD", "BTC", "XBT", "ETH", "BUSD", "FDUSD", "EUR", "BNB", "KCS", "OKB"),
+    *("TUSD", "USDP", "PAX", "DAI", "UST", "USDD", "USDS", "USDK", "USD1", "EURT", "EURC"),
+    *("GBP", "JPY", "CHF", "CAD", "AUD", "TRY", "BRL", "MXN", "PLN", "RON", "CZK", "AED", "ZAR"),
+    *("ARS", "COP", "BIDR", "IDRT", "BKRW", "KRW", "RUB", "NGN", "UAH", "BVND", "VAI", "GYEN"),
+    *("SOL", "XRP", "TRX", "DOT", "DOGE"),
 )
 
 _BY_LENGTH = sorted(KNOWN_QUOTES, key=lambda quote: (-len(quote), quote))
