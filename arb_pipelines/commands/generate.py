@@ -44,7 +44,7 @@ def generate(
     from arb_pipelines.generator.write import generate as write_market
 
     chosen = parse_days(days or day)
-    with Progress(console=remarks, transient=True) as progress:
+    with Progress(console=remarks, transient=True, disable=not remarks.is_terminal) as progress:
         expected = rate * symbols * minutes * 60 * len(chosen)
         task = progress.add_task("generating", total=expected)
         written = write_market(
