@@ -4,9 +4,9 @@ Books and what follows from them lie by venue and day, backtests by strategy and
 day. Venues and strategies are dynamic: a sensor adds one when it first sees it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import dagster as dg
 
@@ -53,13 +53,6 @@ class StrategyDay(NamedTuple):
         return f"{self.day}|{self.strategy}"
 
 
-class PartitionedContext(Protocol):
-    """What the contexts of assets and of asset checks have in common."""
-
-    @property
-    def partition_keys(self) -> Sequence[str]: ...
-
-
 def venue_days(keys: Iterable[str]) -> list[VenueDay]:
     """Read partition keys of ``VENUE_DAYS``, such as a run's ``context.partition_keys``."""
     return [
@@ -70,3 +63,28 @@ def venue_days(keys: Iterable[str]) -> list[VenueDay]:
 def strategy_days(keys: Iterable[str]) -> list[StrategyDay]:
     """Read partition keys of ``STRATEGY_DAYS``, such as a run's ``context.partition_keys``."""
     return [StrategyDay(*part) for part in venue_days(keys)]
+
+
+_ONE, _FIRST, _LAST = (
+    "dagster/partition",
+    "dagster/asset_partition_range_start",
+    "dagster/asset_partition_range_end",
+)
+
+
+def partition_tags(first: str, last: str) -> dict[str, str]:
+    """Tags of a run over the partitions from ``first`` to ``last``, one owner's days in a row."""
+    return {_FIRST: first, _LAST: last}
+
+
+def keys_of_run(
+    tags: Mapping[str, str], definition: dg.MultiPartitionsDefinition, instance: dg.DagsterInstance
+) -> Sequence[str]:
+    """Partition keys a run covers, read from its tags; none for a run without partitions."""
+    if _ONE in tags:
+        return [tags[_ONE]]
+    if _FIRST not in tags:
+        return []
+    return definition.get_partition_keys_in_range(
+        dg.PartitionKeyRange(tags[_FIRST], tags[_LAST]), dynamic_partitions_store=instance
+    )

@@ -1,6 +1,6 @@
 """What Dagster is told about a table of the lake: once by its schema, once a partition."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import dagster as dg
@@ -53,29 +53,32 @@ def columns(table: Table) -> dg.TableSchema:
     )
 
 
-def report(
+def materialized(
     context: dg.AssetExecutionContext,
     lake: Lake,
-    table: Table,
-    part: Part,
-    facts: Mapping[str, Any] | None = None,
-) -> None:
-    """Attach to ``part`` of ``table``'s asset its row counts, the lake's snapshot and ``facts``."""
-    keys = {name: value for name, value in part._asdict().items() if name in table.partition_by}
-    where = " AND ".join(f"{name} = ?" for name in keys)
-    counts = lake.query(
-        f"SELECT (SELECT count(*) FROM {table.name}) AS all_rows, "
-        f"(SELECT count(*) FROM {table.name} WHERE {where}) AS part_rows, "
-        "(SELECT max(snapshot_id) FROM lake.snapshots()) AS snapshot",
-        list(keys.values()),
-    ).row(0, named=True)
-    context.add_asset_metadata(
-        {
-            "dagster/row_count": counts["all_rows"],
-            "dagster/partition_row_count": counts["part_rows"],
-            "lake_snapshot": counts["snapshot"],
-            **(facts or {}),
-        },
-        asset_key=table.name,
-        partition_key=part.key,
-    )
+    tables: Sequence[Table],
+    facts: Mapping[Part, Mapping[str, Any]],
+) -> Iterator[dg.MaterializeResult]:
+    """Report ``tables`` as materialised in each partition of ``facts``.
+
+    A partition's event has its facts, its own and the table's row count, and
+    the lake's snapshot after the step.
+    """
+    with lake.reading() as connection:
+        ask = connection.execute
+        ask("BEGIN")  # one snapshot for all counts, and the catalog is read once
+        (snapshot,) = ask("SELECT max(snapshot_id) FROM lake.snapshots()").fetchone() or (None,)
+        for table in tables:
+            where = " AND ".join(f"{name} = ?" for name in table.partition_by)
+            count = f"SELECT count(*) FROM {table.name}"
+            (rows,) = ask(count).fetchone() or (0,)
+            for part, known in facts.items():
+                keys = [getattr(part, name) for name in table.partition_by]
+                (part_rows,) = ask(f"{count} WHERE {where}", keys).fetchone() or (0,)
+                counts = {"dagster/row_count": rows, "dagster/partition_row_count": part_rows}
+                context.add_asset_metadata(
+                    {**counts, "lake_snapshot": snapshot, **known},
+                    asset_key=table.name,
+                    partition_key=part.key,
+                )
+            yield dg.MaterializeResult(asset_key=table.name)

@@ -23,5 +23,5 @@ select
     (ends.ts_end - last_updates.ts_last) // 1000000000 as silent_s
 from last_updates
 inner join ends on last_updates.venue = ends.venue and last_updates.day = ends.day
-where ends.ts_end - last_updates.ts_last > 900 * 1000000000
+where ends.ts_end - last_updates.ts_last > 900000000000
 order by silent_s desc, last_updates.symbol

@@ -1,0 +1,43 @@
+"""The code location: every asset, check, job, sensor, schedule and resource, put together.
+
+The only place that knows them all. Tests and the headless demo build their own
+with ``build_defs``; Dagster's processes load ``defs``. Nothing is implemented here.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import dagster as dg
+
+import assets
+from assets.jobs import backtest, research
+from resources.lake import LakeResource
+from sensors.after_research import backtests_after_research
+from sensors.daily import research_yesterday
+from sensors.failures import alert_on_failure
+from sensors.landing import landed_files
+from sensors.strategies import new_strategies
+
+
+def build_defs(
+    *, home: Path | None = None, loggers: Mapping[str, dg.LoggerDefinition] | None = None
+) -> dg.Definitions:
+    """Put a fresh code location together.
+
+    ``home`` is the ``ARB_HOME`` of its lake, default the environment's;
+    ``loggers`` replace Dagster's console. A run is one process: its steps are
+    short, and a process a step would cost more than the step.
+    """
+    return dg.Definitions(
+        assets=dg.load_assets_from_package_module(assets),
+        asset_checks=dg.load_asset_checks_from_package_module(assets),
+        jobs=[research, backtest],
+        schedules=[research_yesterday],
+        sensors=[landed_files, new_strategies, backtests_after_research, alert_on_failure],
+        resources={"lake": LakeResource(home=None if home is None else str(home))},
+        executor=dg.in_process_executor,
+        loggers=loggers,
+    )
+
+
+defs = build_defs()

@@ -1,0 +1,24 @@
+"""The daily schedule: yesterday, of every venue."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import dagster as dg
+
+from assets.jobs import research
+from assets.partitions import VENUES, VenueDay
+
+
+@dg.schedule(
+    job=research,
+    cron_schedule="15 0 * * *",
+    execution_timezone="UTC",
+    description="Runs yesterday's research for every venue. Off until switched on: where files "
+    "arrive through the landing folder, the landing sensor has already run it.",
+)
+def research_yesterday(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+    """Request one run a venue; the run key keeps a repeated tick from asking twice."""
+    yesterday = context.scheduled_execution_time.date() - timedelta(days=1)
+    for venue in context.instance.get_dynamic_partitions(str(VENUES.name)):
+        key = VenueDay(venue, yesterday).key
+        yield dg.RunRequest(run_key=key, partition_key=key)
