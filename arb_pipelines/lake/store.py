@@ -1,34 +1,51 @@
 """The store: attach the lake, read a snapshot of it, commit to it.
 
-Writers are short. A writer collects its rows, then hands ``Lake.commit`` a
-function that replaces whole partitions in one transaction; a partition written
-twice is the same as once. On the embedded catalog a file lock lets one commit
-in at a time; a conflict is retried, and never reaches the caller.
+Writers are short. A writer stages its rows as Parquet files, which nobody sees
+yet, then replaces whole partitions in one transaction; a partition written
+twice is the same as once. Commits come one at a time (``locks.py``); a conflict
+with a foreign client is retried, and never reaches the caller.
+
+DDL and the schema's evolution live in ``evolution.py``, upkeep in
+``maintenance.py``.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import random
+import re
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 import duckdb
-import filelock
 import polars as pl
 import pyarrow as pa
 
 from arb_pipelines.errors import ArbError, ConfigError, DataError
-from arb_pipelines.lake.schemas import TABLES, Table
+from arb_pipelines.lake import evolution
+from arb_pipelines.lake.locks import advisory_lock, file_lock
+from arb_pipelines.lake.schemas import Table
+from arb_pipelines.lake.staging import Rows, Staged, gathered, stage
 from arb_pipelines.settings import Settings
 
 T = TypeVar("T")
-Rows: TypeAlias = pl.DataFrame | pa.Table | pa.RecordBatchReader | duckdb.DuckDBPyRelation
+#: Fewer rows than this are inserted within the commit instead of staged.
+STAGED_ROWS = 50_000
 
 _CONFLICTS = ("database is locked", "conflict", "could not serialize", "deadlock", "try again")
+_PASSWORD = re.compile(
+    r"(password\s*=\s*)('[^']*'|[^\s'\"]+)|(?<=://)([^/@\s]+)(?=@)", re.IGNORECASE
+)
+
+
+def sql_text(text: str) -> str:
+    """``text`` as a SQL string literal."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def extension(name: str) -> Path:
@@ -50,30 +67,34 @@ class Transaction:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.connection = connection
 
-    def replace(self, table: Table, keys: Mapping[str, object], rows: Rows) -> int:
+    def replace(self, table: Table, keys: Mapping[str, object], rows: Rows | Staged) -> int:
         """Replace the partition ``keys`` of ``table`` by ``rows``; return how many came in.
 
         ``keys`` names every column of ``table.partition_by``; each row must lie
-        in the partition. The rows go in by column name.
+        in the partition. The rows go in by column name. Large ones are better
+        staged first, as ``Lake.replace`` does: less is done within the lock.
         """
-        if set(keys) != set(table.partition_by):
-            raise ConfigError(
-                f"{table.name} is replaced by {table.partition_by}, not {tuple(keys)}"
-            )
+        _check_keys(table, keys)
         where = " AND ".join(f"{name} = ?" for name in keys)
         self.connection.execute(f"DELETE FROM {table.name} WHERE {where}", list(keys.values()))
-        return self.append(table, rows)
+        if not isinstance(rows, Staged):
+            return self.append(table, rows)
+        if (rows.table.name, dict(rows.keys)) != (table.name, dict(keys)):
+            raise ConfigError(f"rows staged for {rows.table.name} {rows.keys} belong nowhere else")
+        if rows.path is not None:
+            self.connection.execute(
+                f"CALL ducklake_add_data_files('lake', {sql_text(table.name)}, "
+                f"{sql_text(str(rows.path))}, hive_partitioning => true)"
+            )
+        return rows.rows
 
     def append(self, table: Table, rows: Rows) -> int:
         """Add ``rows`` to ``table`` by column name; return how many."""
-        self.connection.register("incoming", rows)
-        try:
+        with _registered(self.connection, rows) as name:
             columns = ", ".join(table.names)
             done = self.connection.execute(
-                f"INSERT INTO {table.name} ({columns}) SELECT {columns} FROM incoming"
+                f"INSERT INTO {table.name} ({columns}) SELECT {columns} FROM {name}"
             ).fetchone()
-        finally:
-            self.connection.unregister("incoming")
         return int(done[0]) if done else 0
 
     def upsert(self, table: Table, rows: pl.DataFrame) -> int:
@@ -81,25 +102,30 @@ class Transaction:
 
         For tables that grow by a few rows at a time.
         """
-        self.connection.register("incoming", rows)
-        try:
-            same = " AND ".join(f"{table.name}.{name} = incoming.{name}" for name in table.key)
-            self.connection.execute(f"DELETE FROM {table.name} USING incoming WHERE {same}")
-        finally:
-            self.connection.unregister("incoming")
+        with _registered(self.connection, rows) as name:
+            same = " AND ".join(f"{table.name}.{key} = {name}.{key}" for key in table.key)
+            self.connection.execute(f"DELETE FROM {table.name} USING {name} WHERE {same}")
         return self.append(table, rows)
 
 
 class Lake:
-    """One process's door to the lake. Cheap to make; connections are opened on use."""
+    """One process's door to the lake.
+
+    Cheap to make and to pickle; the first use opens one DuckDB instance, which
+    every later use shares, from any thread.
+    """
 
     def __init__(self, settings: Settings, *, read_only: bool = False) -> None:
         self.settings = settings
         self.read_only = read_only
         self.root = settings.root
-        self.data = settings.lake_data or str(self.root / "lake")
         self.embedded = settings.lake_catalog is None
-        self._lock_path = self.root / "lake.lock"
+        self._database: duckdb.DuckDBPyConnection | None = None
+        self._opener = threading.Lock()
+        self._pid = os.getpid()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _lake, (self.settings, self.read_only)
 
     # -- connections -------------------------------------------------------------------
 
@@ -110,70 +136,171 @@ class Lake:
             return f"ducklake:{self.settings.lake_catalog.get_secret_value()}"
         return f"ducklake:sqlite:{self.root / 'catalog.sqlite'}"
 
+    @property
+    def data(self) -> str:
+        """Folder or object store of a lake made here."""
+        return self.settings.lake_data or str(self.root / "lake")
+
     def connect(self, snapshot: int | None = None) -> duckdb.DuckDBPyConnection:
         """Open a connection with the lake attached as ``lake`` and in use.
 
         ``snapshot`` opens the lake as it was at that snapshot, read-only.
 
         Raises:
-            DataError: opened read-only, and there is no lake yet.
+            DataError: opened read-only and there is no lake yet, or the
+                snapshot has expired.
+            ConfigError: the catalog cannot be reached, or the lake's tables are
+                not those of this version.
         """
-        exists = not self.embedded or (self.root / "catalog.sqlite").exists()
-        if not exists:
-            if self.read_only:
-                raise DataError(
-                    "there is no lake here yet; run `make demo` or `arb ingest` first, "
-                    "or set ARB_HOME",
-                    source=str(self.root),
-                )
-            self.root.mkdir(parents=True, exist_ok=True)
-        # DuckDB hashes 70 MB of extensions to check their signatures, 0.35 s a connection. pip
-        # has checked these two files already; for any other the check is back in force.
-        connection = duckdb.connect(config=self._config() | {"allow_unsigned_extensions": True})
-        connection.execute(f"LOAD '{extension('ducklake')}'")
-        connection.execute(
-            f"LOAD '{extension('sqlite_scanner' if self.embedded else 'postgres_scanner')}'"
-        )
-        connection.execute("SET allow_unsigned_extensions = false")
-        options = [f"DATA_PATH '{self.data}'"]
-        if self.embedded:
-            options += ["META_JOURNAL_MODE 'WAL'", "META_BUSY_TIMEOUT 10000"]
-        if self.read_only or snapshot is not None:
-            options.append("READ_ONLY")
-        if snapshot is not None:
-            options.append(f"SNAPSHOT_VERSION {int(snapshot)}")
-        attach = f"ATTACH '{self.catalog}' AS lake ({', '.join(options)})"
-        with self._lock() if not exists else contextlib.nullcontext():
-            connection.execute(attach)
+        with self.own_errors():
+            if snapshot is not None:
+                connection = self._open(f"READ_ONLY, SNAPSHOT_VERSION {int(snapshot)}")
+            else:
+                connection = self._instance().cursor()
             connection.execute("USE lake")
-            if not exists:
-                self.create(connection)
         return connection
 
-    def _config(self) -> dict[str, str | bool | int | float | list[str]]:
+    def _instance(self) -> duckdb.DuckDBPyConnection:
+        with self._opener:
+            if self._database is None or self._pid != os.getpid():  # a fork shares nothing
+                self._database = (
+                    self._open("READ_ONLY") if self.read_only else self._open_to_write()
+                )
+                self._pid = os.getpid()
+            return self._database
+
+    def _open(self, *options: str) -> duckdb.DuckDBPyConnection:
+        """Attach a lake that is there already."""
+        if self.embedded and not (self.root / "catalog.sqlite").exists():
+            raise self._no_lake()
+        database = self._engine()
+        try:
+            self._attach(database, "CREATE_IF_NOT_EXISTS false", *options)
+        except duckdb.Error as error:
+            database.close()
+            if evolution.is_missing(error):
+                raise self._no_lake() from None
+            raise
+        return database
+
+    def _open_to_write(self) -> duckdb.DuckDBPyConnection:
+        """Attach the lake; create it, and what a newer version added, where missing."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        try:
+            database = self._open()
+        except DataError:
+            database = self._engine()
+            with self._lock(database):
+                self._attach(database, f"DATA_PATH {sql_text(self.data)}")
+        database.execute("USE lake")
+        if evolution.missing(database):
+            with self._lock(database):
+                evolution.apply(database)
+        return database
+
+    def _engine(self) -> duckdb.DuckDBPyConnection:
         config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": self.settings.lake_memory,
             "temp_directory": str(self.root / "spill"),
         }
         if self.settings.lake_threads:
             config["threads"] = self.settings.lake_threads
-        return config
+        database = duckdb.connect(config=config)
+        for name in ("ducklake", "sqlite_scanner" if self.embedded else "postgres_scanner"):
+            database.execute(f"LOAD {sql_text(str(extension(name)))}")
+        return database
 
-    def create(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Create what is missing of the tables of ``schemas.TABLES``."""
-        for table in TABLES.values():
-            connection.execute(table.ddl)
-            if table.partition_by:
-                columns = ", ".join(table.partition_by)
-                connection.execute(f"ALTER TABLE {table.name} SET PARTITIONED BY ({columns})")
+    def _attach(self, database: duckdb.DuckDBPyConnection, *options: str) -> None:
+        given = [*options]
+        if self.embedded:
+            # The folder may have been moved since the catalog wrote down its name.
+            given += ["META_JOURNAL_MODE 'WAL'", "META_BUSY_TIMEOUT 10000"]
+            given += [f"DATA_PATH {sql_text(self.data)}", "OVERRIDE_DATA_PATH true"]
+        database.execute(
+            f"ATTACH {sql_text(self.catalog)} AS lake ({', '.join(dict.fromkeys(given))})"
+        )
 
-    def _lock(self) -> contextlib.AbstractContextManager[object]:
-        if not self.embedded:
-            return contextlib.nullcontext()
-        self.root.mkdir(parents=True, exist_ok=True)
-        return filelock.FileLock(self._lock_path, timeout=600)
+    def _no_lake(self) -> DataError:
+        return DataError(
+            "there is no lake here yet; run `make demo` or `arb ingest` first, or set "
+            + ("ARB_HOME" if self.embedded else "ARB_LAKE_CATALOG"),
+            source=str(self.root) if self.embedded else "ARB_LAKE_CATALOG",
+        )
+
+    def _lock(self, database: duckdb.DuckDBPyConnection) -> contextlib.AbstractContextManager[None]:
+        if self.embedded:
+            return file_lock(self.root / "lake.lock")
+        return advisory_lock(database, self.catalog.removeprefix("ducklake:postgres:"))
+
+    @contextlib.contextmanager
+    def own_errors(self) -> Iterator[None]:
+        """Turn DuckDB's errors about the lake itself into ours, without secrets.
+
+        An error in a query's own text passes as it is.
+        """
+        try:
+            yield
+        except duckdb.Error as error:
+            text = _PASSWORD.sub(r"\1***", str(error))
+            if self.settings.lake_catalog is not None:
+                text = text.replace(self.settings.lake_catalog.get_secret_value(), "***")
+            if "No snapshot found" in text:
+                raise DataError(
+                    f"{text.split(': ', 1)[-1]}; maintenance has expired it, or it never was",
+                    source="lake",
+                ) from None
+            if isinstance(error, duckdb.ConstraintException):
+                raise DataError(text, source="lake") from None
+            if isinstance(error, duckdb.IOException) or text != str(error):
+                raise ArbError(f"the lake failed: {text}") from None
+            raise
 
     # -- writing -----------------------------------------------------------------------
+
+    def replace(self, keys: Mapping[str, object], tables: Mapping[Table, Rows]) -> dict[str, int]:
+        """Replace the partition ``keys`` of several tables in one transaction; return rows in each.
+
+        The way to write: large rows are staged before the commit, so that the
+        lake is held for milliseconds, and read just once.
+
+        Raises:
+            DataError: rows that cannot enter; nothing is changed.
+            ArbError: the disk or the catalog failed; nothing is changed.
+        """
+        if self.read_only:
+            raise ConfigError("this lake was opened read-only")
+        ready: dict[Table, Rows | Staged] = {}
+        for table, rows in tables.items():
+            _check_keys(table, keys)
+            ready[table] = self._staged(table, keys, rows)
+
+        def work(transaction: Transaction) -> dict[str, int]:
+            return {
+                table.name: transaction.replace(table, keys, rows) for table, rows in ready.items()
+            }
+
+        return self.commit(work)
+
+    def _staged(self, table: Table, keys: Mapping[str, object], rows: Rows) -> Rows | Staged:
+        in_memory = isinstance(rows, pl.DataFrame | pa.Table)
+        if in_memory and len(rows) < STAGED_ROWS:
+            return rows
+        data = self._data_path()
+        if "://" in data:  # DuckDB has the credentials of an object store, and writes there itself
+            return rows if in_memory else gathered(rows)
+        try:
+            return stage(Path(data), table, keys, rows)
+        except OSError as error:
+            raise ArbError(f"the lake could not be written: {error}") from None
+
+    def _data_path(self) -> str:
+        if self.embedded:
+            return self.data
+        with self.reading() as connection:
+            found = connection.execute(
+                "SELECT value FROM lake.options() WHERE option_name = 'data_path'"
+            ).fetchone()
+        return str(found[0]) if found else self.data
 
     def commit(self, work: Callable[[Transaction], T], *, attempts: int = 12) -> T:
         """Run ``work`` in one transaction and commit it, whole or not at all.
@@ -182,28 +309,20 @@ class Lake:
         start with jitter), so it must not consume what it cannot read again.
 
         Raises:
-            ArbError: every attempt met a conflict.
+            ArbError: every attempt met a conflict, or the disk or the catalog failed.
         """
         if self.read_only:
             raise ConfigError("this lake was opened read-only")
-        with contextlib.closing(self.connect()) as connection:
+        last = ""
+        with contextlib.closing(self.connect()) as connection, self.own_errors():
             for attempt in range(attempts):
                 try:
-                    with self._lock():
-                        connection.execute("BEGIN")
-                        result = work(Transaction(connection))
-                        connection.execute("COMMIT")
-                    return result
+                    with self._lock(connection):
+                        return _committed(connection, work)
                 except duckdb.Error as error:
-                    with contextlib.suppress(duckdb.Error):
-                        connection.execute("ROLLBACK")
-                    if not any(word in str(error).lower() for word in _CONFLICTS):
+                    last = str(error)
+                    if not any(word in last.lower() for word in _CONFLICTS):
                         raise
-                    last = error
-                except BaseException:
-                    with contextlib.suppress(duckdb.Error):
-                        connection.execute("ROLLBACK")
-                    raise
                 time.sleep(random.uniform(0, 0.05 * 2 ** min(attempt, 6)))  # noqa: S311 - jitter
         raise ArbError(f"the lake refused a commit {attempts} times: {last}")
 
@@ -212,7 +331,7 @@ class Lake:
     @contextlib.contextmanager
     def reading(self, snapshot: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection for reading, closed at the end."""
-        with contextlib.closing(self.connect(snapshot)) as connection:
+        with contextlib.closing(self.connect(snapshot)) as connection, self.own_errors():
             yield connection
 
     def query(
@@ -224,5 +343,42 @@ class Lake:
 
     def snapshot(self) -> int:
         """Number of the newest committed snapshot."""
-        row = self.query("SELECT max(snapshot_id) AS n FROM lake.snapshots()")
-        return int(row.item())
+        with self.reading() as connection:
+            found = connection.execute(
+                "SELECT id FROM ducklake_current_snapshot('lake')"
+            ).fetchone()
+        if found is None:
+            raise DataError("the catalog has no snapshot", source="lake")
+        return int(found[0])
+
+
+def _lake(settings: Settings, read_only: bool) -> Lake:
+    return Lake(settings, read_only=read_only)
+
+
+def _check_keys(table: Table, keys: Mapping[str, object]) -> None:
+    if set(keys) != set(table.partition_by):
+        raise ConfigError(f"{table.name} is replaced by {table.partition_by}, not {tuple(keys)}")
+
+
+def _committed(connection: duckdb.DuckDBPyConnection, work: Callable[[Transaction], T]) -> T:
+    connection.execute("BEGIN")
+    try:
+        result = work(Transaction(connection))
+        connection.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(duckdb.Error):
+            connection.execute("ROLLBACK")
+        raise
+    return result
+
+
+@contextlib.contextmanager
+def _registered(connection: duckdb.DuckDBPyConnection, rows: Rows) -> Iterator[str]:
+    if isinstance(rows, duckdb.DuckDBPyRelation):
+        rows = rows.to_arrow_reader()  # a relation belongs to another connection
+    connection.register("incoming", rows)
+    try:
+        yield "incoming"
+    finally:
+        connection.unregister("incoming")
