@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -63,7 +65,7 @@ def test_a_day_in_parts_is_the_same_day(world: World, cuts: list[int]) -> None:
     """Where a day is cut into parts leaves no trace in the result."""
     scenario = world.scenario
     edges = [0, *sorted(cuts), len(world.books.ts_recv)]
-    parts = [_part(world.books, slice(*pair)) for pair in zip(edges, edges[1:], strict=False)]
+    parts = [_part(world.books, slice(*pair)) for pair in pairwise(edges)]
     _same(
         run_kernel(scenario, parts, world.depth), run_kernel(scenario, [world.books], world.depth)
     )
