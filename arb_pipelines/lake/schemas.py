@@ -274,12 +274,22 @@ OPPORTUNITIES = Table(
             nullable=True,
         ),
         Column("threshold_bps", "DOUBLE", "Net edge that opens a life"),
+        Column(
+            "max_age_ms", "BIGINT", "Age at which a book is stale; NULL for no limit", nullable=True
+        ),
         Column("ts_first", "BIGINT", "First update above the threshold, ns"),
         Column("ts_last", "BIGINT", "Last update above the threshold, ns"),
         Column(
             "ts_end",
             "BIGINT",
-            "Update that ended it, ns; NULL if the day ended first",
+            "When it ended, ns; NULL if the day ended first",
+            nullable=True,
+        ),
+        Column(
+            "ended_by",
+            "VARCHAR",
+            "'edge' (fell to the threshold), 'book' (became crossed or one-sided) or 'stale'; "
+            "NULL if the day ended first",
             nullable=True,
         ),
         Column("updates", "BIGINT", "Evaluations above the threshold"),

@@ -129,7 +129,7 @@ def columns(
     if tops.symbols != cycles.symbols:
         raise DataError("the tops are of other symbols than the cycles; read cycles.symbols")
     return (
-        tops.symbol.astype(np.uint32),
+        tops.symbol.view(np.uint32),
         tops.ts_recv,
         tops.bid_px,
         tops.bid_sz,
