@@ -189,6 +189,12 @@ def test_skippable_frames_are_skipped(path: Path) -> None:
     assert rows == [1]
 
 
+def test_a_line_without_end_is_refused_before_it_fills_the_memory(path: Path) -> None:
+    """A few kilobytes that unpack to an endless line are an error, not a crash."""
+    with pytest.raises(DataError, match="row 2: a line is longer than 64 MiB"):
+        read(path, frame(HEADER, STATE % 1) + frame(bytes(70 << 20)))
+
+
 def test_batches_are_bounded_and_share_their_names(path: Path) -> None:
     """A long file comes in several batches that number rows and name symbols alike."""
     states = [STATE % n for n in range(200_000)]

@@ -87,8 +87,8 @@ class _Reading:
         assert self._header is not None
         return self._header
 
-    def error(self, reason: str, line: int | None = None) -> DataError:
-        return DataError(reason, source=str(self.path), row=self.line if line is None else line)
+    def error(self, reason: str, line: int) -> DataError:
+        return DataError(reason, source=str(self.path), row=line)
 
     def expect_header(self, line: bytes) -> None:
         try:
@@ -233,10 +233,10 @@ def _blocks(reading: _Reading) -> Iterator[bytes]:
                     yield text[:cut]
                     waiting, size = [text[cut:]], len(text) - cut
                 elif size > _LINE_BYTES_MAX:
-                    raise reading.error("a line is longer than 64 MiB")
+                    raise reading.error("a line is longer than 64 MiB", _line_at(reading, waiting))
         except CorruptError as error:
-            lines = b"".join(waiting).count(b"\n")
-            raise reading.error(f"damaged file: {error}", reading.line + lines) from None
+            at = _line_at(reading, waiting)
+            raise reading.error(f"damaged file: {error}", at) from None
         reading.torn = frames.torn
         text = b"".join(waiting)
         whole = text.rfind(b"\n") + 1
@@ -244,6 +244,11 @@ def _blocks(reading: _Reading) -> Iterator[bytes]:
             text, whole = text + b"\n", len(text) + 1
         if whole:
             yield text[:whole]
+
+
+def _line_at(reading: _Reading, waiting: list[bytes]) -> int:
+    """Number of the line that the text waiting to be parsed ends in."""
+    return reading.line + sum(piece.count(b"\n") for piece in waiting)
 
 
 #: ``BOOK_ROWS`` with the symbol as a number and without base and quote, which follow from it.

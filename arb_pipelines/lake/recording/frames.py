@@ -76,7 +76,7 @@ class Frames:
             while magic := self._stream.read(4):
                 self._offset += len(magic)
                 if magic[1:] == _SKIPPABLE_MAGIC and magic[0] >> 4 == 5:
-                    self._take(int.from_bytes(self._take(4), "little"))
+                    self._skip(int.from_bytes(self._take(4), "little"))
                 elif magic == _MAGIC:
                     yield from self._frame()
                 else:
@@ -106,6 +106,11 @@ class Frames:
                 yield block + checksum, True
                 return
             yield block, False
+
+    def _skip(self, size: int) -> None:
+        """Pass over ``size`` bytes without holding them: a damaged size may be 4 GiB."""
+        for start in range(0, size, _BLOCK_BYTES_MAX):
+            self._take(min(_BLOCK_BYTES_MAX, size - start))
 
     def _take(self, size: int) -> bytes:
         """Read exactly ``size`` bytes."""
