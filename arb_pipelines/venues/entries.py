@@ -121,8 +121,14 @@ def not_a_list(document: object, expected: str, source: str) -> DataError:
     """The refusal of an answer that is not ``expected``, with what it says instead."""
     if not isinstance(document, dict):
         return DataError(f"is not {expected} but {document!r:.60}", source=source)
-    said = {name: value for name, value in document.items() if not isinstance(value, list | dict)}
+    said = {name: value for name, value in document.items() if not _holds_objects(value)}
     return DataError(f"is not {expected}; it says {said!r:.200}", source=source)
+
+
+def _holds_objects(value: object) -> bool:
+    return isinstance(value, dict) or (
+        isinstance(value, list) and _holds_objects(next(iter(value), 0))
+    )
 
 
 def _shown(fields: Mapping[str, object], field: str) -> str:
