@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -24,6 +26,7 @@ from arb_pipelines.market.symbols import Market
 from arb_pipelines.venues.kucoin.symbols import parse_symbols
 
 _MINUTES_A_DAY = 1440
+_VENUE_NAME = re.compile("[a-z0-9_]+")
 #: Quiet before the first planted dislocation, so that every book is known.
 _SETTLING_NS = NS_PER_S
 _ENCODED_ROWS = 5_000
@@ -79,13 +82,18 @@ def generate(
     Raises:
         ConfigError: arguments that no market can be made of.
     """
-    if not 0 < minutes <= _MINUTES_A_DAY or rate <= 0 or depth < 1:
+    if not 0 < minutes <= _MINUTES_A_DAY or not 0 < rate < math.inf or depth < 1:
         raise ConfigError("minutes must lie in 0..1440, and rate and depth be positive")
+    if not _VENUE_NAME.fullmatch(venue):
+        raise ConfigError(f"{venue!r} is no name of a venue; use a-z, 0-9 and _")
     listing = make_listing(symbols, seed)
     process = MarketProcess(listing, seed, depth=depth)
     duration_ns = round(minutes * 60 * NS_PER_S)
     n_states = round(rate * symbols * duration_ns / NS_PER_S)
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"cannot be made a folder: {error.strerror}", source=str(out)) from None
     document = listing.document()
     symbol_list = _write_json(out / "symbols.json", document)
     recordings: list[GeneratedFile] = []

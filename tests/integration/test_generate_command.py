@@ -58,6 +58,7 @@ def test_processes_agree_on_the_bytes(tmp_path: Path) -> None:
         (("--day", "2026-13-01"), "2026-13-01"),
         (("--minutes", "1", "--planted", "500"), "do not fit"),
         (("--rate", "0"), "rate"),
+        (("--out", "/dev/null/market"), "cannot be made a folder"),
     ],
 )
 def test_bad_arguments_end_in_code_2_and_one_line(

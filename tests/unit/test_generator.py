@@ -205,6 +205,8 @@ def test_the_recording_carries_the_list(planted: Generated) -> None:
         ({"symbols": 2}, "ask for 3 to 1300"),
         ({"minutes": 0.0}, "minutes must lie in"),
         ({"rate": -1.0}, "rate and depth be positive"),
+        ({"rate": float("inf")}, "rate and depth be positive"),
+        ({"venue": "../demo"}, "no name of a venue"),
         ({"minutes": 0.001}, "ask for more"),
         ({"minutes": 1, "planting": Planting(100, 40.0, 500)}, "do not fit"),
     ],

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -21,7 +19,13 @@ from arb_pipelines.lake.readers.base import BOOK_ROWS, Batch, ReadOptions, Rejec
 from arb_pipelines.lake.recording.format import BookState, Header, SymbolList
 from arb_pipelines.lake.recording.frames import CorruptError, Frames
 from arb_pipelines.lake.recording.lines import read_line
-from arb_pipelines.lake.recording.parse import Columns, parse_lines
+from arb_pipelines.lake.recording.parse import parse_lines
+from arb_pipelines.lake.recording.rows import (
+    CODED_ROWS,
+    encoded,
+    rows_of_columns,
+    rows_of_states,
+)
 
 _BLOCK_BYTES = 8 << 20
 #: Longest line taken; a symbol list of 1,300 symbols has about 1 MB.
@@ -110,9 +114,11 @@ class _Reading:
                 columns.slow_line.tolist(), columns.slow.tolist(), strict=True
             )
         ]
-        table = self._fast_table(columns, text)
-        if states := [(line, state) for found in others if found for line, state in [found]]:
-            table = pa.concat_tables([table, self._slow_table(states)])
+        names = [text[start:end].decode() for start, end in columns.symbol_at.tolist()]
+        table = rows_of_columns(columns, [self._code(name) for name in names], self.line)
+        if states := [found for found in others if found is not None]:
+            codes = [self._code(state.symbol) for _, state in states]
+            table = pa.concat_tables([table, rows_of_states(states, codes)])
             table = table.take(pc.sort_indices(table["row"]))
         self._blocks.append(table)
         self.rows += len(table)
@@ -136,9 +142,9 @@ class _Reading:
             "base": [base for base, _ in pairs],
             "quote": [quote for _, quote in pairs],
         }
-        table = pa.concat_tables(self._blocks) if self._blocks else _CODED_ROWS.empty_table()
+        table = pa.concat_tables(self._blocks) if self._blocks else CODED_ROWS.empty_table()
         columns = [
-            _encoded(table["symbol"], values[name]) if name in values else table[name]
+            encoded(table["symbol"], values[name]) if name in values else table[name]
             for name in BOOK_ROWS.names
         ]
         rows = pa.table(columns, schema=BOOK_ROWS)
@@ -177,45 +183,6 @@ class _Reading:
     def _code(self, symbol: str) -> int:
         return self._codes.setdefault(symbol, len(self._codes))
 
-    def _fast_table(self, columns: Columns, text: bytes) -> pa.Table:
-        codes = np.array(
-            [self._code(text[start:end].decode()) for start, end in columns.symbol_at.tolist()],
-            np.int32,
-        )
-        return pa.table(
-            [
-                columns.line + self.line,
-                codes[columns.symbol] if len(codes) else columns.symbol,
-                pa.array(columns.ts_event, mask=~columns.has_event),
-                columns.ts_recv,
-                pa.array(columns.update_id, mask=~columns.has_update_id),
-                *_sides(
-                    columns.bid_offsets, columns.bids_px, columns.bids_sz,
-                    columns.ask_offsets, columns.asks_px, columns.asks_sz,
-                ),
-            ],
-            schema=_CODED_ROWS,
-        )  # fmt: skip
-
-    def _slow_table(self, states: list[tuple[int, BookState]]) -> pa.Table:
-        sides: list[npt.NDArray[Any]] = []
-        for name in ("bids", "asks"):
-            levels = [getattr(state, name) for _, state in states]
-            flat = np.array([pair for side in levels for pair in side], np.float64).reshape(-1, 2)
-            offsets = np.cumsum([0, *(len(side) for side in levels)], dtype=np.int32)
-            sides += [offsets, flat[:, 0].copy(), flat[:, 1].copy()]
-        return pa.table(
-            [
-                [line for line, _ in states],
-                [self._code(state.symbol) for _, state in states],
-                [state.ts_event for _, state in states],
-                [state.ts_recv for _, state in states],
-                [state.update_id for _, state in states],
-                *_sides(*sides),
-            ],
-            schema=_CODED_ROWS,
-        )
-
 
 def _blocks(reading: _Reading) -> Iterator[bytes]:
     """Cut the text into blocks of whole lines; note where and how it ended."""
@@ -249,51 +216,6 @@ def _blocks(reading: _Reading) -> Iterator[bytes]:
 def _line_at(reading: _Reading, waiting: list[bytes]) -> int:
     """Number of the line that the text waiting to be parsed ends in."""
     return reading.line + sum(piece.count(b"\n") for piece in waiting)
-
-
-#: ``BOOK_ROWS`` with the symbol as a number and without base and quote, which follow from it.
-_CODED_ROWS = pa.schema(
-    [
-        pa.field("symbol", pa.int32()) if field.name == "symbol" else field
-        for field in BOOK_ROWS
-        if field.name not in ("base", "quote")
-    ]
-)
-
-
-def _sides(
-    bid_offsets: npt.NDArray[np.int32],
-    bids_px: npt.NDArray[np.float64],
-    bids_sz: npt.NDArray[np.float64],
-    ask_offsets: npt.NDArray[np.int32],
-    asks_px: npt.NDArray[np.float64],
-    asks_sz: npt.NDArray[np.float64],
-) -> list[pa.Array]:
-    """Tops, then levels, in the order of ``BOOK_ROWS``."""
-    sides = (
-        (bid_offsets, bids_px), (bid_offsets, bids_sz),
-        (ask_offsets, asks_px), (ask_offsets, asks_sz),
-    )  # fmt: skip
-    tops = [_first(offsets, values) for offsets, values in sides]
-    lists = [pa.ListArray.from_arrays(pa.array(offsets), pa.array(v)) for offsets, v in sides]
-    return [*tops, *lists]
-
-
-def _first(offsets: npt.NDArray[np.int32], values: npt.NDArray[np.float64]) -> pa.Array:
-    """Level 1 of each state; null where the side is empty."""
-    starts, empty = offsets[:-1], np.diff(offsets) == 0
-    padded = values if len(values) else np.zeros(1)
-    return pa.array(padded[np.where(empty, 0, starts)], mask=empty)
-
-
-def _encoded(codes: pa.ChunkedArray, values: list[str | None]) -> pa.ChunkedArray:
-    """Dictionary column that has ``values[code]`` for each code."""
-    coded = pa.array(values, pa.string()).dictionary_encode()
-    chunks = [
-        pa.DictionaryArray.from_arrays(coded.indices.take(chunk), coded.dictionary)
-        for chunk in codes.chunks
-    ]
-    return pa.chunked_array(chunks, coded.type)
 
 
 def _shown(line: bytes) -> str:
