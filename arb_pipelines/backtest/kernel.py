@@ -9,16 +9,17 @@ from numba import njit
 
 from arb_pipelines.backtest.flight import consider, next_due, settle, show
 from arb_pipelines.backtest.records import Outcome
-from arb_pipelines.backtest.scenario import Books, Scenario, Setting
+from arb_pipelines.backtest.scenario import Books, Scenario, Setting, peek_depth
 from arb_pipelines.backtest.state import LEGS, NEVER, TRADES, State, grown, new_state
 from arb_pipelines.trading.signals import rank_signals, top_rates
 
 
-def run_kernel(scenario: Scenario, parts: Iterable[Books], depth: int) -> Outcome:
-    """Replay a day given as consecutive parts, each with ``depth`` levels a side.
+def run_kernel(scenario: Scenario, parts: Iterable[Books]) -> Outcome:
+    """Replay a day given as consecutive parts, all of one depth.
 
     Memory is that of one part, whatever the length of the day.
     """
+    depth, parts = peek_depth(parts)
     state, updates = new_state(scenario, depth), 0
     for books in parts:
         done = 0
@@ -28,10 +29,10 @@ def run_kernel(scenario: Scenario, parts: Iterable[Books], depth: int) -> Outcom
     while not _finish(scenario.setting, state):
         state = state._replace(tally=grown(state.tally))
     tally = state.tally
-    legs = tally.legs[: tally.counts[LEGS]]
-    order = np.lexsort((legs["leg_no"], legs["trade_no"]))
     trades = tally.trades[: tally.counts[TRADES]]
-    return Outcome(trades, legs[order], tally.signals, tally.refused, updates)
+    legs = tally.legs[: tally.counts[LEGS]]
+    by_trade = np.lexsort((legs["leg_no"], legs["trade_no"]))
+    return Outcome(trades, legs[by_trade], tally.signals, tally.refused, updates)
 
 
 @njit(cache=True, nogil=True)

@@ -21,7 +21,7 @@ from arb_pipelines.backtest.records import (
     TradeStatus,
 )
 from arb_pipelines.backtest.reference_books import BookShelf
-from arb_pipelines.backtest.scenario import Books, Floats, Scenario
+from arb_pipelines.backtest.scenario import Books, Floats, Scenario, peek_depth
 from arb_pipelines.market.cycles import BUY
 from arb_pipelines.trading.gate import Refusal, budget, enter, leave, open_gate, refusal
 from arb_pipelines.trading.ledger import leg_parts, value_before
@@ -30,8 +30,9 @@ from arb_pipelines.trading.planning import best_price, plan
 from arb_pipelines.trading.unwind import WORTH_AN_ORDER, choose_route, worth
 
 
-def run_reference(scenario: Scenario, parts: Iterable[Books], depth: int) -> Outcome:
-    """Replay a day given as consecutive parts, each with ``depth`` levels a side."""
+def run_reference(scenario: Scenario, parts: Iterable[Books]) -> Outcome:
+    """Replay a day given as consecutive parts, all of one depth."""
+    depth, parts = peek_depth(parts)
     replay = _Replay(scenario, depth)
     for books in parts:
         for symbol, ts, bid_px, bid_sz, ask_px, ask_sz in zip(*books, strict=True):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -76,6 +77,15 @@ class Books(NamedTuple):
     bid_sz: Floats
     ask_px: Floats
     ask_sz: Floats
+
+
+def peek_depth(parts: Iterable[Books]) -> tuple[int, Iterator[Books]]:
+    """Levels a side of the first part, and all parts again; one level for a day without any."""
+    rest = iter(parts)
+    first = next(rest, None)
+    if first is None:
+        return 1, rest
+    return int(first.bid_px.shape[1]), chain([first], rest)
 
 
 def prepare(strategy: Strategy, markets: Sequence[Market], cycles: CycleSet, day: date) -> Scenario:

@@ -8,7 +8,7 @@ given back and a few Arrow batches is held in memory.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date
@@ -112,12 +112,39 @@ def read_levels(
         DataError: ``snapshot`` has expired, or the partition is not whole.
     """
     partition = _Partition.of(lake, venue, day, symbols, snapshot)
+    return _levels(partition, partition.depth(depth))
+
+
+def iter_levels(
+    lake: Lake,
+    venue: str,
+    day: date,
+    symbols: Sequence[str],
+    *,
+    depth: int = 20,
+    part_rows: int = 4_000_000,
+    snapshot: int | None = None,
+) -> Iterator[Levels]:
+    """Read as ``read_levels`` does, in consecutive parts of at most ``part_rows`` rows.
+
+    All parts have one depth. Holds one part at a time, so that a day of any
+    length fits in memory.
+
+    Raises:
+        DataError: as ``read_levels``.
+    """
+    partition = _Partition.of(lake, venue, day, symbols, snapshot)
+    kept = partition.depth(depth)
+    for first in range(0, partition.rows, part_rows):
+        yield _levels(partition.part(first, min(first + part_rows, partition.rows)), kept)
+
+
+def _levels(partition: _Partition, depth: int) -> Levels:
     tops = _tops(partition)
-    kept = max(1, min(depth, partition.depth()))
-    if kept == 1:
+    if depth == 1:
         columns = [getattr(tops, side)[:, np.newaxis] for side in _SIDES]
     else:
-        columns = [_widened(getattr(tops, side), kept, side) for side in _SIDES]
+        columns = [_widened(getattr(tops, side), depth, side) for side in _SIDES]
 
         def put(batch: pa.RecordBatch) -> None:
             row_no = batch.column(0).to_numpy()
@@ -125,7 +152,7 @@ def read_levels(
                 values = lists.values.to_numpy(zero_copy_only=False)
                 scatter_lists(partition.rank, row_no, lists.offsets.to_numpy(), values, levels)
 
-        partition.scan("book_levels", ("row_no", *_SIDES), put)
+        partition.scan("book_levels", (partition.row, *_SIDES), put)
     for side, levels in zip(_SIDES, columns, strict=True):
         if side.endswith("sz"):
             np.nan_to_num(levels[:, 0], copy=False)
@@ -147,7 +174,7 @@ def _tops(partition: _Partition) -> Tops:
         given = [partition.keys, partition.index, partition.rank, *columns, *arrays]
         scatter_tops(*given)
 
-    partition.scan("book_tops", ("row_no", "hash(symbol)", "ts_recv", *_SIDES), put)
+    partition.scan("book_tops", (partition.row, "hash(symbol)", "ts_recv", *_SIDES), put)
     if n and tops.symbol.min() < 0:
         raise DataError("row_no is not unique; ingest this day again", source=partition.name)
     return tops
@@ -163,6 +190,7 @@ def _widened(top: Floats, depth: int, side: str) -> Floats:
 class _Partition:
     """The rows of some symbols in one partition, as of one snapshot.
 
+    They are those from ``first`` to before ``rows``, and ``count`` of them.
     ``keys`` and ``index`` find a symbol by its hash. ``rank`` gives the
     position among the chosen rows by ``row_no``; it is empty when all rows
     were chosen, for then the two are the same.
@@ -178,6 +206,12 @@ class _Partition:
     keys: Hashes
     index: Int32s
     rank: Int32s
+    first: int = 0
+
+    @property
+    def row(self) -> str:
+        """The row's number, counted from the first of this part."""
+        return f"row_no - {self.first}"
 
     @classmethod
     def of(
@@ -231,14 +265,22 @@ class _Partition:
         part.scan("book_tops", ("row_no",), mark)
         return replace(part, rank=np.cumsum(present, dtype=np.int32) - np.int32(1))
 
-    def depth(self) -> int:
-        """Levels of the deepest book among the chosen rows; 0 where there are only tops."""
+    def part(self, first: int, end: int) -> _Partition:
+        """The same with only the rows from ``first`` to before ``end``, ranked from 0."""
+        if not len(self.rank):
+            return replace(self, first=first, rows=end, count=end - first)
+        before = self.rank[first - 1] + 1 if first else 0
+        rank = self.rank[first:end] - np.int32(before)
+        return replace(self, first=first, rows=end, count=int(rank[-1]) + 1, rank=rank)
+
+    def depth(self, most: int) -> int:
+        """Levels of the deepest book among the chosen rows, from 1 to ``most``."""
         with self.lake.reading() as connection:
             found = connection.execute(
                 "SELECT max(greatest(len(bid_px), len(ask_px))) "
                 f"FROM book_levels {self.at} WHERE {self.where}"
             ).fetchone()
-        return int(found[0]) if found and found[0] else 0
+        return max(1, min(most, int(found[0]))) if found and found[0] else 1
 
     def scan(
         self, table: str, columns: Sequence[str], put: Callable[[pa.RecordBatch], None]
@@ -247,7 +289,8 @@ class _Partition:
         if not self.count:
             return
         threads = self.lake.settings.lake_threads or os.cpu_count() or 1
-        edges = [self.rows * part // threads for part in range(threads + 1)]
+        rows = self.rows - self.first
+        edges = [self.first + rows * part // threads for part in range(threads + 1)]
         sql = f"SELECT {', '.join(columns)} FROM {table} {self.at} WHERE {self.where}"
 
         def scan_range(first: int, end: int) -> None:

@@ -17,10 +17,11 @@ import polars as pl
 from arb_pipelines.backtest.frames import leg_rows, trade_rows
 from arb_pipelines.backtest.kernel import run_kernel
 from arb_pipelines.backtest.metrics import summarise
+from arb_pipelines.backtest.records import Outcome
 from arb_pipelines.backtest.reference import run_reference
 from arb_pipelines.backtest.scenario import Books, Scenario, prepare
 from arb_pipelines.errors import ConfigError, DataError
-from arb_pipelines.lake.books import read_levels
+from arb_pipelines.lake.books import Levels, iter_levels
 from arb_pipelines.lake.runs import recorded_run
 from arb_pipelines.lake.schemas import BACKTEST_LEGS, BACKTEST_SUMMARIES, BACKTEST_TRADES
 from arb_pipelines.lake.store import Lake
@@ -73,27 +74,7 @@ def run_backtest(
     partition = f"{strategy.name}|{day}"
     with recorded_run(lake, "backtest", partition, params, run_id=run_id, snapshot=snapshot) as run:
         scenario = load_scenario(lake, strategy, day, snapshot=run.snapshot)
-        levels = read_levels(
-            lake, strategy.exchange, day, scenario.cycles.symbols, snapshot=run.snapshot
-        )
-        if not len(levels):
-            raise DataError(
-                f"there are no books of {strategy.exchange} on {day} for the strategy's symbols; "
-                "see `arb ingest --help`",
-                source="book_tops",
-            )
-        books = Books(
-            levels.symbol,
-            levels.ts_recv,
-            levels.bid_px,
-            levels.bid_sz,
-            levels.ask_px,
-            levels.ask_sz,
-        )
-        if engine == "kernel":
-            outcome = run_kernel(scenario, [books], levels.depth)
-        else:
-            outcome = run_reference(scenario, [books], levels.depth)
+        outcome = _replay(lake, strategy, day, scenario, run.snapshot, engine)
         trades = trade_rows(strategy, day, scenario, outcome)
         legs = leg_rows(strategy, day, scenario, outcome)
         summaries = summarise(strategy, day, scenario, outcome, trades)
@@ -111,6 +92,34 @@ def run_backtest(
         legs,
         summaries,
         digest_of(trades, legs, summaries),
+    )
+
+
+def _replay(
+    lake: Lake, strategy: Strategy, day: date, scenario: Scenario, snapshot: int, engine: Engine
+) -> Outcome:
+    replay = run_kernel if engine == "kernel" else run_reference
+    venue, symbols = strategy.exchange, scenario.cycles.symbols
+    outcome = replay(
+        scenario, map(_books, iter_levels(lake, venue, day, symbols, snapshot=snapshot))
+    )
+    if not outcome.updates:
+        raise DataError(
+            f"there are no books of {venue} on {day} for the strategy's symbols; "
+            "see `arb ingest --help`",
+            source="book_tops",
+        )
+    return outcome
+
+
+def _books(levels: Levels) -> Books:
+    return Books(
+        levels.symbol,
+        levels.ts_recv,
+        levels.bid_px,
+        levels.bid_sz,
+        levels.ask_px,
+        levels.ask_sz,
     )
 
 

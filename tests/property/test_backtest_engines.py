@@ -38,8 +38,8 @@ def test_engines_agree_bit_for_bit(world: World) -> None:
     """Kernel and reference give the same bytes for every trade, leg and count."""
     scenario = world.scenario
     _same(
-        run_kernel(scenario, [world.books], world.depth),
-        run_reference(scenario, [world.books], world.depth),
+        run_kernel(scenario, [world.books]),
+        run_reference(scenario, [world.books]),
     )
 
 
@@ -48,7 +48,7 @@ def test_much_happens_in_the_random_markets() -> None:
     endings, fills, refused, unwound = (np.zeros(n, int) for n in (4, 3, len(Refusal), 2))
     for seed in range(150):
         world = random_world(seed)
-        outcome = run_kernel(world.scenario, [world.books], world.depth)
+        outcome = run_kernel(world.scenario, [world.books])
         endings += np.bincount(outcome.trades["status"], minlength=4)
         fills += np.bincount(outcome.legs["status"], minlength=3)
         unwound += np.bincount(outcome.legs["unwinds"], minlength=2)
@@ -66,9 +66,7 @@ def test_a_day_in_parts_is_the_same_day(world: World, cuts: list[int]) -> None:
     scenario = world.scenario
     edges = [0, *sorted(cuts), len(world.books.ts_recv)]
     parts = [_part(world.books, slice(*pair)) for pair in pairwise(edges)]
-    _same(
-        run_kernel(scenario, parts, world.depth), run_kernel(scenario, [world.books], world.depth)
-    )
+    _same(run_kernel(scenario, parts), run_kernel(scenario, [world.books]))
 
 
 @settings(max_examples=30, deadline=None)
@@ -85,7 +83,7 @@ def test_no_decision_sees_a_later_book(world: World, seed: int, share: float) ->
         prices[cut:] *= rng.uniform(0.9, 1.1, (len(prices) - cut, 1))
     for sizes in (changed.bid_sz, changed.ask_sz):
         sizes[cut:] *= rng.uniform(0.1, 3.0, sizes[cut:].shape)
-    before, after = (run_kernel(scenario, [books], world.depth) for books in (world.books, changed))
+    before, after = (run_kernel(scenario, [books]) for books in (world.books, changed))
     _same_until(before.trades, after.trades, "ts_signal", now, "cycle", "committed", "predicted")
     _same_until(before.legs, after.legs, "ts_sent", now, "symbol", "order", "limit_px")
     _same_until(before.legs, after.legs, "ts_filled", now, *(LEG.names or ()))
@@ -102,8 +100,8 @@ def test_records_grow_when_they_are_full(seed: int, monkeypatch: pytest.MonkeyPa
     """A day with more trades than there is room for gives the same as one with room."""
     world = random_world(seed, updates=1_500)
     scenario = world.scenario
-    roomy = run_kernel(scenario, [world.books], world.depth)
+    roomy = run_kernel(scenario, [world.books])
     from arb_pipelines.backtest import kernel, state
 
     monkeypatch.setattr(kernel, "new_state", lambda s, depth: state.new_state(s, depth, room=1))
-    _same(run_kernel(scenario, [world.books], world.depth), roomy)
+    _same(run_kernel(scenario, [world.books]), roomy)
