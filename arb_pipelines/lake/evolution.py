@@ -73,6 +73,8 @@ def apply(connection: duckdb.DuckDBPyConnection) -> None:
                 if table.partition_by:
                     keys = ", ".join(table.partition_by)
                     connection.execute(f"ALTER TABLE {table.name} SET PARTITIONED BY ({keys})")
+                grain = table.grain.replace("'", "''")
+                connection.execute(f"COMMENT ON TABLE {table.name} IS '{grain}'")
             else:
                 for column in columns:
                     connection.execute(

@@ -38,9 +38,8 @@ T = TypeVar("T")
 STAGED_ROWS = 50_000
 
 _CONFLICTS = ("database is locked", "conflict", "could not serialize", "deadlock", "try again")
-_PASSWORD = re.compile(
-    r"(password\s*=\s*)('[^']*'|[^\s'\"]+)|(?<=://)([^/@\s]+)(?=@)", re.IGNORECASE
-)
+_PASSWORD = re.compile(r"(password\s*=\s*)('[^']*'|[^\s'\"]+)", re.IGNORECASE)
+_URL_PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@\s]*@")
 
 
 def sql_text(text: str) -> str:
@@ -220,6 +219,14 @@ class Lake:
             f"ATTACH {sql_text(self.catalog)} AS lake ({', '.join(dict.fromkeys(given))})"
         )
 
+    def attach_statements(self) -> str:
+        """The two statements with which any DuckDB client reads the lake; a password is masked."""
+        where = ""
+        if self.embedded:
+            where = f"DATA_PATH {sql_text(self.data)}, OVERRIDE_DATA_PATH true, "
+        attach = f"ATTACH {sql_text(_masked(self.catalog))} AS lake ({where}READ_ONLY)"
+        return f"{attach};\nUSE lake;\n"
+
     def _no_lake(self) -> DataError:
         return DataError(
             "there is no lake here yet; run `make demo` or `arb ingest` first, or set "
@@ -241,9 +248,7 @@ class Lake:
         try:
             yield
         except duckdb.Error as error:
-            text = _PASSWORD.sub(r"\1***", str(error))
-            if self.settings.lake_catalog is not None:
-                text = text.replace(self.settings.lake_catalog.get_secret_value(), "***")
+            text = _masked(str(error))
             if "No snapshot found" in text:
                 raise DataError(
                     f"{text.split(': ', 1)[-1]}; maintenance has expired it, or it never was",
@@ -326,6 +331,18 @@ class Lake:
                 time.sleep(random.uniform(0, 0.05 * 2 ** min(attempt, 6)))  # noqa: S311 - jitter
         raise ArbError(f"the lake refused a commit {attempts} times: {last}")
 
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection for upkeep, with no commit of anybody's beside it."""
+        if self.read_only:
+            raise ConfigError("this lake was opened read-only")
+        with (
+            contextlib.closing(self.connect()) as connection,
+            self.own_errors(),
+            self._lock(connection),
+        ):
+            yield connection
+
     # -- reading -----------------------------------------------------------------------
 
     @contextlib.contextmanager
@@ -350,6 +367,11 @@ class Lake:
         if found is None:
             raise DataError("the catalog has no snapshot", source="lake")
         return int(found[0])
+
+
+def _masked(text: str) -> str:
+    """``text`` without the passwords of connection strings in it."""
+    return _URL_PASSWORD.sub(r"\1***@", _PASSWORD.sub(r"\1***", text))
 
 
 def _lake(settings: Settings, read_only: bool) -> Lake:
