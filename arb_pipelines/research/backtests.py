@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -100,9 +101,8 @@ def _replay(
 ) -> Outcome:
     replay = run_kernel if engine == "kernel" else run_reference
     venue, symbols = strategy.exchange, scenario.cycles.symbols
-    outcome = replay(
-        scenario, map(_books, iter_levels(lake, venue, day, symbols, snapshot=snapshot))
-    )
+    parts = iter_levels(lake, venue, day, symbols, snapshot=snapshot)
+    outcome = replay(scenario, map(_books, _read_ahead(parts)))
     if not outcome.updates:
         raise DataError(
             f"there are no books of {venue} on {day} for the strategy's symbols; "
@@ -110,6 +110,15 @@ def _replay(
             source="book_tops",
         )
     return outcome
+
+
+def _read_ahead(parts: Iterator[Levels]) -> Iterator[Levels]:
+    """Give the parts as they are, and read each while the one before is replayed."""
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, parts, None)
+        while (part := coming.result()) is not None:
+            coming = reader.submit(next, parts, None)
+            yield part
 
 
 def _books(levels: Levels) -> Books:
