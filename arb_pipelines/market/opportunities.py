@@ -158,7 +158,7 @@ def _find(
             net = gross * keep[entry]
             c = cycle[entry]
             if gross > max_product:
-                max_product, best = gross, np.int64(c)
+                max_product, best = gross, int(c)
             if gross > 0.0:
                 counts[USABLE] += 1
                 if gross > 1.0:
