@@ -253,12 +253,14 @@ def _read(
     intake: Intake,
     progress: Progress | None,
 ) -> None:
-    """Read one recording to its end, and its digest beside that."""
+    """Take in one recording to its end: digest and next batch are read while one is judged."""
     path = source.files[0]
-    with ThreadPoolExecutor(1) as beside:
+    with ThreadPoolExecutor(1) as beside, ThreadPoolExecutor(1) as ahead:
         sha256 = beside.submit(digest, source.files)
         batches = kind.load()(path, options)
-        while (batch := _next(batches, path)) is not None:
+        following = ahead.submit(_next, batches, path)
+        while (batch := following.result()) is not None:
+            following = ahead.submit(_next, batches, path)
             intake.take(batch)
             if progress is not None:
                 progress(source.name, intake.rows)

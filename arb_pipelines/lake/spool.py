@@ -129,14 +129,14 @@ class Spool:
 
 def _parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
     # Measured on book rows: a third of the time and three quarters of the size
-    # of the library's defaults, and the fastest to read back with DuckDB.
+    # of the library's defaults, and read back by DuckDB as fast as any.
+    encodings = {f.name: "DELTA_BINARY_PACKED" for f in schema if pa.types.is_integer(f.type)}
+    encodings |= {f.name: "BYTE_STREAM_SPLIT" for f in schema if pa.types.is_floating(f.type)}
     return pq.ParquetWriter(
         path,
         schema,
         compression="lz4",
         use_dictionary=[f.name for f in schema if pa.types.is_dictionary(f.type)],
-        column_encoding={
-            f.name: "DELTA_BINARY_PACKED" for f in schema if pa.types.is_integer(f.type)
-        },
+        column_encoding=encodings,
         store_schema=False,
     )

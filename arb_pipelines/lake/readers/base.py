@@ -89,7 +89,7 @@ class ReadOptions:
     timezone: str = "UTC"
     segment: str | None = None
     depth: int = 20
-    batch_rows: int = 2_000_000
+    batch_rows: int = 250_000
 
 
 class Reader(Protocol):
