@@ -108,7 +108,7 @@ def find_cycles(
     legs = walk_cycles(
         graph, start=start, min_length=min_length, max_length=max_length, limit=limit
     )
-    return index_cycles(symbols, graph.currencies, *legs)
+    return index_cycles(symbols, tuple(graph.number), *legs)
 
 
 def walk_cycles(
@@ -141,7 +141,7 @@ def walk_cycles(
 
 def _starting_order(graph: Graph, start: Sequence[str] | None) -> tuple[Int32, int]:
     """All currencies, in the order in which cycles start at them; how many of them may."""
-    number = dict(zip(graph.currencies, range(len(graph.currencies)), strict=True))
+    number = graph.number
     wanted = dict.fromkeys(KNOWN_QUOTES if start is None else start)
     first = [number[name] for name in wanted if name in number]
     listed = np.zeros(len(number), np.bool_)
@@ -149,7 +149,7 @@ def _starting_order(graph: Graph, start: Sequence[str] | None) -> tuple[Int32, i
     rest = np.flatnonzero(~listed)
     if start is None and not (listed[graph.ends[0::2]] | listed[graph.ends[1::2]]).all():
         # Some symbol joins two of the rest, so a cycle may start there.
-        rest = np.array(sorted(rest, key=graph.currencies.__getitem__))
+        rest = np.array(sorted(rest, key=list(number).__getitem__))
         return np.append(first, rest).astype(np.int32), len(number)
     return np.append(first, rest).astype(np.int32), len(first)
 

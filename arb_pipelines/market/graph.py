@@ -25,14 +25,15 @@ SELL = 1
 class Graph:
     """Directed multigraph of ``m`` symbols over ``n`` currencies.
 
-    Both are numbered in order of appearance. The edges out of currency ``c`` are
+    Both are numbered in order of appearance; ``number`` tells a currency's, and
+    lists them in that order. The edges out of currency ``c`` are
     ``ptr[c]:ptr[c + 1]`` of ``to`` and ``leg``, shapes ``(n + 1,)`` and ``(2 m,)``.
     A leg is a symbol and a side in one number, ``2 * symbol + side``, so that
     ``leg ^ 1`` is the way back: ``BUY`` leads from quote to base, ``SELL`` from
     base to quote. ``ends[leg]``, shape ``(2 m,)``, is the currency it leads to.
     """
 
-    currencies: tuple[str, ...]
+    number: dict[str, int]
     ends: Int32
     ptr: Int32
     to: Int32
@@ -45,7 +46,8 @@ def build_graph(pairs: Sequence[tuple[str, str]]) -> Graph:
     ends = np.empty(2 * len(pairs), np.int32)
     ends[0::2] = [number[base] for base, _ in pairs]
     ends[1::2] = [number[quote] for _, quote in pairs]
-    return Graph(tuple(number), ends, *_adjacency(ends, len(number)))
+    number.default_factory = None  # from here on an unknown name is an error again
+    return Graph(number, ends, *_adjacency(ends, len(number)))
 
 
 @njit(cache=True)
