@@ -23,6 +23,7 @@ from assets.partitions import (
     run_status=dg.DagsterRunStatus.SUCCESS,
     monitored_jobs=[research],
     request_job=backtest,
+    minimum_interval_seconds=10,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Requests the backtests of a venue's strategies for the days of a research run, "
     "one run a strategy, once.",

@@ -10,7 +10,7 @@ from assets.partitions import VENUES, VenueDay
 
 @dg.sensor(
     job=research,
-    minimum_interval_seconds=30,
+    minimum_interval_seconds=15,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Requests a research run for each venue and day that new files touch, once each.",
 )

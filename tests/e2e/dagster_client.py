@@ -1,0 +1,144 @@
+"""A person at the Dagster UI, as a program: the few GraphQL calls the UI makes."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+LOCATION = {"repositoryName": "__repository__", "repositoryLocationName": "arb_pipelines"}
+FINISHED = {"SUCCESS", "FAILURE", "CANCELED"}
+
+
+@dataclass(frozen=True, slots=True)
+class DagsterClient:
+    """Talks to the webserver at ``address``; every wait has an end."""
+
+    address: str
+
+    def ask(self, query: str, **variables: Any) -> Any:
+        """Send one operation; return its only field, and fail on any GraphQL error."""
+        request = urllib.request.Request(
+            f"{self.address}/graphql",
+            json.dumps({"query": query, "variables": variables}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=60) as response:
+            answer = json.load(response)
+        assert "errors" not in answer, answer["errors"]
+        (field,) = answer["data"].values()
+        assert "Error" not in field.get("__typename", ""), field
+        return field
+
+    def add_partition(self, definition: str, key: str) -> None:
+        """Add a dynamic partition."""
+        self.ask(
+            """mutation($selector: RepositorySelector!, $definition: String!, $key: String!) {
+              addDynamicPartition(repositorySelector: $selector, partitionsDefName: $definition,
+                partitionKey: $key) { __typename } }""",
+            selector=LOCATION,
+            definition=definition,
+            key=key,
+        )
+
+    def switch_sensor(self, name: str, *, on: bool) -> None:
+        """Start or stop a sensor."""
+        sensor = self.ask(
+            """query($selector: SensorSelector!) { sensorOrError(sensorSelector: $selector) {
+              __typename ... on Sensor { id } } }""",
+            selector=LOCATION | {"sensorName": name},
+        )
+        if on:
+            self.ask(
+                """mutation($selector: SensorSelector!) { startSensor(sensorSelector: $selector) {
+                  __typename } }""",
+                selector=LOCATION | {"sensorName": name},
+            )
+        else:
+            self.ask(
+                "mutation($id: String!) { stopSensor(id: $id) { __typename } }", id=sensor["id"]
+            )
+
+    def launch(self, job: str, partition: str) -> str:
+        """Launch one partition of a job; return the run id."""
+        launched = self.ask(
+            """mutation($params: ExecutionParams!) { launchRun(executionParams: $params) {
+              __typename ... on LaunchRunSuccess { run { runId } }
+              ... on PythonError { message } } }""",
+            params={
+                "selector": LOCATION | {"jobName": job},
+                "runConfigData": "{}",
+                "executionMetadata": {"tags": [{"key": "dagster/partition", "value": partition}]},
+            },
+        )
+        return str(launched["run"]["runId"])
+
+    def backfill(self, job: str, partitions: list[str]) -> str:
+        """Launch a backfill of a job over partitions; return its id."""
+        launched = self.ask(
+            """mutation($params: LaunchBackfillParams!) {
+              launchPartitionBackfill(backfillParams: $params) { __typename
+                ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }""",
+            params={
+                "selector": {
+                    "partitionSetName": f"{job}_partition_set",
+                    "repositorySelector": LOCATION,
+                },
+                "partitionNames": partitions,
+            },
+        )
+        return str(launched["backfillId"])
+
+    def wait_for_run(self, run_id: str) -> str:
+        """Wait until a run has finished; return its status."""
+        query = """query($id: ID!) { runOrError(runId: $id) { __typename
+          ... on Run { status } } }"""
+        return self._until(lambda: self.ask(query, id=run_id)["status"], FINISHED.__contains__)
+
+    def wait_for_backfill(self, backfill_id: str) -> str:
+        """Wait until a backfill has finished; return its status."""
+        query = """query($id: String!) { partitionBackfillOrError(backfillId: $id) { __typename
+          ... on PartitionBackfill { status } } }"""
+        return self._until(
+            lambda: self.ask(query, id=backfill_id)["status"],
+            lambda status: status not in {"REQUESTED", "CANCELING"},
+        )
+
+    def runs(self, **filters: Any) -> list[dict[str, Any]]:
+        """List the runs that match a filter, newest first, with their tags as a mapping."""
+        found = self.ask(
+            """query($filter: RunsFilter) { runsOrError(filter: $filter) { __typename
+              ... on Runs { results { runId jobName status tags { key value } } } } }""",
+            filter=filters,
+        )["results"]
+        return [run | {"tags": {tag["key"]: tag["value"] for tag in run["tags"]}} for run in found]
+
+    def wait_for_runs(self, count: int, **filters: Any) -> list[dict[str, Any]]:
+        """Wait until ``count`` runs that match a filter have finished; return them."""
+
+        def finished() -> list[dict[str, Any]]:
+            return [run for run in self.runs(**filters) if run["status"] in FINISHED]
+
+        return self._until(finished, lambda runs: len(runs) >= count)
+
+    def materialized_partitions(self, asset: str) -> int:
+        """Number of partitions that the UI shows as materialised."""
+        node = self.ask(
+            """query($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { __typename
+              ... on AssetNode { partitionStats { numMaterialized } } } }""",
+            key={"path": [asset]},
+        )
+        return int(node["partitionStats"]["numMaterialized"])
+
+    @staticmethod
+    def _until(look: Callable[[], T], good: Callable[[T], bool], timeout_s: float = 240.0) -> T:
+        deadline = time.monotonic() + timeout_s
+        while not good(seen := look()):
+            assert time.monotonic() < deadline, f"gave up after {timeout_s} s on {seen}"
+            time.sleep(0.25)  # between two looks at a condition, not in place of one
+        return seen

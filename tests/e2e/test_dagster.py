@@ -1,0 +1,153 @@
+"""Dagster as it is used: `arb ui` started for real, runs and a backfill asked for over GraphQL.
+
+One scenario for the whole module, since webserver, daemon and code server take
+seconds to start: four days of a generated market come in through a partition
+run, a backfill and the landing folder, and what is in the lake is looked at.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from arb_pipelines.generator.write import generate
+from arb_pipelines.lake.store import Lake
+from arb_pipelines.settings import load_settings
+from tests.e2e.dagster_client import DagsterClient
+
+pytestmark = pytest.mark.xdist_group("dagster-services")
+
+DAYS = tuple(date(2026, 1, day) for day in (5, 6, 7, 8))
+STRATEGY = """
+name: alpha
+exchange: demo
+universe: {start: [USDT]}
+min_profit_bps: 1
+fee_bps: 0
+capital_allocation: {mode: fixed_amount, amount: 100}
+balances: {USDT: 1000}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A running `arb ui`: who to ask, its home, and the recordings that may be landed."""
+
+    client: DagsterClient
+    home: Path
+    recordings: tuple[Path, ...]
+
+    @property
+    def lake(self) -> Lake:
+        """The lake of the home."""
+        return Lake(load_settings(home=self.home), read_only=True)
+
+    def days(self, table: str) -> list[date]:
+        """Days that a table has rows of."""
+        found = self.lake.query(f"SELECT DISTINCT day FROM {table} ORDER BY day")
+        return found["day"].to_list()
+
+    def land(self, number: int) -> None:
+        """Drop the recording of a day into the landing folder, as a person would."""
+        folder = self.home / "landing" / "demo" / "recording"
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(self.recordings[number], folder / self.recordings[number].name)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Start `arb ui` in a home of its own; in the end, SIGTERM must leave no process behind."""
+    home, strategies = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("strategies")
+    (strategies / "alpha.yaml").write_text(STRATEGY)
+    made = generate(tmp_path_factory.mktemp("made"), days=DAYS, symbols=12, minutes=0.5, seed=3)
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "arb_pipelines.cli", "ui", "--port", str(port)],
+        env=os.environ | {"ARB_HOME": str(home), "ARB_STRATEGIES": str(strategies)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stderr is not None
+        said = "".join(lines_until(process.stderr, "Dagster is on"))
+        assert f"http://127.0.0.1:{port}" in said, said
+        recordings = tuple(file.path for file in made.recordings)
+        yield Running(DagsterClient(f"http://127.0.0.1:{port}"), home, recordings)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        code = process.wait(90)
+    assert code == 0
+    assert processes_of(home) == []
+
+
+def test_what_is_asked_for_ends_in_the_lake(running: Running) -> None:
+    """A partition run, a backfill of two days in one run, a landed file, and the backtests after."""
+    client = running.client
+    client.switch_sensor("landed_files", on=False)
+    client.add_partition("venue", "demo")
+
+    for number in (0, 1, 2):
+        running.land(number)
+    run = client.launch("research", "2026-01-05|demo")
+    backfill = client.backfill("research", ["2026-01-06|demo", "2026-01-07|demo"])
+    assert client.wait_for_run(run) == "SUCCESS"
+    (several,) = client.wait_for_runs(1, tags=[tag("dagster/backfill", backfill)])
+    assert several["tags"]["dagster/asset_partition_range_start"] == "2026-01-06|demo"
+    assert several["tags"]["dagster/asset_partition_range_end"] == "2026-01-07|demo"
+
+    running.land(3)
+    client.switch_sensor("landed_files", on=True)
+    landed = client.wait_for_runs(1, tags=[tag("dagster/sensor_name", "landed_files")])
+    assert [run["tags"].get("dagster/partition") for run in landed] == ["2026-01-08|demo"]
+    assert client.wait_for_backfill(backfill) == "COMPLETED_SUCCESS"
+
+    follow_ups = client.wait_for_runs(
+        3, tags=[tag("dagster/sensor_name", "backtests_after_research")]
+    )
+    assert {run["status"] for run in [several, *landed, *follow_ups]} == {"SUCCESS"}
+    for table in ("markets", "book_tops", "cycles", "backtest_summaries"):
+        assert running.days(table) == list(DAYS), table
+    for asset in ("markets", "book_tops", "opportunities", "backtest_trades"):
+        assert client.materialized_partitions(asset) == len(DAYS), asset
+
+
+def tag(key: str, value: str) -> dict[str, str]:
+    """A tag as GraphQL takes it."""
+    return {"key": key, "value": value}
+
+
+def lines_until(stream: Iterable[str], text: str) -> Iterator[str]:
+    """Lines of ``stream`` up to the one with ``text``, or all of them."""
+    for line in stream:
+        yield line
+        if text in line:
+            return
+
+
+def processes_of(home: Path) -> list[str]:
+    """Command lines of the processes that were started for ``home``."""
+    wanted = f"ARB_HOME={home}".encode()
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if wanted in (process / "environ").read_bytes().split(b"\0"):
+                found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+    return found
+
+
+def free_port() -> int:
+    """A port on loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
