@@ -22,6 +22,7 @@ from arb_pipelines.market.graph import build_graph
 SYMBOLS = 1300
 SEED = 7
 RUNS = {3: 300, 4: 30}
+HASH_SEEDS = (1, 2, 3, 4, 5)
 _BENCH = Path(__file__).parent
 _PEERS = _BENCH.parent / ".venv-bench" / "bin" / "python"
 _SCRIPT = _BENCH / "peers" / "graph_cycles.py"
@@ -34,20 +35,13 @@ def run() -> list[dict[str, object]]:
     pairs = [(base, quote) for base, quote in json.loads(listed)]
     ours = {length: _ours(pairs, length) for length in RUNS}
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    done = subprocess.run(
-        [_PEERS, _SCRIPT],
-        input=listed,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-        env={"PYTHONHASHSEED": "0"},  # networkx's time hangs on the order of its sets of names
-    )
-    peers: dict[str, Any] = json.loads(done.stdout)
+    peers = _peers(listed)
     rows = []
     for name, peer, directions, length, bar in (
-        ("directed triangles", "igraph_triangles", 2, 3, 1.0),
-        ("directed triangles", "networkx_triangles", 1, 3, 500.0),
-        ("directed 3- and 4-cycles", "igraph_cycles", 2, 4, 10.0),
+        ("triangles", "igraph_triangles", 2, 3, 1.0),
+        ("triangles", "networkx_triangles", 1, 3, 500.0),
+        ("triangles (hubs sorted first)", "networkx_triangles_hubs_first", 1, 3, None),
+        ("3- and 4-cycles", "igraph_cycles", 2, 4, 10.0),
     ):
         milliseconds, found = ours[length]
         if found != directions * peers[peer]["found"]:
@@ -56,18 +50,43 @@ def run() -> list[dict[str, object]]:
         ratio = peers[peer]["ms"] / milliseconds
         rows.append(
             {
-                "name": f"{found:,} {name} of {SYMBOLS:,} symbols, against "
+                "name": f"{found:,} directed {name} of {SYMBOLS:,} symbols, "
                 f"{library} {peers['versions'][library]}",
                 "ours": milliseconds,
                 "peer": peers[peer]["ms"],
                 "ratio": ratio,
                 "unit": "ms",
-                "bar": f">= {bar:g} x {library}",
-                "holds": ratio >= bar,
+                "bar": None if bar is None else f">= {bar:g} x {library}",
+                "holds": None if bar is None else ratio >= bar,
                 "peak_mib": peak_mib,
             }
         )
     return rows
+
+
+def _peers(listed: str) -> dict[str, Any]:
+    results = _peer(listed, "igraph_triangles", "igraph_cycles", "networkx_triangles_hubs_first")
+    # networkx's time hangs on the order in which its sets hold the names, hence on their hashes:
+    # a process for each of several seeds. Hubs first is its best case, given beside it.
+    by_seed = [
+        _peer(listed, "networkx_triangles", hash_seed=seed)["networkx_triangles"]
+        for seed in HASH_SEEDS
+    ]
+    middle = sorted(by_seed, key=lambda result: result["ms"])[len(by_seed) // 2]
+    return results | {"networkx_triangles": middle}
+
+
+def _peer(listed: str, *tasks: str, hash_seed: int = 0) -> dict[str, Any]:
+    done = subprocess.run(
+        [_PEERS, _SCRIPT, *tasks],
+        input=listed,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        env={"PYTHONHASHSEED": str(hash_seed)},
+    )
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
 
 
 def _ours(pairs: list[tuple[str, str]], max_length: int) -> tuple[float, int]:
