@@ -37,7 +37,7 @@ def backtests(
     facts = {}
     for part in strategy_days(context.partition_keys):
         strategy = find_strategy(lake.settings.strategies, part.strategy)
-        run_backtest(lake, strategy, part.day, run_id=context.run_id)
+        run_backtest(lake, strategy, part.day, run_id=context.run.run_id)
         equity = dg.MetadataValue.md(equity_picture(lake, part.strategy, part.day))
         facts[part] = {"venue": strategy.exchange, "equity_curve": equity}
     yield from materialized(context, lake, TABLES, facts)

@@ -31,7 +31,9 @@ def opportunities(
     """Scan each venue and day of the run."""
     facts = {}
     for part in venue_days(context.partition_keys):
-        seen = scan_day(lake, part.venue, part.day, **config.model_dump(), run_id=context.run_id)
+        seen = scan_day(
+            lake, part.venue, part.day, **config.model_dump(), run_id=context.run.run_id
+        )
         facts[part] = {
             "raw_above_one": seen.raw_above_one,
             "net_above_one": seen.net_above_one,

@@ -56,7 +56,7 @@ def universe(
     facts = {}
     for part in venue_days(context.partition_keys):
         found = build_universe(
-            lake, part.venue, part.day, **config.model_dump(), run_id=context.run_id
+            lake, part.venue, part.day, **config.model_dump(), run_id=context.run.run_id
         )
         facts[part] = {
             "symbols": found.symbols,

@@ -38,6 +38,8 @@ def demo(
     strategies, broken = load_strategies(settings.strategies)
     for error in broken:
         remarks.print(f"left out: {error}")
+    if not any(strategy.exchange == VENUE for strategy in strategies.values()):
+        remarks.print(f"no strategy of {settings.strategies.absolute()} trades on {VENUE}")
     jobs = [("research", "venue", VENUE)]
     jobs += [
         ("backtest", "strategy", name)
@@ -71,7 +73,7 @@ def demo(
         {
             "books": f"{result.books:,} states of {symbols} symbols on {len(DAYS)} days",
             "cycles": f"{result.cycles:,} directed triangles",
-            "opportunities": f"{result.opportunities:,}, of which {made} dislocations were planted",
+            "opportunities": f"{result.opportunities:,} ({made} dislocations were planted)",
             "trades": f"{result.trades:,}",
             "net result": net or "none",
             "checks that warn": ", ".join(warnings) or "none",

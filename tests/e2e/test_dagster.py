@@ -92,7 +92,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 def test_what_is_asked_for_ends_in_the_lake(running: Running) -> None:
-    """A partition run, a backfill of two days in one run, a landed file, and the backtests after."""
+    """A partition run, a backfill of two days in one run, a landed file, and their backtests."""
     client = running.client
     client.switch_sensor("landed_files", on=False)
     client.add_partition("venue", "demo")
