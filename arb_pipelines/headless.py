@@ -20,6 +20,9 @@ from arb_pipelines.errors import ArbError
 from arb_pipelines.settings import Settings
 from assets.partitions import partition_tags
 
+#: With this tag the UI lists the run on the job's page, as those it has launched itself.
+_LOCATION = "__repository__@arb_pipelines"
+
 #: Called with the name of a finished step and its duration in seconds.
 OnStep = Callable[[str, float], None]
 
@@ -62,7 +65,7 @@ def run_job(
             instance.add_dynamic_partitions(name, list(keys))
         result = defs.resolve_job_def(job).execute_in_process(
             instance=instance,
-            tags=partition_tags(first, last),
+            tags=partition_tags(first, last) | {".dagster/repository": _LOCATION},
             run_config={"loggers": {"steps": {}}},
             raise_on_error=False,
         )

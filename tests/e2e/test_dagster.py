@@ -26,7 +26,8 @@ from arb_pipelines.lake.store import Lake
 from arb_pipelines.settings import load_settings
 from tests.e2e.dagster_client import DagsterClient
 
-pytestmark = pytest.mark.xdist_group("dagster-services")
+#: The daemon looks at backfills every 30 s; on a busy machine that adds up.
+pytestmark = [pytest.mark.xdist_group("dagster-services"), pytest.mark.timeout(600)]
 
 DAYS = tuple(date(2026, 1, day) for day in (5, 6, 7, 8))
 STRATEGY = """
