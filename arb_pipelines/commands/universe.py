@@ -79,6 +79,7 @@ def register(app: typer.Typer) -> None:
         if report.unknown_start:
             remarks.print(f"nothing trades {', '.join(report.unknown_start)}", style="yellow")
         cycles = {str(n): count for n, count in report.directed_cycles.items()}
+        routes = {str(n): count for n, count in report.routes.items()}
         counts = {"symbols": report.symbols, "currencies": report.currencies}
         facts = {
             "halted": report.halted,
@@ -87,9 +88,10 @@ def register(app: typer.Typer) -> None:
             "day": day,
         }
         if json:
-            print_json(counts | {"directed_cycles": cycles} | facts)
+            print_json(counts | {"directed_cycles": cycles, "routes": routes} | facts)
         else:
-            print_facts(counts | {f"cycles of {n} legs": cycles[n] for n in cycles} | facts)
+            by_length = {f"cycles of {n} legs": f"{cycles[n]} ({routes[n]} routes)" for n in cycles}
+            print_facts(counts | by_length | facts)
 
 
 def _start_currencies(text: str) -> tuple[str, ...] | None:

@@ -32,13 +32,17 @@ class UniverseReport:
     """What a universe is made of. Only trading symbols give edges; ``halted`` are the others.
 
     ``currencies`` counts those of the trading symbols, ``directed_cycles`` the
-    cycles by length. ``unknown_start`` are start currencies that nothing trades.
+    directed cycles of currencies by length. ``routes`` counts the ways to trade
+    them, which are more where two symbols join the same currencies; each route
+    is a row of ``cycles``. ``unknown_start`` are start currencies that nothing
+    trades.
     """
 
     symbols: int
     halted: int
     currencies: int
     directed_cycles: dict[int, int]
+    routes: dict[int, int]
     start: tuple[str, ...] | None
     unknown_start: tuple[str, ...]
 
@@ -64,12 +68,16 @@ def survey_universe(
     cycles = find_cycles(
         trading, start=start, min_length=min_length, max_length=max_length, limit=limit
     )
-    counts = np.bincount(cycles.length, minlength=max_length + 1)
+    _, one_route_each = np.unique(cycles.currency_cycles(), return_index=True)
+    lengths = range(min_length, max_length + 1)
+    by_length = np.bincount(cycles.length[one_route_each], minlength=max_length + 1)
+    routes = np.bincount(cycles.length, minlength=max_length + 1)
     report = UniverseReport(
         symbols=len(trading),
         halted=len(markets) - len(trading),
         currencies=len(currencies),
-        directed_cycles={n: int(counts[n]) for n in range(min_length, max_length + 1)},
+        directed_cycles={n: int(by_length[n]) for n in lengths},
+        routes={n: int(routes[n]) for n in lengths},
         start=None if start is None else tuple(start),
         unknown_start=unknown,
     )

@@ -37,6 +37,17 @@ def test_every_directed_cycle_is_found_once(
     assert named(cycles) == networkx_cycles(markets, None, low, high)
 
 
+@given(market_lists())
+@settings(max_examples=100, deadline=None)
+def test_routes_of_one_way_through_the_currencies_share_a_number(markets: list[Market]) -> None:
+    """Two cycles have the same number exactly when they have the same path; none is skipped."""
+    cycles = find_cycles(markets, start=None, max_length=5)
+    numbers = cycles.currency_cycles().tolist()
+    paths = [cycles.path(i) for i in range(len(cycles))]
+    assert len(set(zip(numbers, paths, strict=True))) == len(set(paths)) == len(set(numbers))
+    assert sorted(set(numbers)) == list(range(len(set(paths))))
+
+
 @given(market_lists(), st.lists(st.sampled_from((*CURRENCIES, "XX")), min_size=1), LENGTHS)
 @settings(max_examples=150, deadline=None)
 def test_start_currencies_choose_and_turn(
