@@ -93,14 +93,15 @@ def scan_day(
         raise ConfigError(f"a threshold of {threshold_bps} bps is not a number above -10000")
     if max_age_ms is not None and max_age_ms < 0:
         raise ConfigError(f"a staleness limit of {max_age_ms} ms is negative")
-    if not _count_states(lake, venue, day, snapshot):
+    chosen = start is not None or max_length is not None
+    states, has_universe = _what_is_there(lake, venue, day, snapshot)
+    if not states:
         raise DataError(
             f"there are no books of {venue} on {day}; run "
             f"`arb ingest PATH --venue {venue} --format F` first",
             source="book_tops",
         )
-    chosen = start is not None or max_length is not None
-    if not chosen and snapshot is None and not _has_universe(lake, venue, day, None):
+    if not (has_universe or chosen or snapshot is not None):
         build_universe(lake, venue, day, run_id=run_id)
     params = {
         "fee_bps": fee_bps,
@@ -113,8 +114,9 @@ def scan_day(
     with recorded_run(
         lake, "scan", f"{venue}|{day}", params, run_id=run_id, snapshot=snapshot
     ) as run:
+        states, has_universe = _what_is_there(lake, venue, day, run.snapshot)
         markets = load_markets(lake, venue, day, snapshot=run.snapshot)
-        if not chosen and _has_universe(lake, venue, day, run.snapshot):
+        if has_universe and not chosen:
             cycles = load_universe(lake, venue, day, snapshot=run.snapshot)
         else:
             cycles = find_cycles(
@@ -139,7 +141,7 @@ def scan_day(
             lake.replace({"venue": venue, "day": day}, {OPPORTUNITIES: rows})
     ways = _currency_codes(cycles)
     return ScanReport(
-        states=_count_states(lake, venue, day, run.snapshot),
+        states=states,
         cycles=len(cycles),
         raw_above_one=scan.raw_above_one,
         net_above_one=scan.net_above_one,
@@ -156,14 +158,15 @@ def scan_day(
     )
 
 
-def _count_states(lake: Lake, venue: str, day: date, snapshot: int | None) -> int:
-    sql = "SELECT count(*) FROM book_tops WHERE venue = ? AND day = ?"
-    return int(lake.query(sql, [venue, day], snapshot=snapshot).item())
-
-
-def _has_universe(lake: Lake, venue: str, day: date, snapshot: int | None) -> bool:
-    sql = "SELECT count(*) > 0 FROM cycles WHERE venue = ? AND day = ?"
-    return bool(lake.query(sql, [venue, day], snapshot=snapshot).item())
+def _what_is_there(lake: Lake, venue: str, day: date, snapshot: int | None) -> tuple[int, bool]:
+    """How many book states the day has, and whether it has a universe."""
+    of_day = "WHERE venue = $venue AND day = $day"
+    sql = (
+        f"SELECT (SELECT count(*) FROM book_tops {of_day}), EXISTS (SELECT 1 FROM cycles {of_day})"
+    )
+    with lake.reading(snapshot) as connection:
+        row = connection.execute(sql, {"venue": venue, "day": day}).fetchone()
+    return (int(row[0]), bool(row[1])) if row else (0, False)
 
 
 def _rows(scan: DayScan, cycles: CycleSet) -> pl.DataFrame:
