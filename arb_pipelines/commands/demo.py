@@ -76,6 +76,11 @@ def demo(
             "opportunities": f"{result.opportunities:,} ({made} dislocations were planted)",
             "trades": f"{result.trades:,}",
             "net result": net or "none",
+            "fees": "; ".join(
+                f"{name}: {'as listed' if strategy.fee_bps is None else strategy.fee_bps} bps a leg"
+                for name, strategy in strategies.items()
+                if strategy.exchange == VENUE
+            ),
             "checks that warn": ", ".join(warnings) or "none",
             "tables": f'arb sql "SELECT * FROM opportunities" (in {settings.root})',
             "look around": "make ui, then http://127.0.0.1:3000",
