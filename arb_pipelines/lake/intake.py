@@ -23,8 +23,9 @@ from arb_pipelines.lake.partition import NewRows, SourceRows
 from arb_pipelines.lake.readers.base import Batch, Gap, ReadOptions, Rejected
 from arb_pipelines.lake.readers.registry import Format
 from arb_pipelines.lake.rejects import refused, unparsed
+from arb_pipelines.lake.rules import MAX_TS, MIN_TS, OTHER_DAY, REASONS
 from arb_pipelines.lake.spool import Writer
-from arb_pipelines.lake.validate import MAX_TS, MIN_TS, OTHER_DAY, REASONS, Column, Judge
+from arb_pipelines.lake.validate import Column, Judge
 
 _NO_DAY = -1
 DayNos = npt.NDArray[np.int64]

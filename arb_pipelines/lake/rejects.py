@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from arb_pipelines.lake.readers.base import Rejected
-from arb_pipelines.lake.validate import REASONS
+from arb_pipelines.lake.rules import REASONS
 
 _TEXT = pa.dictionary(pa.int32(), pa.string())
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from arb_pipelines.clock import NS_PER_DAY
 from arb_pipelines.lake.readers.base import BOOK_ROWS
-from arb_pipelines.lake.validate import MAX_TS, MIN_TS, REASONS, Judge
+from arb_pipelines.lake.rules import MAX_TS, MIN_TS, REASONS
+from arb_pipelines.lake.validate import Judge
 
 DAY = 19_000
 START = DAY * NS_PER_DAY
