@@ -9,9 +9,11 @@ Books wait in a list in the order in which they were last heard of; an update
 first takes those off its front that have become stale. That costs an update a
 constant, where asking each leg of each cycle for its age would double the work.
 
-Two things here are for speed alone. Indices are unsigned: a signed one is tested
-for a negative value at each access. And the small functions take arrays, not the
-tuple of them: an array taken from a tuple is counted in and out each time.
+Three things here are for speed alone. Indices are unsigned: a signed one is
+tested for a negative value at each access. The small functions take arrays, not
+the tuple of them: an array taken from a tuple is counted in and out each time.
+And the product of a cycle is written out wherever it is needed: as a function
+of its own it takes a third off the rate.
 """
 
 from __future__ import annotations
@@ -137,29 +139,6 @@ def set_book(
         status[s] = HALTED if halted[s] else CROSSED if two_sided else ONE_SIDED
 
 
-@njit(inline="always")
-def gross_product(rate: Floats, legs: UInt32, entry: int) -> float:
-    """Product of the gross rates of an entry's cycle, leg after leg; 0 if a book is out."""
-    product = rate[legs[entry, 0]]
-    for k in range(1, legs.shape[1]):
-        product *= rate[legs[entry, k]]
-    return float(product)
-
-
-@njit(inline="always")
-def best_entry(ptr: Int32, legs: UInt32, keep: Floats, rate: Floats, s: int) -> tuple[int, float]:
-    """Best entry of symbol ``s`` and its net product; ``NONE`` and 0 if none has all its books.
-
-    Of equals the first wins.
-    """
-    best, at = 0.0, NONE
-    for entry in range(ptr[s], ptr[s + 1]):
-        product = gross_product(rate, legs, entry) * keep[entry]
-        at = entry if product > best else at
-        best = product if product > best else best
-    return at, best
-
-
 @njit(cache=True)
 def update_all(
     cycles: CycleArrays,
@@ -174,7 +153,11 @@ def update_all(
     best_cycle: Int32,
     best_product: Floats,
 ) -> None:
-    """Apply updates in order; write for each the best cycle through its symbol."""
+    """Apply updates in order; write for each the best cycle through its symbol.
+
+    With its net product; ``NONE`` and 0 if no cycle has all its books. Of
+    equals the first wins.
+    """
     ptr, cycle, legs, keep, _, _ = cycles
     rate, size, seen, status, halted, older, newer = books
     for i in range(symbol.shape[0]):
@@ -186,8 +169,16 @@ def update_all(
             rate, size, seen, status, halted, older, newer,
             s, now, bid_px[i], bid_sz[i], ask_px[i], ask_sz[i],
         )  # fmt: skip
-        entry, best_product[i] = best_entry(ptr, legs, keep, rate, s)
-        best_cycle[i] = NONE if entry == NONE else np.int32(cycle[entry])
+        best, best_entry = 0.0, NONE
+        for entry in range(ptr[s], ptr[s + 1]):
+            product = rate[legs[entry, 0]]
+            for k in range(1, legs.shape[1]):
+                product *= rate[legs[entry, k]]
+            product *= keep[entry]
+            best_entry = entry if product > best else best_entry
+            best = product if product > best else best
+        best_cycle[i] = NONE if best_entry == NONE else np.int32(cycle[best_entry])
+        best_product[i] = best
 
 
 @njit
@@ -198,8 +189,8 @@ def update_through(
 
     Not cached on disk: the type of a jitclass is new in every process.
     """
-    rate, seen, status = handle.rate, handle.seen, handle.status
-    older, newer = handle.older, handle.newer
+    ptr, legs, keep, rate = handle.ptr, handle.legs, handle.keep, handle.rate
+    seen, status, older, newer = handle.seen, handle.status, handle.older, handle.newer
     now = time_of(seen, older, ts)
     while is_stale(seen, newer, now - handle.max_age_ns):
         expire(rate, status, older, newer)
@@ -207,6 +198,12 @@ def update_through(
         rate, handle.size, seen, status, handle.halted, older, newer,
         s, now, bid, bid_sz, ask, ask_sz,
     )  # fmt: skip
-    entry, product = best_entry(handle.ptr, handle.legs, handle.keep, rate, s)
-    cycle = NONE if entry == NONE else int(handle.cycle[entry])
-    return cycle, product
+    best, best_entry = 0.0, NONE
+    for entry in range(ptr[s], ptr[s + 1]):
+        product = rate[legs[entry, 0]]
+        for k in range(1, legs.shape[1]):
+            product *= rate[legs[entry, k]]
+        product *= keep[entry]
+        best_entry = entry if product > best else best_entry
+        best = product if product > best else best
+    return NONE if best_entry == NONE else int(handle.cycle[best_entry]), best
