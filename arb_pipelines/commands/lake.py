@@ -43,7 +43,8 @@ def maintain(
     keep_days: Annotated[
         int,
         typer.Option(
-            help="Days a snapshot is kept, and days a run can be repeated on the snapshot it read."
+            min=1,
+            help="Days a snapshot is kept, and days a run can be repeated on the snapshot it read.",
         ),
     ] = 30,
     json: JsonFlag = False,

@@ -123,10 +123,9 @@ def _print_table(answer: Answer) -> None:
 
 
 def _text(cell: object) -> str:
-    plain = _plain(cell)
-    if isinstance(plain, list | dict):
-        return str(plain)
-    return str(plain).lower() if isinstance(plain, bool) else str(plain)
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    return str(cell) if isinstance(cell, float) else str(_plain(cell))
 
 
 def _plain(cell: Any) -> Any:

@@ -2,21 +2,22 @@
 
 Every step is a transaction of its own under the writers' lock. A file is
 deleted only a day after the last snapshot that refers to it has gone, or, if no
-snapshot ever did, a day after it was written: longer than any query or commit.
+snapshot ever did, a day after it was written: longer than any query or commit
+takes. For the same reason a snapshot stays for a day at least.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from arb_pipelines.clock import NS_PER_DAY, now_ns
+from arb_pipelines.clock import NS_PER_DAY, NS_PER_S, now_ns
 from arb_pipelines.errors import ConfigError
 from arb_pipelines.lake.store import Lake
 
 #: Files below this size are merged with their neighbours in the partition.
 SMALL_FILE_BYTES = 16 << 20
 
-_GRACE = "now() - INTERVAL 1 DAY"
+_GRACE_NS = NS_PER_DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +41,27 @@ class TableSize:
     bytes: int
 
 
-def maintain(lake: Lake, *, keep_days: int = 30) -> Upkeep:
+def maintain(lake: Lake, *, keep_days: int = 30, now: int | None = None) -> Upkeep:
     """Flush inlined rows, merge small files, expire old snapshots, delete what nobody needs.
 
     A snapshot is kept for ``keep_days``, and for as long after a run that read
     it, so that every run of the last ``keep_days`` can be repeated on exactly
-    what it saw. The newest snapshot always stays.
+    what it saw. The newest snapshot always stays. ``now`` is in ns; default the
+    clock's.
 
     Raises:
-        ConfigError: ``keep_days`` is negative.
+        ConfigError: ``keep_days`` is less than 1, or the lake was opened read-only.
     """
-    if keep_days < 0:
-        raise ConfigError(f"cannot keep {keep_days} days; give 0 or more", source="--keep-days")
+    if keep_days < 1:
+        raise ConfigError(f"cannot keep {keep_days} days; give 1 or more", source="--keep-days")
+    now = now_ns() if now is None else now
+    grace = f"older_than => to_timestamp({(now - _GRACE_NS) / NS_PER_S})"
     with lake.alone() as connection:
         flushed = connection.execute("CALL ducklake_flush_inlined_data('lake')").fetchall()
         merged = connection.execute(
             f"CALL ducklake_merge_adjacent_files('lake', max_file_size => {SMALL_FILE_BYTES})"
         ).fetchall()
-    oldest = now_ns() - keep_days * NS_PER_DAY
+    oldest = now - keep_days * NS_PER_DAY
     with lake.alone() as connection:
         old = [
             int(version)
@@ -77,11 +81,9 @@ def maintain(lake: Lake, *, keep_days: int = 30) -> Upkeep:
         if expired:
             connection.execute(f"CALL ducklake_expire_snapshots('lake', versions => {expired})")
     with lake.alone() as connection:
-        gone = connection.execute(
-            f"CALL ducklake_cleanup_old_files('lake', older_than => {_GRACE})"
-        ).fetchall()
+        gone = connection.execute(f"CALL ducklake_cleanup_old_files('lake', {grace})").fetchall()
         gone += connection.execute(
-            f"CALL ducklake_delete_orphaned_files('lake', older_than => {_GRACE})"
+            f"CALL ducklake_delete_orphaned_files('lake', {grace})"
         ).fetchall()
     return Upkeep(
         flushed_rows=sum(int(rows) for _, _, rows in flushed),
