@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
@@ -82,8 +82,9 @@ def _commit(lake: Lake, venue: str, new: NewRows, held: Held, merged: Merged) ->
     keys = {"venue": venue, "day": new.day}
     gaps, ingests = _gaps(keys, new), _ingests(keys, new, held, merged)
     books = {BOOK_TOPS: merged.tops, BOOK_LEVELS: merged.levels, REJECTED_ROWS: merged.rejected}
+    data = lake.data_path()
     moves = {
-        file: _place(lake, table, keys, file) for table, files in books.items() for file in files
+        file: _place(data, table, keys, file) for table, files in books.items() for file in files
     }
 
     def replace(transaction: Transaction) -> None:
@@ -91,7 +92,7 @@ def _commit(lake: Lake, venue: str, new: NewRows, held: Held, merged: Merged) ->
         if {row["source"]: row for row in now.iter_rows(named=True)} != held.ingests:
             raise _ChangedError
         for table, files in books.items():
-            _replace_by_files(transaction, table, keys, [moves[file] for file in files])
+            _replace_by_files(transaction, table, keys, {file: moves[file] for file in files})
         old = transaction.connection.execute(
             f"FROM book_gaps WHERE {held.where} AND list_contains(?, source)", [list(held.kept)]
         ).pl()
@@ -101,41 +102,44 @@ def _commit(lake: Lake, venue: str, new: NewRows, held: Held, merged: Merged) ->
         _add_inferred(transaction, venue, new)
 
     for file, place in moves.items():
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(file, place)
+        if place != file:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(file, place)
     try:
         lake.commit(replace)
     except _ChangedError:
         for file, place in moves.items():
-            shutil.move(place, file)
+            if place != file:
+                shutil.move(place, file)
         raise
     # After any other error the files stay: whether the catalog has taken them is
     # not always known, and files that it has not are removed by `arb lake maintain`.
 
 
-def _place(lake: Lake, table: Table, keys: Mapping[str, object], file: Path) -> Path:
-    """Where the lake keeps files of this partition; ``file`` itself if it is not a folder here."""
-    if "://" in lake.data:
+def _place(data: str, table: Table, keys: Mapping[str, object], file: Path) -> Path:
+    """Where the lake keeps files of this partition; ``file`` itself if it is an object store."""
+    if "://" in data:
         return file
     partition = "/".join(f"{name}={value}" for name, value in keys.items())
-    return Path(lake.data) / "main" / table.name / partition / f"ingest-{uuid.uuid4()}.parquet"
+    return Path(data) / "main" / table.name / partition / f"ingest-{uuid.uuid4()}.parquet"
 
 
 def _replace_by_files(
-    transaction: Transaction, table: Table, keys: Mapping[str, object], files: Sequence[Path]
+    transaction: Transaction, table: Table, keys: Mapping[str, object], moves: Mapping[Path, Path]
 ) -> None:
+    """Replace a partition by files, those of a folder by adopting them where they are."""
     transaction.replace(table, keys, table.frame())
-    for file in files:
-        if f"/{table.name}/" in str(file):
+    for file, place in moves.items():
+        if place != file:
             transaction.connection.execute(
                 "CALL ducklake_add_data_files('lake', ?, ?, hive_partitioning => true)",
-                [table.name, str(file)],
+                [table.name, str(place)],
             )
         else:
             constants = [f"? AS {name}" for name in keys]
-            rows = ", ".join([*constants, *(n for n in table.names if n not in keys)])
+            columns = ", ".join([*constants, *(n for n in table.names if n not in keys)])
             transaction.connection.execute(
-                f"INSERT INTO {table.name} BY NAME SELECT {rows} FROM read_parquet(?)",
+                f"INSERT INTO {table.name} BY NAME SELECT {columns} FROM read_parquet(?)",
                 [*keys.values(), str(file)],
             )
 

@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 from arb_pipelines.lake.partition import LEVEL_COLUMNS, LEVELS, SAMPLE_ROWS, TOPS, NewRows
 from arb_pipelines.lake.rejects import REJECTED
 from arb_pipelines.lake.spool import Spool, Writer
+from arb_pipelines.lake.store import sql_text
 
 _SLICE_ROWS = 1_000_000
 _SLICE_ROWS_WITH_LEVELS = 150_000
@@ -210,7 +211,7 @@ def _all_rejected(
         rows += f" UNION ALL SELECT {names} FROM {_parquet(new)}"
     file = folder / "rejected.parquet"
     done = connection.execute(
-        f"COPY (FROM ({rows}) ORDER BY source, row) TO {_text(file)} (FORMAT parquet)"
+        f"COPY (FROM ({rows}) ORDER BY source, row) TO {sql_text(str(file))} (FORMAT parquet)"
     ).fetchone()
     return [file] if done and done[0] else []
 
@@ -220,12 +221,8 @@ def _any(connection: duckdb.DuckDBPyConnection, relation: str) -> bool:
 
 
 def _parquet(files: list[Path]) -> str:
-    return f"read_parquet([{', '.join(map(_text, files))}])"
+    return f"read_parquet([{', '.join(sql_text(str(file)) for file in files)}])"
 
 
 def _texts(values: Collection[str]) -> str:
-    return f"({', '.join(map(_text, values)) or 'NULL'})"
-
-
-def _text(value: object) -> str:
-    return "'" + str(value).replace("'", "''") + "'"
+    return f"({', '.join(map(sql_text, values)) or 'NULL'})"

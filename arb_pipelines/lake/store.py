@@ -290,7 +290,7 @@ class Lake:
         in_memory = isinstance(rows, pl.DataFrame | pa.Table)
         if in_memory and len(rows) < STAGED_ROWS:
             return rows
-        data = self._data_path()
+        data = self.data_path()
         if "://" in data:  # DuckDB has the credentials of an object store, and writes there itself
             return rows if in_memory else gathered(rows)
         try:
@@ -298,7 +298,8 @@ class Lake:
         except OSError as error:
             raise ArbError(f"the lake could not be written: {error}") from None
 
-    def _data_path(self) -> str:
+    def data_path(self) -> str:
+        """Folder or object store in which this lake keeps its files."""
         if self.embedded:
             return self.data
         with self.reading() as connection:

@@ -302,3 +302,17 @@ def test_rows_without_time_belong_to_the_day_of_their_neighbours(
     ingest(lake, l1_file(tmp_path / "a.parquet", rows))
     found = lake.query("SELECT day, row, reason FROM rejected_rows ORDER BY row").rows()
     assert found == [(DAY, 0, "no time"), (DAY, 2, "no time"), (NEXT_DAY, 4, "no time")]
+
+
+def test_a_lake_that_is_no_folder_gets_the_same_rows(tmp_path: Path) -> None:
+    """A data path with a scheme stands for an object store: files cannot be moved there."""
+    seen = []
+    for data in (str(tmp_path / "plain"), f"file://{tmp_path}/scheme"):
+        settings = load_settings(home=tmp_path / f"home-{len(seen)}", lake_data=data)
+        lake = Lake(settings)
+        bad = (6, "BTCUSDT", 9.0, 2.0, 1)
+        ingest(lake, depth_file(tmp_path / "a.parquet", [*GOOD, bad]), format="depth5")
+        ingest(lake, l1_file(tmp_path / "b.parquet", GOOD))
+        seen.append(contents(lake))
+    assert seen[0] == seen[1]
+    assert all(seen[1][name] for name in ("book_tops", "book_levels", "rejected_rows", "ingests"))
