@@ -91,6 +91,7 @@ def any_home(
 ) -> Settings:
     """Settings of a fresh home on either catalog, in the environment of child processes too."""
     monkeypatch.setenv("ARB_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("ARB_LAKE_THREADS", "1")  # the processes are many enough
     if request.param == "postgres":
         database = request.getfixturevalue("postgres")
         name = f"lake_{abs(hash(request.node.name))}"
