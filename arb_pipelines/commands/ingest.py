@@ -29,7 +29,7 @@ def ingest(
     format: Annotated[
         str,
         typer.Option(
-            help="depth5, l1, recording, cryptofeed, tardis (by file name), tardis_quotes, "
+            help="depth5, l1, recording, cryptofeed, tardis (told by its columns), tardis_quotes, "
             "tardis_book_snapshot_5, tardis_book_snapshot_25, tardis_incremental_book_L2; "
             "or symbols, the venue's own symbol list."
         ),

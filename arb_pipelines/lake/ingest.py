@@ -109,19 +109,20 @@ class IngestReport:
         return sum(part.gaps for part in self.partitions)
 
 
-def find_sources(paths: Sequence[Path], format: Format) -> list[Source]:
-    """List the recordings in ``paths``, files or folders, by name.
+def find_sources(paths: Sequence[Path], format: Format, venue: str) -> list[Source]:
+    """List the recordings of ``venue`` in ``paths``, files or folders, by name.
 
     A file is named after itself, one found in a folder after its path in it.
-    Hidden files and unfinished ones (``.part``, ``.tmp``) are left out.
+    Hidden files, unfinished ones (``.part``, ``.tmp``) and, in a folder, those
+    that tell of another venue are left out.
 
     Raises:
-        DataError: a path is not there, a folder has nothing of the format, or
-            two recordings have the same name.
+        DataError: a path is not there, a file is another venue's, a folder has
+            nothing of the format, or two recordings have the same name.
     """
     found: dict[str, Source] = {}
     for path in paths:
-        for file, name in _files(path, format):
+        for file, name in _files(path, format, venue):
             files = format.recording(file)
             if files[0] != file:
                 name = str(Path(name).with_name(files[0].name))
@@ -133,8 +134,10 @@ def find_sources(paths: Sequence[Path], format: Format) -> list[Source]:
     return sorted(found.values(), key=lambda source: source.name)
 
 
-def _files(path: Path, format: Format) -> Iterator[tuple[Path, str]]:
+def _files(path: Path, format: Format, venue: str) -> Iterator[tuple[Path, str]]:
     if path.is_file():
+        if not format.has_books_of(path, venue):
+            raise DataError(f"holds no books of {venue}; is --venue right?", source=str(path))
         yield path, path.name
         return
     if not path.is_dir():
@@ -146,10 +149,11 @@ def _files(path: Path, format: Format) -> Iterator[tuple[Path, str]]:
         and not any(part.startswith(".") for part in file.relative_to(path).parts)
         and not file.name.endswith(_UNFINISHED)
         and file.name.endswith(format.suffixes or "")
+        and format.has_books_of(file, venue)
     ]
     if not files:
         wanted = " or ".join(format.suffixes) or "recorded"
-        raise DataError(f"the folder has no {wanted} files", source=str(path))
+        raise DataError(f"the folder has no {wanted} files of {venue}", source=str(path))
     yield from ((file, file.relative_to(path).as_posix()) for file in files)
 
 
@@ -176,7 +180,7 @@ def ingest_files(
     kind = format_named(format)
     return ingest_sources(
         lake,
-        find_sources(paths, kind),
+        find_sources(paths, kind, venue),
         venue=venue,
         format=format,
         day=day,

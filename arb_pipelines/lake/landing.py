@@ -127,13 +127,10 @@ def _recordings(landing: Path) -> Iterator[tuple[str, str, Source]]:
         if folder.name.startswith((".", "symbols")):
             continue
         try:
-            for source in find_sources([folder], format_named(folder.name)):
+            venue, format = folder.parent.name, folder.name
+            for source in find_sources([folder], format_named(format), venue):
                 # Two formats may use the same file name.
-                yield (
-                    folder.parent.name,
-                    folder.name,
-                    Source(f"{folder.name}/{source.name}", source.files),
-                )
+                yield venue, format, Source(f"{format}/{source.name}", source.files)
         except DataError as error:
             log.debug("landing_folder_skipped", folder=str(folder), reason=str(error))
 

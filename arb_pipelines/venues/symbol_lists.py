@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 
 from arb_pipelines.errors import ConfigError, DataError
+from arb_pipelines.lake.readers.cryptofeed_files import embedded_symbol_list
 from arb_pipelines.market.symbols import Market
 
 #: Venues whose symbol lists can be read; each has ``venues/<venue>/symbols.py``.
@@ -20,12 +21,14 @@ VENUES = ("binance", "kraken", "kucoin", "okx")
 SHAPES = {"demo": "kucoin"}
 
 _GZIP_MAGIC = b"\x1f\x8b"
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 
 
 def read_symbol_list(path: Path, venue: str) -> list[Market]:
     """Read a symbol list in the venue's own JSON, plain or gzip, in its order.
 
-    Numbers keep every digit that the venue wrote.
+    A zstd file is a cryptofeed recording, which holds the list among its
+    answers. Numbers keep every digit that the venue wrote.
 
     Raises:
         ConfigError: no parser for this venue.
@@ -53,6 +56,8 @@ def _load(path: Path) -> object:
         raw = path.read_bytes()
         if raw.startswith(_GZIP_MAGIC):
             raw = gzip.decompress(raw)
+        elif raw.startswith(_ZSTD_MAGIC):
+            raw = embedded_symbol_list(path) or b""
         return json.loads(raw, parse_float=Decimal, object_pairs_hook=_object)
     except OSError as error:  # gzip's own errors are OSErrors too
         raise DataError(f"cannot be read: {error.strerror or error}", source=str(path)) from None

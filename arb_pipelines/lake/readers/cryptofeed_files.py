@@ -118,33 +118,36 @@ def venue_of(recording: Recording) -> str:
     Raises:
         DataError: neither names a venue whose messages are known.
     """
-    path = recording.parts[0]
-    first = next(lines(path), b"")
+    venue = _told_venue(recording)
+    if venue is None:
+        raise DataError(
+            "is no recording of a known venue: its first line should be '<address> <-> <time>' "
+            f"with an address of {', '.join(VENUES)}",
+            source=str(recording.parts[0]),
+        )
+    return venue
+
+
+def _told_venue(recording: Recording) -> str | None:
+    first = next(lines(recording.parts[0]), b"")
     hints = [recording.prefix]
     if any(mark in first for mark in CONTROL):
         hints.insert(0, first.split(b" ", 1)[0].decode(errors="replace"))
-    for hint in hints:
-        for venue in VENUES:
-            if venue in hint.casefold():
-                return venue
-    raise DataError(
-        "is no recording of a known venue: its first line should be '<address> <-> <time>' "
-        f"with an address of {', '.join(VENUES)}",
-        source=str(path),
-    )
+    found = (venue for hint in hints for venue in VENUES if venue in hint.casefold())
+    return next(found, None)
 
 
 def holds_books(path: Path, venue: str) -> bool:
     """Whether ``path`` belongs to a recording of ``venue`` with level-2 messages.
 
-    Tells what to take of a folder in which several venues, or sockets without
-    books, were recorded. A venue whose messages are not known is never told apart.
+    Tells what to take of a folder in which several venues, sockets without books,
+    or other files lie.
 
     Raises:
         DataError: as ``find_recording`` and ``lines``.
     """
     recording = find_recording(path)
-    if venue in VENUES and venue_of(recording) != venue:
+    if _told_venue(recording) != venue:
         return False
     every = chain.from_iterable(map(lines, recording.parts))
     return any(mark in line for line in every for mark in _BOOK_MARKS)

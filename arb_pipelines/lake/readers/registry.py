@@ -27,11 +27,14 @@ class Format:
     names' ends for which a folder is searched; empty for all files. ``files``
     names, where one recording has several files, the function that gives them
     all for any of them, the one to read first; None where a file is a recording.
+    ``belongs`` names the function that tells whether a file has books of a
+    venue; None where a file does not tell.
     """
 
     reader: str
     suffixes: tuple[str, ...] = ()
     files: str | None = None
+    belongs: str | None = None
 
     def load(self) -> Reader:
         """Import the reader."""
@@ -45,6 +48,10 @@ class Format:
         files: tuple[Path, ...] = _load(self.files)(path)
         return files
 
+    def has_books_of(self, path: Path, venue: str) -> bool:
+        """Whether ``path`` holds books of ``venue``, as far as the format can tell."""
+        return self.belongs is None or bool(_load(self.belongs)(path, venue))
+
 
 READERS: Mapping[str, Format] = {
     "depth5": Format(f"{_READERS}.parquet_books:read_depth", (".parquet",)),
@@ -53,6 +60,7 @@ READERS: Mapping[str, Format] = {
     "cryptofeed": Format(
         f"{_READERS}.cryptofeed:read_cryptofeed",
         files=f"{_READERS}.cryptofeed_files:recording_files",
+        belongs=f"{_READERS}.cryptofeed_files:holds_books",
     ),
     "tardis": Format(f"{_READERS}.tardis:read_tardis", _CSV),
     "tardis_quotes": Format(f"{_READERS}.tardis:read_quotes", _CSV),
