@@ -59,10 +59,11 @@ class DayScan:
 
     An evaluation is one cycle at one update of a book on it; ``by_reason``
     counts them by the worst book of the cycle (``fresh``: all can trade), and
-    the other counts are of the fresh. ``max_product`` is the greatest gross
-    product and ``best_cycle`` whose it was, 0 and ``None`` if none was fresh.
-    ``above_one`` says of each cycle whether its gross product ever was.
-    ``lives`` has dtype ``LIFE``, in order of first sight.
+    the other counts are of the fresh. ``raw_above_one`` and ``net_above_one``
+    count a way through the currencies once an update, however many of its
+    routes are above 1. ``max_product`` is the greatest gross product and
+    ``best_cycle`` whose it was, 0 and ``None`` if none was fresh. ``lives`` has
+    dtype ``LIFE``, in order of first sight.
     """
 
     raw_above_one: int
@@ -70,7 +71,6 @@ class DayScan:
     max_product: float
     best_cycle: int | None
     by_reason: dict[str, int]
-    above_one: npt.NDArray[np.bool_]
     lives: npt.NDArray[np.void]
 
 
@@ -96,10 +96,10 @@ def find_opportunities(
     if backwards.any():
         row = int(backwards.argmax()) + 1
         raise DataError("time runs backwards; ingest the day again", source="book_tops", row=row)
-    counts, max_product, best_cycle, above_one, lives = _find(
+    counts, max_product, best_cycle, lives = _find(
         cycle_arrays(cycles, fees),
         no_books(len(cycles.symbols)),
-        len(cycles),
+        cycles.currency_cycles(),
         FOREVER_NS if max_age_ns is None else min(max_age_ns, FOREVER_NS),
         1.0 + threshold_bps * BPS,
         ts_end,
@@ -111,7 +111,6 @@ def find_opportunities(
         max_product=float(max_product),
         best_cycle=None if best_cycle == NONE else int(best_cycle),
         by_reason=dict(zip(STATUS_NAMES, counts.tolist(), strict=False)),
-        above_one=above_one,
         lives=lives,
     )
 
@@ -120,7 +119,7 @@ def find_opportunities(
 def _find(
     cycles: CycleArrays,
     books: BookArrays,
-    n_cycles: int,
+    way: Int64,
     max_age_ns: int,
     threshold: float,
     ts_end: int,
@@ -130,16 +129,16 @@ def _find(
     bid_sz: Floats,
     ask_px: Floats,
     ask_sz: Floats,
-) -> tuple[Int64, float, int, npt.NDArray[np.bool_], npt.NDArray[np.void]]:
+) -> tuple[Int64, float, int, npt.NDArray[np.void]]:
     """Give counts by status, then raw and net above one, and the rest as in ``DayScan``."""
     ptr, cycle, legs, keep, leg_input, leg_output = cycles
     rate, size, seen, status, halted, older, newer = books
     counts = np.zeros(len(STATUS_NAMES) + 2, np.int64)
     max_product, best = 0.0, NONE
-    above_one = np.zeros(n_cycles, np.bool_)
+    raw_at, net_at = np.full(way.shape[0], NONE, np.int64), np.full(way.shape[0], NONE, np.int64)
     lives = np.empty(1024, LIFE)
     n_lives, n_open = 0, 0
-    life_of = np.full(n_cycles, NONE, np.int64)
+    life_of = np.full(way.shape[0], NONE, np.int64)
     for i in range(symbol.shape[0]):
         s = symbol[i]
         now = time_of(seen, older, ts[i])
@@ -161,10 +160,12 @@ def _find(
                 max_product, best = gross, int(c)
             if gross > 0.0:
                 counts[USABLE] += 1
-                if gross > 1.0:
+                if gross > 1.0 and raw_at[way[c]] != i:
+                    raw_at[way[c]] = i
                     counts[-2] += 1
-                    above_one[c] = True
-                counts[-1] += net > 1.0
+                if net > 1.0 and net_at[way[c]] != i:
+                    net_at[way[c]] = i
+                    counts[-1] += 1
             else:
                 counts[_worst(status, legs, entry)] += 1
             if net > threshold:
@@ -190,7 +191,7 @@ def _find(
     while n_open and is_stale(seen, newer, ts_end - max_age_ns):
         gone = expire(rate, status, older, newer)
         n_open -= _end_all(lives, life_of, ptr, cycle, gone, seen[gone] + max_age_ns)
-    return counts, max_product, best, above_one, lives[:n_lives].copy()
+    return counts, max_product, best, lives[:n_lives].copy()
 
 
 @njit(cache=True)

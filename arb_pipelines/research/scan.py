@@ -19,10 +19,9 @@ from arb_pipelines.lake.books import read_tops
 from arb_pipelines.lake.runs import recorded_run
 from arb_pipelines.lake.schemas import OPPORTUNITIES
 from arb_pipelines.lake.store import Lake
-from arb_pipelines.market.cycles import BUY, CycleSet, find_cycles
+from arb_pipelines.market.cycles import CycleSet, find_cycles
 from arb_pipelines.market.fees import BPS, fee_factors
 from arb_pipelines.market.opportunities import ENDED_BY, DayScan, find_opportunities
-from arb_pipelines.market.scan_kernel import Int64
 from arb_pipelines.research.markets import load_markets
 from arb_pipelines.research.universe import build_universe, load_universe
 
@@ -34,15 +33,14 @@ class ScanReport:
     """What a scan saw.
 
     ``states`` are the accepted book states of the day, ``cycles`` the directed
-    cycles. An evaluation is one cycle at one update of a book on it:
-    ``by_reason`` counts them by the worst book of the cycle, and
-    ``raw_above_one`` and ``net_above_one`` count those with all books fresh and
-    a product above 1, gross and net of fees. ``max_product`` is the greatest
-    gross product, ``best_cycle`` the key of its cycle; ``None`` if no
-    evaluation was fresh. Where two symbols join the same currencies, as
-    USDC-USDT and USDT-USDC, several cycles take one way through the
-    currencies: ``currency_cycles`` counts each way once, and
-    ``currency_cycles_above_one`` those that ever had a gross product above 1.
+    cycles of currencies, ``routes`` the ways to trade them: more where two
+    symbols, such as USDC-USDT and USDT-USDC, join the same currencies. An
+    evaluation is one cycle at one update of a book on it. ``raw_above_one`` and
+    ``net_above_one`` count those with a route whose books are all fresh and
+    whose product is above 1, gross and net of fees. ``by_reason`` counts the
+    evaluations of routes by their worst book. ``max_product`` is the greatest
+    gross product, ``best_cycle`` the key of its route; ``None`` if no
+    evaluation was fresh.
     """
 
     states: int
@@ -53,8 +51,7 @@ class ScanReport:
     best_cycle: str | None
     opportunities: int
     by_reason: dict[str, int]
-    currency_cycles: int
-    currency_cycles_above_one: int
+    routes: int
     fee_bps: float | None
     threshold_bps: float
     max_age_ms: int | None
@@ -139,18 +136,16 @@ def scan_day(
                 pl.lit(max_age_ms, pl.Int64).alias("max_age_ms"),
             )
             lake.replace({"venue": venue, "day": day}, {OPPORTUNITIES: rows})
-    ways = _currency_codes(cycles)
     return ScanReport(
         states=states,
-        cycles=len(cycles),
+        cycles=len(np.unique(cycles.currency_cycles())),
         raw_above_one=scan.raw_above_one,
         net_above_one=scan.net_above_one,
         max_product=None if scan.best_cycle is None else scan.max_product,
         best_cycle=None if scan.best_cycle is None else cycles.key(scan.best_cycle),
         opportunities=len(scan.lives),
         by_reason=scan.by_reason,
-        currency_cycles=len(np.unique(ways)),
-        currency_cycles_above_one=len(np.unique(ways[scan.above_one])),
+        routes=len(cycles),
         fee_bps=fee_bps,
         threshold_bps=threshold_bps,
         max_age_ms=max_age_ms,
@@ -194,19 +189,3 @@ def _rows(scan: DayScan, cycles: CycleSet) -> pl.DataFrame:
             "top_size_start": lives["top_size"].copy(),
         }
     )
-
-
-def _currency_codes(cycles: CycleSet) -> Int64:
-    """A number for each cycle, equal for cycles through the same currencies in the same order.
-
-    The path read as digits in base ``n + 1``: exact for up to 6,000 currencies at 5 legs.
-    """
-    number = {currency: i + 1 for i, currency in enumerate(cycles.currencies)}
-    pairs = [symbol.split("-", 1) for symbol in cycles.symbols]
-    base = np.array([number[base] for base, _ in pairs] + [0], np.int64)
-    quote = np.array([number[quote] for _, quote in pairs] + [0], np.int64)
-    codes = np.zeros(len(cycles), np.int64)
-    for symbol, side in zip(cycles.leg_symbol.T, cycles.leg_side.T, strict=True):
-        reached = np.where(side == BUY, base[symbol], quote[symbol])
-        codes = codes * (len(number) + 1) + reached
-    return codes

@@ -39,16 +39,15 @@ def test_the_oldest_leg_of_the_binance_triangle(lake: Lake, real_data: Path) -> 
 
 
 def test_the_kucoin_snapshot(lake: Lake, real_data: Path) -> None:
-    """590 ways through three currencies, 13 above one before fees, none after 10 bps.
+    """590 directed triangles, 13 above one before fees, none after 10 bps.
 
-    USDC-USDT and USDT-USDC both trade there, which makes 610 cycles of symbols.
+    USDC-USDT and USDT-USDC both trade there, which makes 610 routes.
     """
     path = real_data / "kucoin_l1_20220228" / "tickers.parquet"
     ingest_files(lake, [path], venue="kucoin", format="l1")
     report = scan_day(lake, "kucoin", date(2022, 2, 28), fee_bps=10)
-    assert (report.states, report.cycles, report.currency_cycles) == (608, 610, 590)
-    assert (report.raw_above_one, report.currency_cycles_above_one) == (14, 13)
-    assert (report.net_above_one, report.opportunities) == (0, 0)
+    assert (report.states, report.cycles, report.routes) == (608, 590, 610)
+    assert (report.raw_above_one, report.net_above_one, report.opportunities) == (13, 0, 0)
     assert report.max_product == pytest.approx(1.0013082, abs=5e-8)
 
 
