@@ -62,14 +62,16 @@ def sql(
     Example: arb sql "SELECT venue, day, count(*) FROM book_tops GROUP BY ALL" --format csv
     """
     from arb_pipelines.commands.prompt import run_prompt
+    from arb_pipelines.lake.attachment import attach_statements
     from arb_pipelines.lake.readonly import TABLES_SQL, ask
     from arb_pipelines.lake.store import Lake
     from arb_pipelines.settings import load_settings
 
-    lake = Lake(load_settings(), read_only=True)
+    settings = load_settings()
     if attach:
-        sys.stdout.write(lake.attach_statements())
+        sys.stdout.write(attach_statements(settings))
         return
+    lake = Lake(settings, read_only=True)
     chosen = Format.JSON if json else format
     most = (TABLE_ROWS if chosen is Format.TABLE else 0) if limit is None else limit
     with lake.reading(snapshot) as connection:

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from arb_pipelines.errors import DataError
+from arb_pipelines.lake.attachment import sql_text
 from arb_pipelines.lake.scatter import (
     Floats,
     Hashes,
@@ -27,7 +28,7 @@ from arb_pipelines.lake.scatter import (
     scatter_tops,
     symbol_slots,
 )
-from arb_pipelines.lake.store import Lake, sql_text
+from arb_pipelines.lake.store import Lake
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,10 +20,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from arb_pipelines.lake.attachment import sql_text
 from arb_pipelines.lake.partition import LEVEL_COLUMNS, LEVELS, SAMPLE_ROWS, TOPS, NewRows
 from arb_pipelines.lake.rejects import REJECTED
 from arb_pipelines.lake.spool import Spool, Writer
-from arb_pipelines.lake.store import sql_text
 
 _SLICE_ROWS = 1_000_000
 _SLICE_ROWS_WITH_LEVELS = 150_000

@@ -5,8 +5,8 @@ yet, then replaces whole partitions in one transaction; a partition written
 twice is the same as once. Commits come one at a time (``locks.py``); a conflict
 with a foreign client is retried, and never reaches the caller.
 
-DDL and the schema's evolution live in ``evolution.py``, upkeep in
-``maintenance.py``.
+How a lake is attached is in ``attachment.py``, DDL and the schema's evolution in
+``evolution.py``, upkeep in ``maintenance.py``.
 """
 
 from __future__ import annotations
@@ -14,11 +14,9 @@ from __future__ import annotations
 import contextlib
 import os
 import random
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,36 +26,25 @@ import pyarrow as pa
 
 from arb_pipelines.errors import ArbError, ConfigError, DataError
 from arb_pipelines.lake import evolution
+from arb_pipelines.lake.attachment import (
+    attach,
+    catalog,
+    data_folder,
+    open_engine,
+    own_errors,
+    sql_text,
+)
 from arb_pipelines.lake.locks import advisory_lock, file_lock
 from arb_pipelines.lake.schemas import Table
 from arb_pipelines.lake.staging import Rows, Staged, gathered, stage
 from arb_pipelines.settings import Settings
 
 T = TypeVar("T")
+
 #: Fewer rows than this are inserted within the commit instead of staged.
 STAGED_ROWS = 50_000
 
 _CONFLICTS = ("database is locked", "conflict", "could not serialize", "deadlock", "try again")
-_PASSWORD = re.compile(r"(password\s*=\s*)('[^']*'|[^\s'\"]+)", re.IGNORECASE)
-_URL_PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@\s]*@")
-
-
-def sql_text(text: str) -> str:
-    """``text`` as a SQL string literal."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def extension(name: str) -> Path:
-    """Path of a signed DuckDB extension that came as a wheel; nothing is downloaded."""
-    package = import_module(f"duckdb_extension_{name}")
-    found = sorted(
-        Path(package.__path__[0]).glob(f"extensions/v{duckdb.__version__}/*.duckdb_extension")
-    )
-    if not found:
-        raise ConfigError(
-            f"extension {name} for DuckDB {duckdb.__version__} is not installed; run make again"
-        )
-    return found[0]
 
 
 class Transaction:
@@ -129,16 +116,9 @@ class Lake:
     # -- connections -------------------------------------------------------------------
 
     @property
-    def catalog(self) -> str:
-        """DuckLake's connection string, secrets included: never log it."""
-        if self.settings.lake_catalog is not None:
-            return f"ducklake:{self.settings.lake_catalog.get_secret_value()}"
-        return f"ducklake:sqlite:{self.root / 'catalog.sqlite'}"
-
-    @property
     def data(self) -> str:
         """Folder or object store of a lake made here."""
-        return self.settings.lake_data or str(self.root / "lake")
+        return data_folder(self.settings)
 
     def connect(self, snapshot: int | None = None) -> duckdb.DuckDBPyConnection:
         """Open a connection with the lake attached as ``lake`` and in use.
@@ -151,7 +131,7 @@ class Lake:
             ConfigError: the lake's tables are not those of this version.
             ArbError: the catalog cannot be reached.
         """
-        with self.own_errors():
+        with own_errors():
             if snapshot is not None:
                 connection = self._open(f"READ_ONLY, SNAPSHOT_VERSION {int(snapshot)}")
             else:
@@ -172,9 +152,9 @@ class Lake:
         """Attach a lake that is there already."""
         if self.embedded and not (self.root / "catalog.sqlite").exists():
             raise self._no_lake()
-        database = self._engine()
+        database = open_engine(self.settings)
         try:
-            self._attach(database, "CREATE_IF_NOT_EXISTS false", *options)
+            attach(self.settings, database, "CREATE_IF_NOT_EXISTS false", *options)
         except duckdb.Error as error:
             database.close()
             if evolution.is_missing(error):
@@ -188,48 +168,14 @@ class Lake:
         try:
             database = self._open()
         except DataError:
-            database = self._engine()
+            database = open_engine(self.settings)
             with self._lock(database):
-                self._attach(database, f"DATA_PATH {sql_text(self.data)}")
+                attach(self.settings, database, f"DATA_PATH {sql_text(self.data)}")
         database.execute("USE lake")
         if evolution.missing(database):
             with self._lock(database):
                 evolution.apply(database)
         return database
-
-    def _engine(self) -> duckdb.DuckDBPyConnection:
-        config: dict[str, str | bool | int | float | list[str]] = {
-            "memory_limit": self.settings.lake_memory,
-            "temp_directory": str(self.root / "spill"),
-            # DuckDB hashes 70 MB of extensions to check their signatures, 0.3 s. pip has
-            # checked these two files already; for any other the check is back in force.
-            "allow_unsigned_extensions": True,
-        }
-        if self.settings.lake_threads:
-            config["threads"] = self.settings.lake_threads
-        database = duckdb.connect(config=config)
-        for name in ("ducklake", "sqlite_scanner" if self.embedded else "postgres_scanner"):
-            database.execute(f"LOAD {sql_text(str(extension(name)))}")
-        database.execute("SET allow_unsigned_extensions = false")
-        return database
-
-    def _attach(self, database: duckdb.DuckDBPyConnection, *options: str) -> None:
-        given = [*options]
-        if self.embedded:
-            # The folder may have been moved since the catalog wrote down its name.
-            given += ["META_JOURNAL_MODE 'WAL'", "META_BUSY_TIMEOUT 10000"]
-            given += [f"DATA_PATH {sql_text(self.data)}", "OVERRIDE_DATA_PATH true"]
-        database.execute(
-            f"ATTACH {sql_text(self.catalog)} AS lake ({', '.join(dict.fromkeys(given))})"
-        )
-
-    def attach_statements(self) -> str:
-        """The two statements with which any DuckDB client reads the lake; a password is masked."""
-        where = ""
-        if self.embedded:
-            where = f"DATA_PATH {sql_text(self.data)}, OVERRIDE_DATA_PATH true, "
-        attach = f"ATTACH {sql_text(_masked(self.catalog))} AS lake ({where}READ_ONLY)"
-        return f"{attach};\nUSE lake;\n"
 
     def _no_lake(self) -> DataError:
         return DataError(
@@ -241,28 +187,7 @@ class Lake:
     def _lock(self, database: duckdb.DuckDBPyConnection) -> contextlib.AbstractContextManager[None]:
         if self.embedded:
             return file_lock(self.root / "lake.lock")
-        return advisory_lock(database, self.catalog.removeprefix("ducklake:postgres:"))
-
-    @contextlib.contextmanager
-    def own_errors(self) -> Iterator[None]:
-        """Turn DuckDB's errors about the lake itself into ours, without secrets.
-
-        An error in a query's own text passes as it is.
-        """
-        try:
-            yield
-        except duckdb.Error as error:
-            text = _masked(str(error))
-            if "No snapshot found" in text:
-                raise DataError(
-                    f"{text.split(': ', 1)[-1]}; maintenance has expired it, or it never was",
-                    source="lake",
-                ) from None
-            if isinstance(error, duckdb.ConstraintException):
-                raise DataError(text, source="lake") from None
-            if isinstance(error, duckdb.IOException) or text != str(error):
-                raise ArbError(f"the lake failed: {text}") from None
-            raise
+        return advisory_lock(database, catalog(self.settings).removeprefix("ducklake:postgres:"))
 
     # -- writing -----------------------------------------------------------------------
 
@@ -324,7 +249,7 @@ class Lake:
         if self.read_only:
             raise ConfigError("this lake was opened read-only")
         last = ""
-        with contextlib.closing(self.connect()) as connection, self.own_errors():
+        with contextlib.closing(self.connect()) as connection, own_errors():
             for attempt in range(attempts):
                 try:
                     with self._lock(connection):
@@ -343,7 +268,7 @@ class Lake:
             raise ConfigError("this lake was opened read-only")
         with (
             contextlib.closing(self.connect()) as connection,
-            self.own_errors(),
+            own_errors(),
             self._lock(connection),
         ):
             yield connection
@@ -353,7 +278,7 @@ class Lake:
     @contextlib.contextmanager
     def reading(self, snapshot: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection for reading, closed at the end."""
-        with contextlib.closing(self.connect(snapshot)) as connection, self.own_errors():
+        with contextlib.closing(self.connect(snapshot)) as connection, own_errors():
             yield connection
 
     def query(
@@ -372,11 +297,6 @@ class Lake:
         if found is None:
             raise DataError("the catalog has no snapshot", source="lake")
         return int(found[0])
-
-
-def _masked(text: str) -> str:
-    """``text`` without the passwords of connection strings in it."""
-    return _URL_PASSWORD.sub(r"\1***@", _PASSWORD.sub(r"\1***", text))
 
 
 def _lake(settings: Settings, read_only: bool) -> Lake:

@@ -14,9 +14,10 @@ import duckdb
 import pytest
 
 from arb_pipelines import cli
+from arb_pipelines.lake.attachment import extension
 from arb_pipelines.lake.runs import recorded_run
 from arb_pipelines.lake.schemas import RUNS
-from arb_pipelines.lake.store import Lake, extension
+from arb_pipelines.lake.store import Lake
 
 PROMPT = "lake> "
 
