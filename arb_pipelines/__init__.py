@@ -1,5 +1,7 @@
-"""The engine: markets, backtests, execution and the lake, in plain Python.
+"""The engine: markets, backtests and the lake, in plain Python.
 
-Only ``definitions.py`` imports Dagster. Nothing here reads the environment but
-``settings.py``.
+Only ``definitions.py``, which puts the code location together, and
+``headless.py``, which runs its jobs without the UI, import Dagster; the import
+rules in ``pyproject.toml`` keep it so. The environment is read in
+``settings.py`` alone.
 """

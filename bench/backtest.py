@@ -24,10 +24,10 @@ import numpy as np
 import pyarrow as pa
 
 from arb_pipelines.clock import day_start_ns
+from arb_pipelines.lake.markets import store_markets
 from arb_pipelines.lake.schemas import BOOK_TOPS
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.market.symbols import Market
-from arb_pipelines.research.markets import store_markets
 from arb_pipelines.settings import load_settings
 
 DAY = date(2025, 1, 1)

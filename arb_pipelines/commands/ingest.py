@@ -93,7 +93,7 @@ def _ingest_symbols(
 ) -> None:
     from arb_pipelines.clock import day_of, now_ns
     from arb_pipelines.errors import ConfigError
-    from arb_pipelines.research.markets import store_markets
+    from arb_pipelines.lake.markets import store_markets
     from arb_pipelines.venues.symbol_lists import read_symbol_list
 
     if len(paths) != 1:

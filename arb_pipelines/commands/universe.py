@@ -49,8 +49,8 @@ def register(app: typer.Typer) -> None:
         Example: arb universe --venue kucoin --symbols symbols.json --start USDT,BTC --max-length 4
         """
         from arb_pipelines.clock import parse_day
+        from arb_pipelines.lake.markets import store_markets
         from arb_pipelines.lake.store import Lake
-        from arb_pipelines.research.markets import store_markets
         from arb_pipelines.research.universe import build_universe, survey_universe
         from arb_pipelines.settings import load_settings
         from arb_pipelines.venues.symbol_lists import read_symbol_list

@@ -15,6 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from arb_pipelines.errors import ArbError
+from arb_pipelines.lake.markets import markets_frame
 from arb_pipelines.lake.merge import Held, Merged, merge
 from arb_pipelines.lake.partition import NewRows
 from arb_pipelines.lake.readers.base import Gap
@@ -29,7 +30,6 @@ from arb_pipelines.lake.schemas import (
 )
 from arb_pipelines.lake.spool import Writer
 from arb_pipelines.lake.store import Lake, Transaction
-from arb_pipelines.research.markets import markets_frame
 
 _ATTEMPTS = 8
 

@@ -25,6 +25,7 @@ from pathlib import Path
 from arb_pipelines.errors import ConfigError, DataError
 from arb_pipelines.lake.commit import commit_partition
 from arb_pipelines.lake.intake import Days, Intake, digest
+from arb_pipelines.lake.markets import load_markets
 from arb_pipelines.lake.naming import VenueMarkets
 from arb_pipelines.lake.partition import NewRows
 from arb_pipelines.lake.readers.base import Batch, ReadOptions
@@ -32,7 +33,6 @@ from arb_pipelines.lake.readers.registry import Format, format_named
 from arb_pipelines.lake.spool import Writer, spool_folder
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.market.symbols import Market
-from arb_pipelines.research.markets import load_markets
 
 _UNFINISHED = (".part", ".tmp")
 _VENUE = re.compile(r"[a-z0-9][a-z0-9_.-]*")

@@ -23,11 +23,11 @@ from arb_pipelines.backtest.reference import run_reference
 from arb_pipelines.backtest.scenario import Books, Scenario, prepare
 from arb_pipelines.errors import ConfigError, DataError
 from arb_pipelines.lake.books import Levels, iter_levels
+from arb_pipelines.lake.markets import load_markets
 from arb_pipelines.lake.runs import recorded_run
 from arb_pipelines.lake.schemas import BACKTEST_LEGS, BACKTEST_SUMMARIES, BACKTEST_TRADES
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.market.cycles import find_cycles
-from arb_pipelines.research.markets import load_markets
 from arb_pipelines.trading.parameters import Strategy
 
 Engine = Literal["kernel", "reference"]

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import date
 
 from arb_pipelines.errors import ConfigError
+from arb_pipelines.lake.markets import load_markets
 from arb_pipelines.lake.readers.tardis_csv import TYPES
 from arb_pipelines.lake.store import Lake
-from arb_pipelines.research.markets import load_markets
 from arb_pipelines.venues.tardis.files import DataFile
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from arb_pipelines.clock import parse_day
 from arb_pipelines.errors import ConfigError, DataError
+from arb_pipelines.lake.markets import load_markets, store_markets
 from arb_pipelines.lake.store import Lake
-from arb_pipelines.research.markets import load_markets, store_markets
 from arb_pipelines.venues.symbol_lists import read_symbol_list
 
 _FOLDER = "symbols_"

@@ -16,13 +16,13 @@ import polars as pl
 from arb_pipelines.clock import NS_PER_DAY, NS_PER_MS, day_start_ns
 from arb_pipelines.errors import ConfigError, DataError
 from arb_pipelines.lake.books import read_tops
+from arb_pipelines.lake.markets import load_markets
 from arb_pipelines.lake.runs import recorded_run
 from arb_pipelines.lake.schemas import OPPORTUNITIES
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.market.cycles import CycleSet, find_cycles
 from arb_pipelines.market.fees import BPS, fee_factors
 from arb_pipelines.market.opportunities import ENDED_BY, DayScan, find_opportunities
-from arb_pipelines.research.markets import load_markets
 from arb_pipelines.research.universe import build_universe, load_universe
 
 DEFAULT_MAX_AGE_MS = 2_000

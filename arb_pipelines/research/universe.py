@@ -16,13 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from arb_pipelines.errors import ConfigError, DataError
+from arb_pipelines.lake.markets import load_markets
 from arb_pipelines.lake.runs import recorded_run
 from arb_pipelines.lake.schemas import CYCLE_LEGS, CYCLES, Table
 from arb_pipelines.lake.store import Lake, Transaction
 from arb_pipelines.market.cycles import BUY, SELL, SIDES, CycleSet, find_cycles, index_cycles
 from arb_pipelines.market.graph import Int32
 from arb_pipelines.market.symbols import Market, Status
-from arb_pipelines.research.markets import load_markets
 
 _CHUNK = 250_000
 

@@ -10,9 +10,9 @@ import pytest
 from arb_pipelines.clock import NS_PER_DAY
 from arb_pipelines.errors import ConfigError, DataError
 from arb_pipelines.lake.ingest import IngestReport, ingest_files
+from arb_pipelines.lake.markets import load_markets, store_markets
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.market.symbols import Market
-from arb_pipelines.research.markets import load_markets, store_markets
 from arb_pipelines.settings import load_settings
 from tests.fakes.book_files import DAY, START, contents, depth_file, l1_file
 

@@ -9,9 +9,9 @@ import pytest
 
 from arb_pipelines.errors import DataError
 from arb_pipelines.generator.symbols import make_listing
+from arb_pipelines.lake.markets import load_markets
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.listed import store_listed_markets
-from arb_pipelines.research.markets import load_markets
 
 
 def land(lake: Lake, name: str, symbols: int) -> Path:

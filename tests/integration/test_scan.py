@@ -13,10 +13,10 @@ import pytest
 from arb_pipelines.cli import main
 from arb_pipelines.clock import NS_PER_MS, day_start_ns
 from arb_pipelines.errors import ConfigError, DataError
+from arb_pipelines.lake.markets import store_markets
 from arb_pipelines.lake.schemas import BOOK_TOPS
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.market.symbols import Market
-from arb_pipelines.research.markets import store_markets
 from arb_pipelines.research.scan import ScanReport, scan_day
 from arb_pipelines.research.universe import build_universe
 

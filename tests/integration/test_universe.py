@@ -13,11 +13,11 @@ import pytest
 
 from arb_pipelines.cli import main
 from arb_pipelines.errors import ConfigError, DataError
+from arb_pipelines.lake.markets import load_markets, store_markets
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.market.cycles import CycleSet, find_cycles
 from arb_pipelines.market.inference import infer_market
 from arb_pipelines.market.symbols import FeeSide, Market, Status
-from arb_pipelines.research.markets import load_markets, store_markets
 from arb_pipelines.research.universe import build_universe, load_universe
 from tests.cycle_oracle import market, networkx_cycles
 

@@ -8,10 +8,10 @@ from email.utils import format_datetime
 import pytest
 
 from arb_pipelines.errors import ConfigError
+from arb_pipelines.lake.markets import store_markets
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.market.symbols import Market
 from arb_pipelines.research.download import plan_downloads, universe_symbols
-from arb_pipelines.research.markets import store_markets
 from arb_pipelines.venues.retry import Patience
 from arb_pipelines.venues.tardis.fetch import _retry_after_s
 from arb_pipelines.venues.tardis.files import DataFile
