@@ -15,7 +15,18 @@ from typer.exceptions import TyperException
 from arb_pipelines.errors import ArbError
 
 #: One module a topic, in the order of `arb --help`.
-TOPICS = ("demo", "generate", "download", "ingest", "universe", "scan", "backtest", "models", "sql", "lake")
+TOPICS = (
+    "demo",
+    "generate",
+    "download",
+    "ingest",
+    "universe",
+    "scan",
+    "backtest",
+    "models",
+    "sql",
+    "lake",
+)
 
 app = typer.Typer(
     name="arb",

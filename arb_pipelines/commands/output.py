@@ -30,7 +30,9 @@ def print_facts(facts: Mapping[str, Any], title: str | None = None) -> None:
     Console(highlight=False).print(table)
 
 
-def print_rows(columns: Iterable[str], rows: Iterable[Iterable[object]], title: str | None = None) -> None:
+def print_rows(
+    columns: Iterable[str], rows: Iterable[Iterable[object]], title: str | None = None
+) -> None:
     """Print a table with a header."""
     table = Table(*columns, title=title, box=None, pad_edge=False, title_justify="left")
     for row in rows:
