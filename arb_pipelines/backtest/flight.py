@@ -1,33 +1,24 @@
 """The kernel's executions: begun by a signal, moved on by each order's arrival, ended.
 
-The compiled counterpart of ``reference.Execution``; both follow the model in the
-package's docstring and take every decision from ``trading``.
+The compiled counterpart of ``reference``; both follow the model in the package's
+docstring and take every decision from ``trading``. How an execution ends is in
+``flight_end``.
 """
 
 from __future__ import annotations
 
-import numpy as np
 from numba import njit
 
-from arb_pipelines.backtest.records import LEFT_OUT, LegStatus, TradeStatus
+from arb_pipelines.backtest.flight_end import depart, give_back, hold, unwind_or_end
+from arb_pipelines.backtest.kernel_books import take_from
+from arb_pipelines.backtest.records import LegStatus
 from arb_pipelines.backtest.scenario import Setting
-from arb_pipelines.backtest.state import (
-    LEGS,
-    NEVER,
-    ORDERS,
-    TRADES,
-    BookState,
-    Flights,
-    Floats,
-    Records,
-    State,
-)
+from arb_pipelines.backtest.state import LEGS, NEVER, TRADES, Records, State
 from arb_pipelines.market.graph import BUY
-from arb_pipelines.trading.gate import Refusal, budget, enter, leave, refusal
+from arb_pipelines.trading.gate import Refusal, budget, enter, refusal
 from arb_pipelines.trading.ledger import leg_parts, value_before
-from arb_pipelines.trading.orders import Fill, fill, limit_price, order_amount, take
-from arb_pipelines.trading.planning import best_price, plan
-from arb_pipelines.trading.unwind import WORTH_AN_ORDER, choose_route, worth
+from arb_pipelines.trading.orders import Fill, fill, order_amount
+from arb_pipelines.trading.planning import plan
 
 
 @njit(cache=True)
@@ -107,17 +98,7 @@ def _send_leg(
     flight.value_after = flights.value[slot, k + 1]
     flight.planned_spent = flights.spent[slot, k]
     flight.planned_received = flights.received[slot, k]
-    _depart(setting, state, slot, now)
-
-
-@njit(cache=True)
-def _depart(setting: Setting, state: State, slot: int, now: int) -> None:
-    flight = state.flights.slots[slot]
-    number = state.tally.counts[ORDERS]
-    state.tally.counts[ORDERS] += 1
-    flight.order_no = number
-    flight.sent = now
-    flight.due = now + setting.leg_ns[number % setting.leg_ns.shape[0]]
+    depart(setting, state, slot, now)
 
 
 @njit(cache=True)
@@ -138,30 +119,16 @@ def settle(setting: Setting, state: State, slot: int) -> None:
     flight = state.flights.slots[slot]
     s, side, now = flight.symbol, flight.side, flight.due
     done = fill(
-        setting.terms, s, side, flight.order, flight.limit, flight.available,
+        setting.terms, s, side, flight.order, flight.limit,
         books.px[s, side], books.left[s, side],
     )  # fmt: skip
     if done.size > 0.0:
-        _take(state, s, side, done.size)
+        take_from(books, s, side, done.size)
     _record_leg(setting, state, slot, done)
     if flight.unwinds:
         _after_unwind(setting, state, slot, done, now)
     else:
         _after_leg(setting, state, slot, done, now)
-
-
-@njit(cache=True)
-def _take(state: State, s: int, side: int, size: float) -> None:
-    books = state.books
-    left, shown, taken = books.left[s, side], books.shown[s, side], books.taken[s, side]
-    for i in range(left.shape[0]):
-        if taken[i] == 0.0:
-            shown[i] = left[i]
-    take(left, taken, size)
-    for i in range(left.shape[0]):
-        if taken[i] > 0.0:
-            left[i] = max(0.0, shown[i] - taken[i])
-    books.touched[s] = 1
 
 
 @njit(cache=True)
@@ -228,14 +195,14 @@ def _after_leg(setting: Setting, state: State, slot: int, done: Fill, now: int) 
         tally.free[start] += unspent
     else:
         given = setting.quote[s] if side == BUY else setting.base[s]
-        _hold(flights, slot, given, unspent, unspent * flights.value[slot, k])
+        hold(flights, slot, given, unspent, unspent * flights.value[slot, k])
         flight.fell_short |= done.short
     if not done.received > 0.0:
-        _unwind_or_end(setting, state, slot, now)
+        unwind_or_end(setting, state, slot, now)
         return
     if k + 1 == setting.length[flight.cycle]:
-        _return(state, slot, start, done.received)
-        _unwind_or_end(setting, state, slot, now)
+        give_back(state, slot, start, done.received)
+        unwind_or_end(setting, state, slot, now)
         return
     then, then_side = setting.leg_symbol[flight.cycle, k + 1], setting.leg_side[flight.cycle, k + 1]
     order = order_amount(setting.terms, then, then_side, done.received, flights.bests[slot, k + 1])
@@ -243,33 +210,9 @@ def _after_leg(setting: Setting, state: State, slot: int, done: Fill, now: int) 
         _send_leg(setting, state, slot, k + 1, order, done.received, now)
         return
     got = setting.base[s] if side == BUY else setting.quote[s]
-    _hold(flights, slot, got, done.received, done.received * flights.value[slot, k + 1])
+    hold(flights, slot, got, done.received, done.received * flights.value[slot, k + 1])
     flight.fell_short = 1
-    _unwind_or_end(setting, state, slot, now)
-
-
-@njit(cache=True)
-def _return(state: State, slot: int, start: int, amount: float) -> None:
-    state.tally.trades[state.flights.slots[slot].trade].returned += amount
-    state.tally.free[start] += amount
-
-
-@njit(cache=True)
-def _hold(flights: Flights, slot: int, currency: int, amount: float, value: float) -> None:
-    if not amount > 0.0:
-        return
-    flight = flights.slots[slot]
-    currencies = flights.held_currency[slot]
-    at = 0
-    while at < flight.holdings and currencies[at] != currency:
-        at += 1
-    if at == flight.holdings:
-        flight.holdings += 1
-        currencies[at] = currency
-        flights.held_amount[slot, at] = 0.0
-        flights.held_value[slot, at] = 0.0
-    flights.held_amount[slot, at] += amount
-    flights.held_value[slot, at] += value
+    unwind_or_end(setting, state, slot, now)
 
 
 @njit(cache=True)
@@ -287,115 +230,8 @@ def _after_unwind(setting: Setting, state: State, slot: int, done: Fill, now: in
         s = flight.symbol
         got = setting.base[s] if flight.side == BUY else setting.quote[s]
         if got == start:
-            _return(state, slot, start, done.received)
+            give_back(state, slot, start, done.received)
             tally.trades[flight.trade].unwind += moved - done.received
         else:
-            _hold(flights, slot, got, done.received, moved)
-    _unwind_or_end(setting, state, slot, now)
-
-
-@njit(cache=True)
-def _unwind_or_end(setting: Setting, state: State, slot: int, now: int) -> None:
-    books, flights, tally = state
-    terms, rules, routes = setting.terms, setting.rules, setting.routes
-    flight = flights.slots[slot]
-    trade = tally.trades[flight.trade]
-    start = setting.start[flight.cycle]
-    if trade.unwind_orders < rules.unwind_orders:
-        for at in range(flight.holdings):
-            if flights.held_value[slot, at] <= WORTH_AN_ORDER * trade.spent:
-                continue
-            amount = flights.held_amount[slot, at]
-            currency = flights.held_currency[slot, at]
-            route = choose_route(
-                terms, routes, books.px, books.left, rules.unwind_slippage, currency, start, amount
-            )
-            if route >= 0:
-                flight.holding = at
-                _send_unwind(setting, state, slot, route, amount, now)
-                return
-    _end(setting, state, slot, now)
-
-
-@njit(cache=True)
-def _send_unwind(
-    setting: Setting, state: State, slot: int, route: int, amount: float, now: int
-) -> None:
-    books, flights, tally = state
-    terms, routes = setting.terms, setting.routes
-    flight = flights.slots[slot]
-    s, side = routes.first[route], routes.first_side[route]
-    px, left = books.px[s, side], books.left[s, side]
-    value_after = 1.0
-    if routes.second[route] >= 0:
-        then, then_side = routes.second[route], routes.second_side[route]
-        then_best = best_price(books.px[then, then_side], books.left[then, then_side])
-        value_after = value_before(then_side, then_best, 1.0)
-    best = best_price(px, left)
-    order = order_amount(terms, s, side, amount, best)
-    limit = limit_price(terms, s, side, best, setting.rules.unwind_slippage)
-    hoped = fill(terms, s, side, order, limit, amount, px, left)
-    row = flights.seen_px.shape[1] - 1
-    flights.seen_px[slot, row] = px
-    flights.seen_left[slot, row] = left
-    flight.unwinds = 1
-    flight.symbol = s
-    flight.side = side
-    flight.order = order
-    flight.available = amount
-    flight.best = best
-    flight.limit = limit
-    flight.value_after = value_after
-    flight.planned_spent = hoped.spent
-    flight.planned_received = hoped.received
-    tally.trades[flight.trade].unwind_orders += 1
-    _depart(setting, state, slot, now)
-
-
-@njit(cache=True)
-def _end(setting: Setting, state: State, slot: int, now: int) -> None:
-    books, flights, tally = state
-    flight = flights.slots[slot]
-    cycle = flight.cycle
-    n, start = setting.length[cycle], setting.start[cycle]
-    trade = tally.trades[flight.trade]
-    for at in range(flight.holdings):
-        amount = flights.held_amount[slot, at]
-        if amount > 0.0:
-            trade.residual += flights.held_value[slot, at]
-            trade.residual_value += worth(
-                setting.terms, setting.routes, books.px, books.left,
-                flights.held_currency[slot, at], start, amount,
-            )  # fmt: skip
-    trade.profit = trade.returned - trade.spent
-    trade.ts_end = now
-    if not trade.spent > 0.0:
-        trade.status = TradeStatus.MISSED.value
-    elif not flight.fell_short:
-        trade.status = TradeStatus.COMPLETED.value
-    elif trade.residual > LEFT_OUT * trade.spent:
-        trade.status = TradeStatus.RESIDUAL.value
-    else:
-        trade.status = TradeStatus.UNWOUND.value
-    symbol_set = setting.symbol_set[cycle]
-    leave(tally.gate, setting.rules, setting.leg_symbol[cycle, :n], symbol_set, start, now)
-    flight.active = 0
-    flight.due = NEVER
-
-
-@njit(cache=True)
-def show(books: BookState, s: int, side: int, px: Floats, sz: Floats) -> None:
-    """Replace one side of a book by newly shown levels; keep what we took of unchanged ones."""
-    depth = px.shape[0]
-    shown, taken = np.zeros(depth), np.zeros(depth)
-    for i in range(depth):
-        for j in range(depth):
-            same = books.taken[s, side, j] > 0.0 and books.px[s, side, j] == px[i]
-            if same and books.shown[s, side, j] == sz[i]:
-                shown[i], taken[i] = sz[i], books.taken[s, side, j]
-    for i in range(depth):
-        books.px[s, side, i] = px[i]
-        size = sz[i] if sz[i] > 0.0 else 0.0
-        books.left[s, side, i] = max(0.0, shown[i] - taken[i]) if taken[i] > 0.0 else size
-    books.shown[s, side] = shown
-    books.taken[s, side] = taken
+            hold(flights, slot, got, done.received, moved)
+    unwind_or_end(setting, state, slot, now)

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 from numba import njit
 
-from arb_pipelines.backtest.flight import consider, next_due, settle, show
+from arb_pipelines.backtest.flight import consider, next_due, settle
+from arb_pipelines.backtest.kernel_books import show
 from arb_pipelines.backtest.records import Outcome
 from arb_pipelines.backtest.scenario import Books, Scenario, Setting, peek_depth
 from arb_pipelines.backtest.state import LEGS, NEVER, TRADES, State, grown, new_state

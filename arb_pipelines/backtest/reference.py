@@ -8,23 +8,16 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 import numpy as np
 
-from arb_pipelines.backtest.records import (
-    LEFT_OUT,
-    LEG,
-    TRADE,
-    LegStatus,
-    Outcome,
-    TradeStatus,
-)
+from arb_pipelines.backtest.records import Outcome
 from arb_pipelines.backtest.reference_books import BookShelf
+from arb_pipelines.backtest.reference_journal import Execution, Journal, Order, status_of
 from arb_pipelines.backtest.scenario import Books, Floats, Scenario, peek_depth
 from arb_pipelines.market.cycles import BUY
 from arb_pipelines.trading.gate import Refusal, budget, enter, leave, open_gate, refusal
-from arb_pipelines.trading.ledger import leg_parts, value_before
+from arb_pipelines.trading.ledger import value_before
 from arb_pipelines.trading.orders import Fill, fill, limit_price, order_amount
 from arb_pipelines.trading.planning import best_price, plan
 from arb_pipelines.trading.unwind import WORTH_AN_ORDER, choose_route, worth
@@ -39,50 +32,7 @@ def run_reference(scenario: Scenario, parts: Iterable[Books]) -> Outcome:
             replay.arrive(before=int(ts))
             replay.update(int(symbol), int(ts), (ask_px, ask_sz), (bid_px, bid_sz))
     replay.arrive(before=None)
-    return replay.outcome()
-
-
-@dataclass(slots=True, eq=False)
-class _Execution:
-    """One cycle under way: its plan, its place in it, and what it has in hand."""
-
-    trade: dict[str, float]
-    legs: list[tuple[int, int]]
-    start: int
-    symbol_set: int
-    bests: Floats
-    limits: Floats
-    planned: list[tuple[float, float]]
-    #: Value of one unit of the currency before each leg, and after the last.
-    values: list[float]
-    seen: list[tuple[Floats, Floats]]
-    #: Currency -> amount in hand, and its value at the decision.
-    holdings: dict[int, tuple[float, float]] = field(default_factory=dict)
-    orders: int = 0
-    fell_short: bool = False
-
-    def hold(self, currency: int, amount: float, value: float) -> None:
-        if amount > 0.0:
-            held, worth_ = self.holdings.get(currency, (0.0, 0.0))
-            self.holdings[currency] = (held + amount, worth_ + value)
-
-
-@dataclass(slots=True, eq=False)
-class _Order:
-    """One order on its way. ``leg`` is its place in the cycle, None when it unwinds."""
-
-    execution: _Execution
-    leg: int | None
-    symbol: int
-    side: int
-    amount: float
-    limit: float
-    best: float
-    available: float
-    value_after: float
-    planned: tuple[float, float]
-    seen: tuple[Floats, Floats]
-    sent: int
+    return replay.journal.outcome()
 
 
 class _Replay:
@@ -93,13 +43,9 @@ class _Replay:
         sets = int(setting.symbol_set.max()) + 1
         self.gate = open_gate(sets, len(cycles.symbols), len(cycles.currencies))
         self.free = scenario.balances.tolist()
-        self.on_their_way: list[tuple[int, int, _Order]] = []
+        self.on_their_way: list[tuple[int, int, Order]] = []
         self.orders_sent = 0
-        self.updates = 0
-        self.trades: list[dict[str, float]] = []
-        self.legs: list[dict[str, float]] = []
-        self.signals = np.zeros(len(cycles.currencies), np.int64)
-        self.refused = np.zeros((len(cycles.currencies), len(Refusal)), np.int64)
+        self.journal = Journal(setting.terms, len(cycles.currencies))
         self.keep = dict(zip(setting.entry_cycle.tolist(), setting.keep.tolist(), strict=True))
         self.cycle_legs = [
             list(zip(symbols[:n].tolist(), sides[:n].tolist(), strict=True))
@@ -114,7 +60,7 @@ class _Replay:
         self, symbol: int, ts: int, asks: tuple[Floats, Floats], bids: tuple[Floats, Floats]
     ) -> None:
         """Receive a book, and consider the cycles through it, the most promising first."""
-        self.updates += 1
+        self.journal.updates += 1
         self.books.show(symbol, ts, asks, bids)
         threshold = 1.0 + self.setting.rules.min_profit
         through = [
@@ -142,10 +88,10 @@ class _Replay:
 
     def _consider(self, cycle: int, now: int) -> None:
         start = int(self.cycles.start[cycle])
-        self.signals[start] += 1
+        self.journal.signals[start] += 1
         reason = self._begin(cycle, start, now)
         if reason != Refusal.NONE:
-            self.refused[start, reason] += 1
+            self.journal.refused[start, reason] += 1
 
     def _begin(self, cycle: int, start: int, now: int) -> int:
         setting, books = self.setting, self.books
@@ -169,18 +115,16 @@ class _Replay:
         values = [1.0]
         for side, best in zip(sides[::-1].tolist(), bests[::-1].tolist(), strict=True):
             values.insert(0, value_before(side, best, values[0]))
-        trade = dict.fromkeys(TRADE.names or (), 0.0) | {
-            "trade_no": len(self.trades),
-            "cycle": cycle,
-            "ts_signal": now,
-            "committed": amount,
-            "gross": values[0] - 1.0,
-            "predicted": received[-1] / spent[0] - 1.0,
-        }
-        self.trades.append(trade)
+        trade = self.journal.begin(
+            cycle=cycle,
+            ts_signal=now,
+            committed=amount,
+            gross=values[0] - 1.0,
+            predicted=received[-1] / spent[0] - 1.0,
+        )
         self.free[start] -= amount
         enter(self.gate, symbols, symbol_set, start)
-        execution = _Execution(
+        execution = Execution(
             trade=trade,
             legs=self.cycle_legs[cycle],
             start=start,
@@ -192,14 +136,14 @@ class _Replay:
             seen=[self._levels(s, side) for s, side in self.cycle_legs[cycle]],
         )
         delays = setting.decision_ns
-        departs = now + int(delays[trade["trade_no"] % len(delays)])
+        departs = now + int(delays[int(trade["trade_no"]) % len(delays)])
         self._send_leg(execution, 0, amount, departs)
         return Refusal.NONE
 
     def _levels(self, symbol: int, side: int) -> tuple[Floats, Floats]:
         return self.books.px[symbol, side].copy(), self.books.left[symbol, side].copy()
 
-    def _send_leg(self, execution: _Execution, leg: int, available: float, now: int) -> bool:
+    def _send_leg(self, execution: Execution, leg: int, available: float, now: int) -> bool:
         """Send the order of a leg; False if what is in hand makes none."""
         symbol, side = execution.legs[leg]
         best = float(execution.bests[leg])
@@ -207,7 +151,7 @@ class _Replay:
         if not amount > 0.0:
             return False
         self._send(
-            _Order(
+            Order(
                 execution,
                 leg,
                 symbol,
@@ -224,26 +168,24 @@ class _Replay:
         )
         return True
 
-    def _send(self, order: _Order) -> None:
+    def _send(self, order: Order) -> None:
         delays = self.setting.leg_ns
         due = order.sent + int(delays[self.orders_sent % len(delays)])
         heapq.heappush(self.on_their_way, (due, self.orders_sent, order))
         self.orders_sent += 1
 
-    def _fill(self, order: _Order, now: int) -> None:
+    def _fill(self, order: Order, now: int) -> None:
         symbol, side = order.symbol, order.side
         px, left = self._levels(symbol, side)
-        done = fill(
-            self.setting.terms, symbol, side, order.amount, order.limit, order.available, px, left
-        )
+        done = fill(self.setting.terms, symbol, side, order.amount, order.limit, px, left)
         self.books.take(symbol, side, done.size)
-        self._record(order, done, now)
+        self.journal.record(order, done, now)
         if order.leg is None:
             self._after_unwind(order, done, now)
         else:
             self._after_leg(order, order.leg, done, now)
 
-    def _after_leg(self, order: _Order, leg: int, done: Fill, now: int) -> None:
+    def _after_leg(self, order: Order, leg: int, done: Fill, now: int) -> None:
         """Go on with what the leg gave, or bring back what it left."""
         execution = order.execution
         given, got = self._currencies(order)
@@ -263,7 +205,7 @@ class _Replay:
                 execution.fell_short = True
         self._unwind_or_end(execution, now)
 
-    def _after_unwind(self, order: _Order, done: Fill, now: int) -> None:
+    def _after_unwind(self, order: Order, done: Fill, now: int) -> None:
         execution = order.execution
         given, got = self._currencies(order)
         if done.spent > 0.0:
@@ -278,15 +220,15 @@ class _Replay:
                 execution.hold(got, done.received, moved)
         self._unwind_or_end(execution, now)
 
-    def _currencies(self, order: _Order) -> tuple[int, int]:
+    def _currencies(self, order: Order) -> tuple[int, int]:
         base, quote = int(self.setting.base[order.symbol]), int(self.setting.quote[order.symbol])
         return (quote, base) if order.side == BUY else (base, quote)
 
-    def _return(self, execution: _Execution, amount: float) -> None:
+    def _return(self, execution: Execution, amount: float) -> None:
         execution.trade["returned"] += amount
         self.free[execution.start] += amount
 
-    def _unwind_or_end(self, execution: _Execution, now: int) -> None:
+    def _unwind_or_end(self, execution: Execution, now: int) -> None:
         """Send the next order that brings a residual back; end the execution if there is none."""
         trade, rules = execution.trade, self.setting.rules
         if trade["unwind_orders"] < rules.unwind_orders:
@@ -298,7 +240,7 @@ class _Replay:
                     return
         self._end(execution, now)
 
-    def _unwind(self, execution: _Execution, currency: int, amount: float, now: int) -> bool:
+    def _unwind(self, execution: Execution, currency: int, amount: float, now: int) -> bool:
         terms, routes = self.setting.terms, self.setting.routes
         slippage = self.setting.rules.unwind_slippage
         books = self.books
@@ -316,9 +258,9 @@ class _Replay:
         best = best_price(px, left)
         order = order_amount(terms, symbol, side, amount, best)
         limit = limit_price(terms, symbol, side, best, slippage)
-        hoped = fill(terms, symbol, side, order, limit, amount, px, left)
+        hoped = fill(terms, symbol, side, order, limit, px, left)
         self._send(
-            _Order(
+            Order(
                 execution,
                 None,
                 symbol,
@@ -335,11 +277,11 @@ class _Replay:
         )
         return True
 
-    def _end(self, execution: _Execution, now: int) -> None:
+    def _end(self, execution: Execution, now: int) -> None:
         trade, setting = execution.trade, self.setting
         for currency, (amount, value) in execution.holdings.items():
+            trade["residual"] += value
             if amount > 0.0:
-                trade["residual"] += value
                 trade["residual_value"] += worth(
                     setting.terms,
                     setting.routes,
@@ -351,78 +293,6 @@ class _Replay:
                 )
         trade["profit"] = trade["returned"] - trade["spent"]
         trade["ts_end"] = now
-        trade["status"] = _status(execution)
+        trade["status"] = status_of(execution)
         symbols = np.array([symbol for symbol, _ in execution.legs], np.int32)
         leave(self.gate, setting.rules, symbols, execution.symbol_set, execution.start, now)
-
-    # -- records -----------------------------------------------------------------------
-
-    def _record(self, order: _Order, done: Fill, now: int) -> None:
-        execution = order.execution
-        parts = leg_parts(
-            self.setting.terms, order.symbol, order.side, order.best, order.value_after,
-            *order.seen, done,
-        )  # fmt: skip
-        status = (
-            LegStatus.MISSED
-            if done.size <= 0.0
-            else LegStatus.PARTIAL
-            if done.short
-            else LegStatus.FILLED
-        )
-        self.legs.append(
-            {
-                "trade_no": execution.trade["trade_no"],
-                "leg_no": execution.orders,
-                "unwinds": order.leg is None,
-                "symbol": order.symbol,
-                "side": order.side,
-                "status": status,
-                "ts_sent": order.sent,
-                "ts_filled": now,
-                "best_px": order.best,
-                "limit_px": order.limit,
-                "order": order.amount,
-                "planned_spent": order.planned[0],
-                "planned_received": order.planned[1],
-                "size": done.size,
-                "funds": done.funds,
-                "spent": done.spent,
-                "received": done.received,
-            }
-            | parts._asdict()
-        )
-        execution.orders += 1
-        if order.leg is not None:
-            trade = execution.trade
-            trade["legs"] += 1
-            trade["legs_filled"] += status == LegStatus.FILLED
-            for part in ("fee", "slippage", "latency"):
-                trade[part] += getattr(parts, part)
-            if order.leg == 0:
-                trade["spent"] = done.spent
-                trade["expected_profit"] = parts.expected - done.spent
-
-    def outcome(self) -> Outcome:
-        """Give the records in the kernel's form."""
-        legs = sorted(self.legs, key=lambda leg: (leg["trade_no"], leg["leg_no"]))
-        return Outcome(
-            np.array(
-                [tuple(trade[name] for name in TRADE.names or ()) for trade in self.trades], TRADE
-            ),
-            np.array([tuple(leg[name] for name in LEG.names or ()) for leg in legs], LEG),
-            self.signals,
-            self.refused,
-            self.updates,
-        )
-
-
-def _status(execution: _Execution) -> TradeStatus:
-    trade = execution.trade
-    if not trade["spent"] > 0.0:
-        return TradeStatus.MISSED
-    if not execution.fell_short:
-        return TradeStatus.COMPLETED
-    if trade["residual"] > LEFT_OUT * trade["spent"]:
-        return TradeStatus.RESIDUAL
-    return TradeStatus.UNWOUND

@@ -112,14 +112,14 @@ def fill(
     side: int,
     order: float,
     limit: float,
-    available: float,
     px: Floats,
     sz: Floats,
 ) -> Fill:
     """Fill an ``order`` (as ``order_amount`` gives it) from levels no worse than ``limit``.
 
-    The size traded rounds down to the base step. ``available`` bounds what is
-    spent, so that rounding noise never spends what is not there.
+    The size traded rounds down to the base step. What is spent may pass what is
+    in hand by rounding noise: a few units of the last place, or ``STEP_EPSILON``
+    of a step.
     """
     size = 0.0
     left = order
@@ -144,9 +144,9 @@ def fill(
     fee = terms.fee[symbol]
     if side == BUY:
         if terms.fee_on_quote[symbol]:
-            return Fill(size, funds, min(funds * (1.0 + fee), available), size, short)
-        return Fill(size, funds, min(funds, available), size * (1.0 - fee), short)
-    return Fill(size, funds, min(size, available), funds * (1.0 - fee), short)
+            return Fill(size, funds, funds * (1.0 + fee), size, short)
+        return Fill(size, funds, funds, size * (1.0 - fee), short)
+    return Fill(size, funds, size, funds * (1.0 - fee), short)
 
 
 @njit(cache=True)

@@ -133,7 +133,7 @@ def plan(
         order = order_amount(terms, s, side, have, bests[k])
         if not order > 0.0:
             return Refusal.MINIMUM.value, 0.0
-        done = fill(terms, s, side, order, limits[k], have, px[s, side], left[s, side])
+        done = fill(terms, s, side, order, limits[k], px[s, side], left[s, side])
         if not done.received > 0.0:
             return Refusal.MINIMUM.value, 0.0
         spent[k] = done.spent

@@ -120,7 +120,7 @@ def _through(
     if not order > 0.0:
         return 0.0
     limit = limit_price(terms, s, side, best, max_slippage)
-    done = fill(terms, s, side, order, limit, amount, px[s, side], left[s, side])
+    done = fill(terms, s, side, order, limit, px[s, side], left[s, side])
     return float(done.received)
 
 

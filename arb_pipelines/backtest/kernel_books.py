@@ -1,0 +1,41 @@
+"""The kernel's books: newly shown levels, less what we took of those that did not change."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from arb_pipelines.backtest.state import BookState, Floats
+from arb_pipelines.trading.orders import take
+
+
+@njit(cache=True)
+def show(books: BookState, s: int, side: int, px: Floats, sz: Floats) -> None:
+    """Replace one side of a book by newly shown levels; keep what we took of unchanged ones."""
+    depth = px.shape[0]
+    shown, taken = np.zeros(depth), np.zeros(depth)
+    for i in range(depth):
+        for j in range(depth):
+            same = books.taken[s, side, j] > 0.0 and books.px[s, side, j] == px[i]
+            if same and books.shown[s, side, j] == sz[i]:
+                shown[i], taken[i] = sz[i], books.taken[s, side, j]
+    for i in range(depth):
+        books.px[s, side, i] = px[i]
+        size = sz[i] if sz[i] > 0.0 else 0.0
+        books.left[s, side, i] = max(0.0, shown[i] - taken[i]) if taken[i] > 0.0 else size
+    books.shown[s, side] = shown
+    books.taken[s, side] = taken
+
+
+@njit(cache=True)
+def take_from(books: BookState, s: int, side: int, size: float) -> None:
+    """Take ``size`` from one side, best level first; it is gone until the venue refreshes."""
+    left, shown, taken = books.left[s, side], books.shown[s, side], books.taken[s, side]
+    for i in range(left.shape[0]):
+        if taken[i] == 0.0:
+            shown[i] = left[i]
+    take(left, taken, size)
+    for i in range(left.shape[0]):
+        if taken[i] > 0.0:
+            left[i] = max(0.0, shown[i] - taken[i])
+    books.touched[s] = 1
