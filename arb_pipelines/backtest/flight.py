@@ -137,7 +137,7 @@ def _record_leg(setting: Setting, state: State, slot: int, done: Fill) -> None:
     flight = flights.slots[slot]
     seen = flights.seen_px.shape[1] - 1 if flight.unwinds else flight.leg
     parts = leg_parts(
-        setting.terms, flight.symbol, flight.side, flight.best, flight.value_after,
+        flight.side, flight.best, flight.value_after,
         flights.seen_px[slot, seen], flights.seen_left[slot, seen], done,
     )  # fmt: skip
     leg = tally.legs[tally.counts[LEGS]]

@@ -45,7 +45,7 @@ class _Replay:
         self.free = scenario.balances.tolist()
         self.on_their_way: list[tuple[int, int, Order]] = []
         self.orders_sent = 0
-        self.journal = Journal(setting.terms, len(cycles.currencies))
+        self.journal = Journal(len(cycles.currencies))
         self.keep = dict(zip(setting.entry_cycle.tolist(), setting.keep.tolist(), strict=True))
         self.cycle_legs = [
             list(zip(symbols[:n].tolist(), sides[:n].tolist(), strict=True))

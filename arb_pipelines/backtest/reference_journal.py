@@ -11,7 +11,6 @@ from arb_pipelines.backtest.scenario import Floats, Int64
 from arb_pipelines.trading.gate import Refusal
 from arb_pipelines.trading.ledger import leg_parts
 from arb_pipelines.trading.orders import Fill
-from arb_pipelines.trading.terms import Terms
 
 
 @dataclass(slots=True, eq=False)
@@ -61,8 +60,7 @@ class Order:
 class Journal:
     """The records of a replay, in the order they were made."""
 
-    def __init__(self, terms: Terms, currencies: int) -> None:
-        self._terms = terms
+    def __init__(self, currencies: int) -> None:
         self.trades: list[dict[str, float]] = []
         self.legs: list[dict[str, float]] = []
         self.signals: Int64 = np.zeros(currencies, np.int64)
@@ -79,7 +77,7 @@ class Journal:
         """Write down what an order came to."""
         execution = order.execution
         parts = leg_parts(
-            self._terms, order.symbol, order.side, order.best, order.value_after,
+            order.side, order.best, order.value_after,
             *order.seen, done,
         )  # fmt: skip
         status = (

@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from arb_pipelines.backtest.latency import draw_latencies
 from arb_pipelines.market.cycles import CycleSet
-from arb_pipelines.market.fees import fee_factors
 from arb_pipelines.market.symbols import Market
 from arb_pipelines.trading.gate import symbol_sets
 from arb_pipelines.trading.parameters import Strategy
@@ -92,15 +91,14 @@ def prepare(strategy: Strategy, markets: Sequence[Market], cycles: CycleSet, day
     """Put together the scenario of one strategy on one day.
 
     Raises:
-        DataError: a market lists no fee and the strategy sets none.
+        ConfigError: a market lists no fee and the strategy sets none.
     """
     by_symbol = {market.symbol: market for market in markets}
     number = {currency: i for i, currency in enumerate(cycles.currencies)}
-    terms = terms_of(by_symbol, cycles.symbols, fee_bps=strategy.fee_bps)
+    terms = terms_of(markets, cycles.symbols, strategy.fee_bps)
     none = 2 * len(cycles.symbols)
     legs = np.where(cycles.leg_symbol < 0, none, 2 * cycles.leg_symbol + cycles.leg_side)
-    fees = fee_factors(markets, cycles.symbols, strategy.fee_bps)
-    keep = np.append(fees.keep.ravel(), 1.0)[legs].prod(axis=1)
+    keep = np.append((terms.on_input * terms.on_output).ravel(), 1.0)[legs].prod(axis=1)
     decision_ns, leg_ns = draw_latencies(strategy.latency, strategy.seed, day)
     setting = Setting(
         terms=terms,

@@ -72,7 +72,8 @@ def _taker_fee_bps(market: Market, fee_bps: float | None) -> float:
     fee = market.taker_fee_bps if fee_bps is None else fee_bps
     if fee is None:
         raise ConfigError(
-            f"the list of {market.venue} has no taker fee for {market.symbol}; give --fee-bps"
+            f"the list of {market.venue} has no taker fee for {market.symbol}; give --fee-bps, "
+            "or fee_bps in the strategy file"
         )
     if not 0 <= fee < 10_000 or math.isnan(fee):
         raise ConfigError(f"a taker fee of {fee:g} bps is not in [0, 10000)")

@@ -59,8 +59,12 @@ def optimal_input(
     on_output: Floats,
     max_input: float,
     volume: Floats,
+    least: float = 1.0,
 ) -> Optimum:
     """Find the input of greatest profit; write each leg's base volume to ``volume``.
+
+    One more unit must come back as more than ``least``; above 1, each is to earn
+    something, and what is found is less than the greatest profit.
 
     ``px`` and ``sz`` have shape ``(legs, depth)``, best level first; a leg's
     levels end with the first price or size that is not above zero. ``side``,
@@ -86,7 +90,7 @@ def optimal_input(
                 rate[k] = gross * on_input[k] * on_output[k]
                 room[k] = (sz[k, i] * px[k, i] if side[k] == BUY else sz[k, i]) / on_input[k]
             product *= rate[k]
-        if product <= 1.0 or total_in >= max_input:
+        if product <= least or total_in >= max_input:
             break
         step, limiting, along = max_input - total_in, UNLIMITED, 1.0
         for k in range(n):

@@ -30,7 +30,7 @@ from numba import njit
 
 from arb_pipelines.market.graph import BUY
 from arb_pipelines.trading.orders import Fill, value_at
-from arb_pipelines.trading.terms import Floats, Terms
+from arb_pipelines.trading.terms import Floats
 
 
 class Parts(NamedTuple):
@@ -51,8 +51,6 @@ def value_before(side: int, best: float, value_after: float) -> float:
 
 @njit(cache=True)
 def leg_parts(
-    terms: Terms,
-    symbol: int,
     side: int,
     best: float,
     value_after: float,
@@ -72,14 +70,10 @@ def leg_parts(
     at_seen = value_at(seen_px, seen_left, done.size) * worth_quote
     at_met = done.funds * worth_quote
     if side == BUY:
-        expected = at_met
-        filled = at_best
-        if terms.fee_on_quote[symbol]:
-            expected = done.spent * worth_quote
-            fee = expected - at_met
-        else:
-            filled = done.received * best * worth_quote
-            fee = at_best - filled
+        expected = done.spent * worth_quote
+        filled = done.received * best * worth_quote
+        # the fee is taken on one side only, so that one of the differences is zero
+        fee = (expected - at_met) + (at_best - filled)
         return Parts(expected, filled, fee, at_seen - at_best, at_met - at_seen)
     filled = done.received * worth_quote
     return Parts(at_best, filled, at_met - filled, at_best - at_seen, at_seen - at_met)

@@ -50,19 +50,6 @@ def limit_price(terms: Terms, symbol: int, side: int, best: float, max_slippage:
 
 
 @njit(cache=True)
-def net_rate(terms: Terms, symbol: int, side: int, price: float) -> float:
-    """Units received for one unit given at ``price``, after the fee; 0 without a price."""
-    if not price > 0.0:
-        return 0.0
-    fee: float = terms.fee[symbol]
-    if side == BUY:
-        if terms.fee_on_quote[symbol]:
-            return 1.0 / (price * (1.0 + fee))
-        return (1.0 - fee) / price
-    return price * (1.0 - fee)
-
-
-@njit(cache=True)
 def order_amount(terms: Terms, symbol: int, side: int, amount: float, best: float) -> float:
     """Round what is in hand to an order the venue takes; 0 if it takes none.
 
@@ -71,12 +58,9 @@ def order_amount(terms: Terms, symbol: int, side: int, amount: float, best: floa
     ``best`` values it against the minimum and maximum.
     """
     if side == BUY:
-        if terms.fee_on_quote[symbol]:
-            amount = amount / (1.0 + terms.fee[symbol])
+        funds = amount * terms.on_input[symbol, BUY]
         most = terms.max_size[symbol]
-        if most > 0.0:
-            amount = min(amount, most * best)
-        funds = floor_to(amount, terms.funds_step[symbol])
+        funds = floor_to(min(funds, most * best) if most > 0.0 else funds, terms.funds_step[symbol])
         size = floor_to(funds / best, terms.base_step[symbol])
     else:
         most = terms.max_size[symbol]
@@ -141,12 +125,10 @@ def fill(
     if size <= 0.0:
         return Fill(0.0, 0.0, 0.0, 0.0, True)
     funds = value_at(px, sz, size)
-    fee = terms.fee[symbol]
+    keep = terms.on_output[symbol, side]
     if side == BUY:
-        if terms.fee_on_quote[symbol]:
-            return Fill(size, funds, funds * (1.0 + fee), size, short)
-        return Fill(size, funds, funds, size * (1.0 - fee), short)
-    return Fill(size, funds, size, funds * (1.0 - fee), short)
+        return Fill(size, funds, funds / terms.on_input[symbol, side], size * keep, short)
+    return Fill(size, funds, size, funds * keep, short)
 
 
 @njit(cache=True)

@@ -165,7 +165,7 @@ class Strategy(_Section):
         min_length=1, description="Start currencies in hand at the beginning of each day."
     )
     fee_bps: float | None = Field(
-        None, ge=-100, lt=1_000, description="Taker fee a leg; unset for the markets' own."
+        None, ge=0, lt=10_000, description="Taker fee a leg; unset for the markets' own."
     )
     latency: Latency = Field(Latency(), description="Delays of the execution model.")
     slots: int = Field(1, ge=1, le=64, description="Most executions in flight.")

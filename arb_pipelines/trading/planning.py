@@ -12,16 +12,14 @@ import numpy.typing as npt
 from numba import njit
 
 from arb_pipelines.market.graph import BUY
+from arb_pipelines.market.sizing import optimal_input
 from arb_pipelines.trading.gate import Refusal
-from arb_pipelines.trading.orders import fill, limit_price, net_rate, order_amount
+from arb_pipelines.trading.orders import fill, limit_price, order_amount
 from arb_pipelines.trading.rules import Rules
 from arb_pipelines.trading.terms import Floats, Terms
 
 Int32 = npt.NDArray[np.int32]
 Int8 = npt.NDArray[np.int8]
-
-#: Share of a level below which the rest of it counts as used: float64 noise.
-_USED = 1e-12
 
 
 @njit(cache=True)
@@ -46,57 +44,29 @@ def profitable_input(
     most: float,
     min_profit: float,
 ) -> float:
-    """Input, in start currency, up to which each further unit still earns ``min_profit``.
+    """Input, in start currency, up to which each further unit earns more than ``min_profit``.
 
-    Profit is concave and piecewise linear in the input: walk all legs' levels at
-    once, from breakpoint to breakpoint, while the product of the marginal net
-    rates holds. ``limits`` end a leg's levels, ``most`` ends the walk.
+    What we took ourselves, and what lies beyond a leg's limit, is not there.
     """
-    n = symbols.shape[0]
-    depth = px.shape[2]
-    level = np.full(n, -1, np.int64)
-    room = np.zeros(n)
-    size = np.zeros(n)
-    rate = np.zeros(n)
-    total = 0.0
-    while True:
-        product = 1.0
-        for k in range(n):
-            s, side = symbols[k], sides[k]
-            while room[k] <= _USED * size[k]:
-                level[k] += 1
-                if level[k] >= depth:
-                    return total
-                price = px[s, side, level[k]]
-                if not price > 0.0:
-                    return total
-                if (price > limits[k]) if side == BUY else (price < limits[k]):
-                    return total
-                rate[k] = net_rate(terms, s, side, price)
-                base = max(left[s, side, level[k]], 0.0)
-                # what the level takes of the currency this leg gives
-                size[k] = base * price if side == BUY else base
-                if side == BUY and terms.fee_on_quote[s]:
-                    size[k] *= 1.0 + terms.fee[s]
-                room[k] = size[k]
-            product *= rate[k]
-        if product < 1.0 + min_profit:
-            return total
-        step = most - total
-        along = 1.0
-        tightest = -1
-        for k in range(n):
-            if room[k] < step * along:
-                step = room[k] / along
-                tightest = k
-            along *= rate[k]
-        if tightest < 0:
-            return most
-        total += step
-        along = 1.0
-        for k in range(n):
-            room[k] = 0.0 if k == tightest else room[k] - step * along
-            along *= rate[k]
+    n, depth = symbols.shape[0], px.shape[2]
+    leg_px, leg_sz = np.zeros((n, depth)), np.zeros((n, depth))
+    on_input, on_output = np.empty(n), np.empty(n)
+    for k in range(n):
+        s, side = symbols[k], sides[k]
+        on_input[k], on_output[k] = terms.on_input[s, side], terms.on_output[s, side]
+        at = 0
+        for i in range(depth):
+            price = px[s, side, i]
+            within = price <= limits[k] if side == BUY else price >= limits[k]
+            if not (price > 0.0 and within):
+                break
+            if left[s, side, i] > 0.0:
+                leg_px[k, at], leg_sz[k, at] = price, left[s, side, i]
+                at += 1
+    best = optimal_input(
+        leg_px, leg_sz, sides, on_input, on_output, most, np.empty(n), 1.0 + min_profit
+    )
+    return float(best.input)
 
 
 @njit(cache=True)

@@ -6,26 +6,25 @@ decision. Exact ``Decimal`` terms for the order path stay with ``Market``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from arb_pipelines.errors import DataError
-from arb_pipelines.market.symbols import FeeSide, Market
+from arb_pipelines.market.fees import fee_factors
+from arb_pipelines.market.symbols import Market
 
 Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
 
 class Terms(NamedTuple):
     """Terms of each symbol, indexed as the universe indexes symbols.
 
-    A step of 0 means no step; a maximum of 0 means none. ``fee`` is a fraction
-    of the traded value. ``fee_on_quote`` is True where a buy pays its fee on
-    top in quote currency; elsewhere it is taken from what is received.
+    A step of 0 means no step; a maximum of 0 means none. ``on_input`` and
+    ``on_output`` have shape ``(symbols, 2)``: by side, the share of what is given
+    that trades and the share of what is traded that arrives, as in ``FeeFactors``.
     """
 
     base_step: Floats
@@ -34,25 +33,21 @@ class Terms(NamedTuple):
     min_size: Floats
     max_size: Floats
     min_funds: Floats
-    fee: Floats
-    fee_on_quote: Bools
+    on_input: Floats
+    on_output: Floats
 
 
 def terms_of(
-    markets: Mapping[str, Market], symbols: Sequence[str], *, fee_bps: float | None
+    markets: Sequence[Market], symbols: Sequence[str], fee_bps: float | None = None
 ) -> Terms:
     """Gather the terms of ``symbols``; ``fee_bps`` replaces the markets' own taker fees.
 
     Raises:
-        DataError: a market lists no fee and none was given.
+        ConfigError: a market lists no fee and none was given.
     """
-    chosen = [markets[symbol] for symbol in symbols]
-    fees = [market.taker_fee_bps if fee_bps is None else fee_bps for market in chosen]
-    if None in fees:
-        market = chosen[fees.index(None)]
-        raise DataError(
-            f"{market.venue} lists no taker fee for {market.symbol}; set fee_bps in the strategy"
-        )
+    by_symbol = {market.symbol: market for market in markets}
+    chosen = [by_symbol[symbol] for symbol in symbols]
+    fees = fee_factors(markets, symbols, fee_bps)
     return Terms(
         base_step=_floats(market.base_increment for market in chosen),
         funds_step=_floats(market.quote_increment for market in chosen),
@@ -60,8 +55,8 @@ def terms_of(
         min_size=_floats(market.base_min_size for market in chosen),
         max_size=_floats(market.base_max_size for market in chosen),
         min_funds=_floats(market.min_funds for market in chosen),
-        fee=np.array(fees, np.float64) / 10_000.0,
-        fee_on_quote=np.array([market.fee_side is FeeSide.QUOTE for market in chosen], np.bool_),
+        on_input=fees.on_input,
+        on_output=fees.on_output,
     )
 
 

@@ -148,8 +148,7 @@ def worth(
 
 @njit(cache=True)
 def _proceeds(terms: Terms, px: Floats, left: Floats, s: int, side: int, amount: float) -> float:
-    if side == BUY and terms.fee_on_quote[s]:
-        amount = amount / (1.0 + terms.fee[s])
+    amount = amount * terms.on_input[s, side]
     value = 0.0
     for i in range(px.shape[0]):
         if amount <= 0.0 or not px[i] > 0.0:
@@ -157,6 +156,4 @@ def _proceeds(terms: Terms, px: Floats, left: Floats, s: int, side: int, amount:
         size = min(amount / px[i] if side == BUY else amount, left[i])
         amount -= size * px[i] if side == BUY else size
         value += size if side == BUY else size * px[i]
-    if side == BUY and terms.fee_on_quote[s]:
-        return value
-    return value * (1.0 - float(terms.fee[s]))
+    return value * float(terms.on_output[s, side])
