@@ -31,5 +31,6 @@ def configure(settings: Settings) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[settings.log_level.upper()]
         ),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        # Looked up at each event: stderr may be replaced or closed after this was called.
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )
