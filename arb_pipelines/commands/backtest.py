@@ -37,7 +37,7 @@ def register(app: typer.Typer) -> None:
 
         Replaces backtest_trades, backtest_legs and backtest_summaries of the strategy and the
         days. Days without books are named. The digest is equal for equal books, strategy, seed
-        and snapshot. A strategy file says more with `description` in arb_pipelines/trading.
+        and snapshot. What a strategy file may say is in arb_pipelines/trading/parameters.py.
 
         Example: arb backtest --strategy strategies/demo.yaml --days 2025-01-01..2025-01-02
         """
@@ -73,13 +73,20 @@ def register(app: typer.Typer) -> None:
 def _print(document: dict[str, Any]) -> None:
     attribution = document.pop("attribution")
     refused = {reason: count for reason, count in document.pop("refused").items() if count}
-    print_facts(document | {"refused": refused or "none"})
+    print_facts({name: _text(value) for name, value in (document | {"refused": refused}).items()})
     parts = next(iter(attribution.values()))
     print_rows(
         ("start currency", *(part.replace("_", " ") for part in parts)),
-        (
-            [currency, *(f"{value:.8g}" for value in own.values())]
-            for currency, own in attribution.items()
-        ),
+        ([currency, *map(_text, own.values())] for currency, own in attribution.items()),
         title="From expected to net profit",
     )
+
+
+def _text(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_text(part)}" for name, part in value.items()) or "none"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return "unknown" if value is None else str(value)
