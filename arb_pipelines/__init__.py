@@ -5,3 +5,7 @@ Only ``definitions.py``, which puts the code location together, and
 rules in ``pyproject.toml`` keep it so. The environment is read in
 ``settings.py`` alone.
 """
+
+from arb_pipelines.kernel_cache import use_fresh_kernels
+
+use_fresh_kernels()
