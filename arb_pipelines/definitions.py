@@ -11,9 +11,10 @@ import dagster as dg
 
 import assets
 from assets.jobs import backtest, research
+from assets.upkeep import maintenance
 from resources.lake import LakeResource
 from sensors.after_research import backtests_after_research
-from sensors.daily import research_yesterday
+from sensors.daily import research_yesterday, upkeep_daily
 from sensors.failures import alert_on_failure
 from sensors.landing import landed_files
 from sensors.strategies import new_strategies
@@ -31,8 +32,8 @@ def build_defs(
     return dg.Definitions(
         assets=dg.load_assets_from_package_module(assets),
         asset_checks=dg.load_asset_checks_from_package_module(assets),
-        jobs=[research, backtest],
-        schedules=[research_yesterday],
+        jobs=[research, backtest, maintenance],
+        schedules=[research_yesterday, upkeep_daily],
         sensors=[landed_files, new_strategies, backtests_after_research, alert_on_failure],
         resources={"lake": LakeResource(home=None if home is None else str(home))},
         executor=dg.in_process_executor,

@@ -1,4 +1,4 @@
-"""The daily schedule: yesterday, of every venue."""
+"""The daily schedules: yesterday's research of every venue, and the lake's upkeep."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -7,6 +7,7 @@ import dagster as dg
 
 from assets.jobs import research
 from assets.partitions import VENUES, VenueDay
+from assets.upkeep import maintenance
 
 
 @dg.schedule(
@@ -22,3 +23,13 @@ def research_yesterday(context: dg.ScheduleEvaluationContext) -> Iterator[dg.Run
     for venue in context.instance.get_dynamic_partitions(str(VENUES.name)):
         key = VenueDay(venue, yesterday).key
         yield dg.RunRequest(run_key=key, partition_key=key)
+
+
+upkeep_daily = dg.ScheduleDefinition(
+    name="upkeep_daily",
+    job=maintenance,
+    cron_schedule="45 3 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Keeps the lake small every night; a snapshot stays readable for 30 days.",
+)
