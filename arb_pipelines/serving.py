@@ -1,6 +1,7 @@
 """Dagster's webserver and daemon as children of one process, on loopback only.
 
-Starts them, waits until they answer, and takes every one of them down again.
+Starts them, waits until they answer, and takes every one of them down again; a
+guard does so if this process is killed.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 
 from arb_pipelines import dagster_home
 from arb_pipelines.errors import ArbError, ConfigError
+from arb_pipelines.guard import GRACE_S, guarded
 from arb_pipelines.settings import Settings
 
 HOST = "127.0.0.1"
@@ -71,8 +73,9 @@ def running_services(
         )
     services = Services(process, f"http://{HOST}:{port}", log)
     try:
-        _wait_until_answering(services, time.monotonic() + start_timeout_s)
-        yield services
+        with guarded(process.pid):
+            _wait_until_answering(services, time.monotonic() + start_timeout_s)
+            yield services
     finally:
         _stop(process)
 
@@ -83,7 +86,10 @@ def serve(settings: Settings, *, port: int, announce: Callable[[Services], None]
     Raises:
         ArbError: the services ended by themselves.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A shell starts background jobs with SIGINT ignored, and their children inherit that: the
+    # services would not hear it from us.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt), running_services(settings, port=port) as services:
         announce(services)
         while True:
@@ -113,7 +119,7 @@ def _wait_until_answering(services: Services, deadline: float) -> None:
     raise ArbError(f"Dagster did not answer on {services.address}; see {services.log}")
 
 
-def _stop(process: subprocess.Popen[bytes], *, grace_s: float = 30.0) -> None:
+def _stop(process: subprocess.Popen[bytes], *, grace_s: float = GRACE_S) -> None:
     """Ask the owner to end its services, then end whatever is left of its process group.
 
     A second interrupt during the wait skips the rest of it.
