@@ -25,7 +25,7 @@ def markets(
     """Store the symbol list that each venue and day of the run stands on."""
     facts = {}
     for part in venue_days(context.partition_keys):
-        listed = store_listed_markets(lake, part.venue, part.day)
+        listed = store_listed_markets(lake, part.venue, part.day, run_id=context.run.run_id)
         facts[part] = {"symbols": listed.symbols, "list": str(listed.source)}
     yield from materialized(context, lake, [MARKETS], facts)
 

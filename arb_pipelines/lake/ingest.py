@@ -134,6 +134,12 @@ def find_sources(paths: Sequence[Path], format: Format, venue: str) -> list[Sour
     return sorted(found.values(), key=lambda source: source.name)
 
 
+def is_finished(file: Path, folder: Path) -> bool:
+    """Whether ``file`` is one that somebody finished writing into ``folder``, and not hidden."""
+    hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+    return file.is_file() and not hidden and not file.name.endswith(_UNFINISHED)
+
+
 def _files(path: Path, format: Format, venue: str) -> Iterator[tuple[Path, str]]:
     if path.is_file():
         if not format.has_books_of(path, venue):
@@ -145,9 +151,7 @@ def _files(path: Path, format: Format, venue: str) -> Iterator[tuple[Path, str]]
     files = [
         file
         for file in sorted(path.rglob("*"))
-        if file.is_file()
-        and not any(part.startswith(".") for part in file.relative_to(path).parts)
-        and not file.name.endswith(_UNFINISHED)
+        if is_finished(file, path)
         and file.name.endswith(format.suffixes or "")
         and format.has_books_of(file, venue)
     ]

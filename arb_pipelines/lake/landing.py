@@ -4,7 +4,8 @@ A recording is dropped at ``landing/<venue>/<format>/``, in subfolders if you
 like, and stays there. Files whose name ends in ``.part`` or ``.tmp``, hidden
 ones and those still growing are left alone. What each recording is (digest,
 days) is remembered in ``landing.json`` beside the folder, so that a look is
-cheap; that file may be deleted at any time.
+cheap; that file may be deleted at any time. What cannot be taken as a whole is
+left where it is, raises one alert, and does not keep the others out.
 
 Symbol lists (``symbols…``) are not this module's.
 """
@@ -18,12 +19,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import orjson
-import structlog
 
+from arb_pipelines.alerts import raise_alert
 from arb_pipelines.errors import DataError
-from arb_pipelines.lake.ingest import IngestReport, Progress, Source, find_sources, ingest_sources
+from arb_pipelines.lake.ingest import (
+    IngestReport,
+    Progress,
+    Source,
+    find_sources,
+    ingest_sources,
+    is_finished,
+)
 from arb_pipelines.lake.intake import days_of, digest
 from arb_pipelines.lake.readers.base import ReadOptions
 from arb_pipelines.lake.readers.registry import format_named
@@ -31,8 +40,6 @@ from arb_pipelines.lake.store import Lake
 
 _YOUNG_S = 5.0
 _LOOK_AGAIN_S = 0.3
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +67,7 @@ class LandedPartition:
 def pending(lake: Lake) -> tuple[LandedPartition, ...]:
     """List the partitions that landed files touch and that lack one of them, by venue and day.
 
-    A file that is bad as a whole is logged once and touches nothing.
+    A file that is bad as a whole touches nothing; ``refusals`` tells of it.
     """
     partitions: dict[tuple[str, date], list[LandedFile]] = {}
     for file in landed(lake):
@@ -74,6 +81,11 @@ def pending(lake: Lake) -> tuple[LandedPartition, ...]:
         for (venue, day), files in sorted(partitions.items())
         if any((venue, day, file.sha256) not in taken for file in files)
     )
+
+
+def refusals(lake: Lake) -> tuple[str, ...]:
+    """What the last look left out and why: bad files, and folders that are no format's."""
+    return tuple(entry["error"] for entry in _index(lake).values() if entry["error"])
 
 
 def ingest_landing(
@@ -99,40 +111,60 @@ def ingest_landing(
 
 def landed(lake: Lake) -> list[LandedFile]:
     """Look at every recording in the landing folder, by venue, format and name."""
-    index = lake.settings.root / "landing.json"
-    known = orjson.loads(index.read_bytes()) if index.exists() else {}
-    entries, files = {}, []
-    for venue, format, source, stamp in _settled(list(_recordings(lake.settings.landing))):
+    known, files = _index(lake), []
+    recordings, foreign = _recordings(lake.settings.landing)
+    entries: dict[str, Any] = {
+        folder: {"stamp": [], "sha256": "", "days": [], "error": error}
+        for folder, error in foreign.items()
+    }
+    for venue, format, source, stamp in _settled(recordings):
         key = f"{venue}/{source.name}"
         entry = known.get(key)
         if entry is None or entry["stamp"] != stamp:
             entry = {"stamp": stamp, **_look(format, source)}
-            if entry["error"]:
-                log.warning("landed_file_refused", venue=venue, file=key, reason=entry["error"])
         entries[key] = entry
         days = tuple(map(date.fromisoformat, entry["days"]))
         files.append(LandedFile(venue, format, source, entry["sha256"], days, entry["error"]))
     if entries != known:
-        draft = index.with_name(f"{index.name}.{os.getpid()}.tmp")
-        draft.write_bytes(orjson.dumps(entries))
-        draft.replace(index)
+        _remember(lake, entries)
+        for key, entry in entries.items():
+            if entry["error"] and entry != known.get(key):
+                raise_alert(lake.settings, "landed file refused", file=key, reason=entry["error"])
     return files
+
+
+def _index(lake: Lake) -> dict[str, Any]:
+    index = lake.settings.root / "landing.json"
+    known: dict[str, Any] = orjson.loads(index.read_bytes()) if index.exists() else {}
+    return known
+
+
+def _remember(lake: Lake, entries: dict[str, Any]) -> None:
+    index = lake.settings.root / "landing.json"
+    draft = index.with_name(f"{index.name}.{os.getpid()}.tmp")
+    draft.write_bytes(orjson.dumps(entries))
+    draft.replace(index)
 
 
 _Stamp = list[list[int]]  # size and time of change of each file of a recording
 
 
-def _recordings(landing: Path) -> Iterator[tuple[str, str, Source]]:
+def _recordings(landing: Path) -> tuple[list[tuple[str, str, Source]], dict[str, str]]:
+    """The recordings by folder, and the folders with nothing but what no reader takes."""
+    recordings, foreign = [], {}
     for folder in sorted(landing.glob("*/*/")):
         if folder.name.startswith((".", "symbols")):
             continue
+        venue, format = folder.parent.name, folder.name
         try:
-            venue, format = folder.parent.name, folder.name
             for source in find_sources([folder], format_named(format), venue):
                 # Two formats may use the same file name.
-                yield venue, format, Source(f"{format}/{source.name}", source.files)
+                named = Source(f"{format}/{source.name}", source.files)
+                recordings.append((venue, format, named))
         except DataError as error:
-            log.debug("landing_folder_skipped", folder=str(folder), reason=str(error))
+            if any(is_finished(file, folder) for file in folder.rglob("*")):
+                foreign[f"{venue}/{format}/"] = f"{folder}: {error.reason}"
+    return recordings, foreign
 
 
 def _settled(

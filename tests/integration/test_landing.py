@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from arb_pipelines.alerts import alerts_path
 from arb_pipelines.clock import NS_PER_DAY
 from arb_pipelines.lake import landing as landing_module
 from arb_pipelines.lake.ingest import ingest_files
-from arb_pipelines.lake.landing import ingest_landing, landed, pending
+from arb_pipelines.lake.landing import ingest_landing, landed, pending, refusals
 from arb_pipelines.lake.store import Lake
 from tests.fakes.book_files import DAY, contents, l1_file
 
@@ -115,6 +117,27 @@ def test_a_bad_file_touches_nothing_and_tells_why(lake: Lake) -> None:
     assert good.days == (DAY,)
     assert [p.day for p in pending(lake)] == [DAY]
     assert ingest_landing(lake, "binance", DAY).rows_accepted == 1
+
+
+def test_what_is_left_out_is_told_of_and_alerts_once(lake: Lake) -> None:
+    """A bad file and a folder that is no format's, until they are gone."""
+    drop(lake, "bad.parquet", 0).write_bytes(b"PAR1")
+    folder = lake.settings.landing / "binance" / "level1"
+    folder.mkdir()
+    pending(lake)
+    assert len(refusals(lake)) == 1, "an empty folder is nobody's mistake"
+    (folder / "a.parquet").touch()
+    for _ in range(2):
+        assert pending(lake) == ()
+        in_folder, in_file = refusals(lake)
+        assert "level1: unknown format 'level1'; the formats are" in in_folder
+        assert "bad.parquet: not a whole Parquet file" in in_file
+    alerts = [json.loads(line) for line in alerts_path(lake.settings).read_text().splitlines()]
+    assert [alert["file"] for alert in alerts] == ["binance/l1/bad.parquet", "binance/level1/"]
+    (folder / "a.parquet").unlink()
+    (folder.parent / "l1" / "bad.parquet").unlink()
+    pending(lake)
+    assert refusals(lake) == ()
 
 
 def test_a_changed_file_asks_for_its_days_again(lake: Lake) -> None:
