@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import polars as pl
 from arb_pipelines.errors import ArbError
 from arb_pipelines.lake.markets import markets_frame
 from arb_pipelines.lake.merge import Held, Merged, merge
+from arb_pipelines.lake.parquet import new_file
 from arb_pipelines.lake.partition import NewRows
 from arb_pipelines.lake.readers.base import Gap
 from arb_pipelines.lake.schemas import (
@@ -103,7 +103,6 @@ def _commit(lake: Lake, venue: str, new: NewRows, held: Held, merged: Merged) ->
 
     for file, place in moves.items():
         if place != file:
-            place.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(file, place)
     try:
         lake.commit(replace)
@@ -120,8 +119,7 @@ def _place(data: str, table: Table, keys: Mapping[str, object], file: Path) -> P
     """Where the lake keeps files of this partition; ``file`` itself if it is an object store."""
     if "://" in data:
         return file
-    partition = "/".join(f"{name}={value}" for name, value in keys.items())
-    return Path(data) / "main" / table.name / partition / f"ingest-{uuid.uuid4()}.parquet"
+    return new_file(Path(data), table, keys)
 
 
 def _replace_by_files(
@@ -131,10 +129,7 @@ def _replace_by_files(
     transaction.replace(table, keys, table.frame())
     for file, place in moves.items():
         if place != file:
-            transaction.connection.execute(
-                "CALL ducklake_add_data_files('lake', ?, ?, hive_partitioning => true)",
-                [table.name, str(place)],
-            )
+            transaction.adopt(table, place)
         else:
             constants = [f"? AS {name}" for name in keys]
             columns = ", ".join([*constants, *(n for n in table.names if n not in keys)])

@@ -7,8 +7,8 @@ import contextlib
 import duckdb
 
 from arb_pipelines.errors import ConfigError
+from arb_pipelines.lake.parquet import ROW_GROUP_ROWS
 from arb_pipelines.lake.schemas import TABLES, Column, Table
-from arb_pipelines.lake.staging import ROW_GROUP_ROWS
 
 #: Appends of at most this many rows to a growing table stay in the catalog
 #: until maintenance flushes them, instead of making a file each.

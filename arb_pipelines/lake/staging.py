@@ -1,8 +1,7 @@
 """Rows of one partition as a Parquet file, written before the commit that makes it visible.
 
-Encodings are chosen by column type: differences for integers, a dictionary for
-everything else. Such files are written three times as fast as DuckDB's COPY
-writes them, and read as fast as any.
+For results, which a run has in memory or as a query. The rows of an ingest, which
+come batch by batch for several days at once, go through ``spool``.
 """
 
 from __future__ import annotations
@@ -11,22 +10,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
-from urllib.parse import quote
-from uuid import uuid4
 
 import duckdb
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from arb_pipelines.errors import DataError
+from arb_pipelines.lake.parquet import ROW_GROUP_ROWS, new_file, parquet_writer
 from arb_pipelines.lake.schemas import Table
 
 Rows: TypeAlias = pl.DataFrame | pa.Table | pa.RecordBatchReader | duckdb.DuckDBPyRelation
-
-#: Row groups of this size compress and scan well, and bound a writer's memory.
-ROW_GROUP_ROWS = 500_000
 
 _ARROW: Mapping[str, pa.DataType] = {
     "VARCHAR": pa.dictionary(pa.int32(), pa.string()),
@@ -39,8 +33,6 @@ _ARROW: Mapping[str, pa.DataType] = {
     "DOUBLE[]": pa.list_(pa.float64()),
     "DECIMAL(38,18)": pa.decimal128(38, 18),
 }
-_INTEGERS = frozenset({"BIGINT", "INTEGER", "SMALLINT"})
-_DICTIONARY_PAGE_BYTES = 4 << 20
 _OLDEST = pl.CompatLevel.oldest()
 
 
@@ -48,8 +40,7 @@ _OLDEST = pl.CompatLevel.oldest()
 class Staged:
     """Rows of one partition in a file that no snapshot refers to yet.
 
-    ``path`` is None when there were no rows. A staged file that is never
-    committed is removed by maintenance.
+    ``path`` is None when there were no rows.
     """
 
     table: Table
@@ -61,20 +52,15 @@ class Staged:
 def stage(data: Path, table: Table, keys: Mapping[str, object], rows: Rows) -> Staged:
     """Write ``rows`` below ``data``; columns are taken by name and cast to the table's types.
 
-    The partition columns are not in the file but in its path, Hive-style.
-
     Raises:
         DataError: a column is missing or of another type, a row lies outside
             the partition, or a NULL stands where none may be; no file is left.
         OSError: the disk is full or not writable; no file is left.
     """
-    folders = [f"{name}={quote(str(value), safe='')}" for name, value in keys.items()]
-    folder = data.joinpath("main", table.name, *folders)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"arb-{uuid4()}.parquet"
+    path = new_file(data, table, keys)
     count = 0
     try:
-        with pq.ParquetWriter(path, _file_schema(table, keys), **_encodings(table, keys)) as writer:
+        with parquet_writer(path, _file_schema(table, keys)) as writer:
             for part in _row_groups(_batches(rows)):
                 writer.write_table(_checked(part, table, keys), row_group_size=ROW_GROUP_ROWS)
                 count += len(part)
@@ -94,22 +80,6 @@ def _file_schema(table: Table, keys: Mapping[str, object]) -> pa.Schema:
             if column.name not in keys
         ]
     )
-
-
-def _encodings(table: Table, keys: Mapping[str, object]) -> dict[str, object]:
-    columns = [column for column in table.columns if column.name not in keys]
-    return {
-        "use_dictionary": [
-            f"{column.name}.list.element" if column.type.endswith("[]") else column.name
-            for column in columns
-            if column.type not in _INTEGERS
-        ],
-        "column_encoding": {
-            column.name: "DELTA_BINARY_PACKED" for column in columns if column.type in _INTEGERS
-        },
-        "dictionary_pagesize_limit": _DICTIONARY_PAGE_BYTES,
-        "store_schema": False,
-    }
 
 
 def gathered(rows: Rows) -> pa.Table:

@@ -68,11 +68,15 @@ class Transaction:
         if (rows.table.name, dict(rows.keys)) != (table.name, dict(keys)):
             raise ConfigError(f"rows staged for {rows.table.name} {rows.keys} belong nowhere else")
         if rows.path is not None:
-            self.connection.execute(
-                f"CALL ducklake_add_data_files('lake', {sql_text(table.name)}, "
-                f"{sql_text(str(rows.path))}, hive_partitioning => true)"
-            )
+            self.adopt(table, rows.path)
         return rows.rows
+
+    def adopt(self, table: Table, file: Path) -> None:
+        """Add the rows of a file that lies where ``parquet.new_file`` said."""
+        self.connection.execute(
+            "CALL ducklake_add_data_files('lake', ?, ?, hive_partitioning => true)",
+            [table.name, str(file)],
+        )
 
     def append(self, table: Table, rows: Rows) -> int:
         """Add ``rows`` to ``table`` by column name; return how many."""
