@@ -13,6 +13,8 @@ import numpy.typing as npt
 
 from arb_pipelines.backtest.latency import draw_latencies
 from arb_pipelines.market.cycles import CycleSet
+from arb_pipelines.market.fees import FeeFactors
+from arb_pipelines.market.scanner import cycle_arrays
 from arb_pipelines.market.symbols import Market
 from arb_pipelines.trading.gate import symbol_sets
 from arb_pipelines.trading.parameters import Strategy
@@ -40,7 +42,7 @@ class Setting(NamedTuple):
     rules: Rules
     routes: Routes
     ptr: Int32
-    entry_cycle: Int32
+    entry_cycle: UInt32
     entry_legs: UInt32
     keep: Floats
     leg_symbol: Int32
@@ -96,18 +98,16 @@ def prepare(strategy: Strategy, markets: Sequence[Market], cycles: CycleSet, day
     by_symbol = {market.symbol: market for market in markets}
     number = {currency: i for i, currency in enumerate(cycles.currencies)}
     terms = terms_of(markets, cycles.symbols, strategy.fee_bps)
-    none = 2 * len(cycles.symbols)
-    legs = np.where(cycles.leg_symbol < 0, none, 2 * cycles.leg_symbol + cycles.leg_side)
-    keep = np.append((terms.on_input * terms.on_output).ravel(), 1.0)[legs].prod(axis=1)
+    through = cycle_arrays(cycles, FeeFactors(terms.on_input, terms.on_output))
     decision_ns, leg_ns = draw_latencies(strategy.latency, strategy.seed, day)
     setting = Setting(
         terms=terms,
         rules=rules_of(strategy),
         routes=routes_of(cycles),
-        ptr=cycles.through_ptr,
-        entry_cycle=cycles.through,
-        entry_legs=np.ascontiguousarray(legs[cycles.through], np.uint32),
-        keep=keep[cycles.through],
+        ptr=through.ptr,
+        entry_cycle=through.cycle,
+        entry_legs=through.legs,
+        keep=through.keep,
         leg_symbol=cycles.leg_symbol,
         leg_side=cycles.leg_side,
         length=cycles.length,
