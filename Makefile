@@ -28,7 +28,13 @@ $(VENV)/.dev: requirements/dev.lock $(VENV)/.base
 	@.venv-bench/bin/pip install --quiet --require-hashes -r requirements/bench.lock
 	@touch $@
 
-demo: $(VENV)/.base ## run the main job on generated books
+# Numba compiles the kernels when they are first used, which takes longer than the demo.
+$(VENV)/.kernels: $(VENV)/.base $(wildcard $(patsubst %,arb_pipelines/%/*.py,market trading backtest lake generator))
+	@echo "compiling the kernels (half a minute or more, once for each version) ..."
+	@rm -rf build/warm && mkdir -p build && ARB_HOME=build/warm $(BIN)/arb demo --symbols 3 --minutes 1 --json >/dev/null 2>build/warm.log || { cat build/warm.log >&2; exit 1; }
+	@rm -rf build/warm build/warm.log && touch $@
+
+demo: $(VENV)/.kernels ## run the main job on generated books
 	@$(BIN)/arb demo
 
 ui: $(VENV)/.base ## Dagster on http://127.0.0.1:3000
