@@ -8,8 +8,6 @@ breakpoint, while one more unit still comes back as more than one. Float64;
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -34,20 +32,6 @@ class Optimum(NamedTuple):
     output: float
     profit: float
     limiting_leg: int
-
-
-@dataclass(frozen=True, slots=True)
-class LegDepth:
-    """The side of a book that a leg takes from, best level first, and what its fee does.
-
-    ``levels`` are (price, size): asks for a buy, bids for a sell. ``on_input``
-    and ``on_output`` are those of ``fees.FeeFactors``.
-    """
-
-    side: int
-    levels: Sequence[tuple[float, float]]
-    on_input: float = 1.0
-    on_output: float = 1.0
 
 
 @njit(cache=True)
@@ -111,44 +95,3 @@ def optimal_input(
         level[limiting] += 1
         fresh = limiting
     return Optimum(total_in, total_out, total_out - total_in, limiting)
-
-
-def optimal_input_reference(legs: Sequence[LegDepth], max_input: float) -> Optimum:
-    """Do what ``optimal_input`` does, to be read: same meaning, no arrays."""
-    ladders = [_ladder(leg) for leg in legs]
-    total_in = total_out = 0.0
-    limiting = UNLIMITED
-    while all(ladders) and total_in < max_input:
-        product = 1.0
-        reach = []  # input of the cycle that would use up each leg's level
-        for ladder in ladders:
-            rate, room = ladder[0]
-            reach.append(room / product)
-            product *= rate
-        if product <= 1.0:
-            break
-        step = min(*reach, max_input - total_in)
-        limiting = UNLIMITED if step == max_input - total_in else reach.index(step)
-        along = step
-        for k, ladder in enumerate(ladders):
-            rate, room = ladder[0]
-            ladders[k] = (
-                ladder[1:] if k == limiting else [(rate, max(room - along, 0.0)), *ladder[1:]]
-            )
-            along *= rate
-        total_in += step
-        total_out += along
-    empty = [k for k, ladder in enumerate(ladders) if not ladder]
-    return Optimum(total_in, total_out, total_out - total_in, empty[0] if empty else limiting)
-
-
-def _ladder(leg: LegDepth) -> list[tuple[float, float]]:
-    """Levels of ``leg`` as (net rate, room in the currency it gives)."""
-    buys = leg.side == BUY
-    return [
-        (
-            (1.0 / price if buys else price) * leg.on_input * leg.on_output,
-            (size * price if buys else size) / leg.on_input,
-        )
-        for price, size in leg.levels
-    ]
