@@ -7,6 +7,7 @@ with its materialisations, checks and plots. What is run is the caller's choice.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import dagster as dg
 from arb_pipelines import dagster_home
 from arb_pipelines.definitions import build_defs
 from arb_pipelines.errors import ArbError
+from arb_pipelines.run_launcher import PID_TAG
 from arb_pipelines.settings import Settings
 from assets.partitions import partition_tags
 
@@ -65,7 +67,8 @@ def run_job(
             instance.add_dynamic_partitions(name, list(keys))
         result = defs.resolve_job_def(job).execute_in_process(
             instance=instance,
-            tags=partition_tags(first, last) | {".dagster/repository": _LOCATION},
+            tags=partition_tags(first, last)
+            | {".dagster/repository": _LOCATION, PID_TAG: str(os.getpid())},
             run_config={"loggers": {"steps": {}}},
             raise_on_error=False,
         )
