@@ -1,12 +1,12 @@
 """The cycle universe of a venue's day: built from its markets, kept in the lake.
 
 How cycles are found is in ``market.cycles``; where markets come from, in
-``research.markets``.
+``lake.markets``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -19,7 +19,7 @@ from arb_pipelines.errors import ConfigError, DataError
 from arb_pipelines.lake.markets import load_markets
 from arb_pipelines.lake.runs import recorded_run
 from arb_pipelines.lake.schemas import CYCLE_LEGS, CYCLES, Table
-from arb_pipelines.lake.store import Lake, Transaction
+from arb_pipelines.lake.store import Lake
 from arb_pipelines.market.cycles import BUY, SELL, SIDES, CycleSet, find_cycles, index_cycles
 from arb_pipelines.market.graph import Int32
 from arb_pipelines.market.symbols import Market, Status
@@ -119,7 +119,11 @@ def build_universe(
             max_length=max_length,
             limit=lake.settings.max_cycles,
         )
-        lake.commit(lambda transaction: _replace(transaction, venue, day, cycles))
+        tables = {
+            CYCLES: _reader(CYCLES, venue, day, _chunks(cycles, _cycle_rows)),
+            CYCLE_LEGS: _reader(CYCLE_LEGS, venue, day, _chunks(cycles, _leg_rows)),
+        }
+        lake.replace({"venue": venue, "day": day}, tables)
     return report
 
 
@@ -175,15 +179,12 @@ def _codes(names: list[str]) -> pa.Table:
     return pa.table({"name": pa.array(names, pa.string()), "code": np.arange(len(names))})
 
 
-def _replace(transaction: Transaction, venue: str, day: date, cycles: CycleSet) -> None:
-    # Readers are made here, since a commit that is tried again reads them again.
-    keys = {"venue": venue, "day": day}
+def _chunks(
+    cycles: CycleSet, rows: Callable[[CycleSet, _LegNames, slice], dict[str, pa.Array]]
+) -> Iterator[dict[str, pa.Array]]:
     legs = _LegNames.of(cycles)
-    for table, rows in ((CYCLES, _cycle_rows), (CYCLE_LEGS, _leg_rows)):
-        chunks = (
-            rows(cycles, legs, slice(at, at + _CHUNK)) for at in range(0, len(cycles), _CHUNK)
-        )
-        transaction.replace(table, keys, _reader(table, venue, day, chunks))
+    for at in range(0, len(cycles), _CHUNK):
+        yield rows(cycles, legs, slice(at, at + _CHUNK))
 
 
 @dataclass(frozen=True, slots=True)
