@@ -111,7 +111,8 @@ class Latency(_Section):
         Constant(ms=1.0), description="From receipt of the update to the first order's departure."
     )
     leg_ms: Distribution = Field(
-        Constant(ms=20.0), description="From an order's departure to its fill being known."
+        Constant(ms=20.0),
+        description="From an order's departure to its fill; the next order leaves at once.",
     )
 
 

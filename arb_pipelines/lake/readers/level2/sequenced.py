@@ -27,7 +27,8 @@ class SequencedFeed:
 
     An applied delta is one state. Deltas that a symbol's first snapshot covers
     are silent. After a gap nothing is a state until a snapshot heals the book;
-    held deltas that follow the snapshot become states received when *it* was.
+    held deltas that follow the snapshot become states received when *it* was. By
+    then all of them were known, so each shows the book after the last of them.
     """
 
     def __init__(
