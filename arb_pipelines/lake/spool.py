@@ -89,7 +89,8 @@ class Writer:
             parts.append(stem.with_name(f"{stem.name}-{len(parts)}.parquet"))
             self._open[stem] = parquet_writer(parts[-1], rows.schema)
         self._open.move_to_end(stem)
-        self._open[stem].write_table(rows, row_group_size=ROW_GROUP_ROWS)
+        # At the first batch of another dictionary a Parquet writer goes over to plain text.
+        self._open[stem].write_table(rows.unify_dictionaries(), row_group_size=ROW_GROUP_ROWS)
 
     def _close(self, stem: Path) -> None:
         if stem in self._open:
