@@ -17,7 +17,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture
-def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    """A Dagster instance of its own; schedules want one that has a folder."""
+def instance() -> Iterator[dg.DagsterInstance]:
+    """A Dagster instance of its own, in memory."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@pytest.fixture
+def stored_instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    """A Dagster instance in a folder, which schedules want; making it takes seconds."""
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
         yield instance

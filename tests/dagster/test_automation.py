@@ -76,26 +76,21 @@ def stand_in(name: str, *, fails: bool = False) -> dg.JobDefinition:
     return job
 
 
-def test_the_schedule_asks_for_yesterday_of_every_venue(instance: dg.DagsterInstance) -> None:
-    """At a quarter past midnight, each venue's day that has just ended is run."""
-    instance.add_dynamic_partitions("venue", ["demo", "kucoin"])
-    at = datetime(2026, 3, 1, 0, 15, tzinfo=UTC)
+def test_the_schedule_asks_for_yesterday_of_every_venue(
+    stored_instance: dg.DagsterInstance,
+) -> None:
+    """At a quarter past midnight, each venue's day that has just ended; without venues, nothing."""
     context = dg.build_schedule_context(
-        instance=instance,
-        scheduled_execution_time=at,
+        instance=stored_instance,
+        scheduled_execution_time=datetime(2026, 3, 1, 0, 15, tzinfo=UTC),
         repository_def=build_defs().get_repository_def(),
     )
+    assert not research_yesterday.evaluate_tick(context).run_requests
+    stored_instance.add_dynamic_partitions("venue", ["demo", "kucoin"])
     asked = research_yesterday.evaluate_tick(context).run_requests
     assert asked is not None
     assert [request.partition_key for request in asked] == ["2026-02-28|demo", "2026-02-28|kucoin"]
     assert len({request.run_key for request in asked}) == 2
-
-
-def test_the_schedule_asks_for_nothing_without_venues(instance: dg.DagsterInstance) -> None:
-    """A home into which no book has come has nothing to run."""
-    at = datetime(2026, 3, 1, 0, 15, tzinfo=UTC)
-    context = dg.build_schedule_context(instance=instance, scheduled_execution_time=at)
-    assert not research_yesterday.evaluate_tick(context).run_requests
 
 
 def test_strategy_files_become_partitions(instance: dg.DagsterInstance, fresh_lake: Lake) -> None:

@@ -1,4 +1,4 @@
-"""`arb demo` as a newcomer runs it, twice; and `arb ui` on a port that is taken."""
+"""`arb demo` as a newcomer runs it; and `arb ui` on a port that is taken."""
 
 from __future__ import annotations
 
@@ -14,30 +14,41 @@ from arb_pipelines.cli import app
 from arb_pipelines.errors import ConfigError
 from arb_pipelines.headless import open_instance
 from arb_pipelines.lake.store import Lake
+from arb_pipelines.research.arrivals import arrivals
+from arb_pipelines.research.demo import land_demo_market
 from arb_pipelines.serving import running_services
 from arb_pipelines.settings import Settings, load_settings
 
 pytestmark = pytest.mark.xdist_group("dagster-main-job")
 
+SYMBOLS, MINUTES = 12, 0.5
 STRATEGIES = Path(__file__).resolve().parents[2] / "strategies"
 
 
 def run_demo() -> dict[str, object]:
     """Run a small demo in the home of the environment; return its JSON."""
-    small = ["demo", "--symbols", "12", "--minutes", "0.5", "--json"]
+    small = ["demo", "--symbols", str(SYMBOLS), "--minutes", str(MINUTES), "--json"]
     result = CliRunner().invoke(app, small, catch_exceptions=False)
     assert result.exit_code == 0
     document: dict[str, object] = json.loads(result.stdout)
     return {name: value for name, value in document.items() if name not in ("seconds", "tables")}
 
 
-def test_the_demo_twice_is_the_demo_once(
+def test_the_demo_fills_its_home(
     home: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same rows, in the instance that this home's UI shows and no other's."""
+    """Rows, and runs in the instance that this home's UI shows and no other's.
+
+    A second demo lands the same bytes, after which nothing is to be run.
+    """
     monkeypatch.setenv("ARB_STRATEGIES", str(STRATEGIES))
     first = run_demo()
-    assert first == run_demo()
+    assert arrivals(Lake(home)) == ()
+    again = land_demo_market(
+        home, seed=7, symbols=SYMBOLS, minutes=MINUTES, progress=lambda _: None
+    )
+    assert again.states == first["books"]
+    assert arrivals(Lake(home)) == ()
     lake = Lake(home, read_only=True)
     assert first["books"] == lake.query("SELECT count(*) FROM book_tops").item()
     assert first["cycles"] > 0

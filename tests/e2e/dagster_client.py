@@ -118,6 +118,10 @@ class DagsterClient:
         )["results"]
         return [run | {"tags": {tag["key"]: tag["value"] for tag in run["tags"]}} for run in found]
 
+    def wait_for_requests(self, count: int, **filters: Any) -> list[dict[str, Any]]:
+        """Wait until there are ``count`` runs that match a filter, in whatever state."""
+        return self._until(lambda: self.runs(**filters), lambda runs: len(runs) >= count)
+
     def wait_for_runs(self, count: int, **filters: Any) -> list[dict[str, Any]]:
         """Wait until ``count`` runs that match a filter have finished; return them."""
 

@@ -93,30 +93,32 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 def test_what_is_asked_for_ends_in_the_lake(running: Running) -> None:
-    """A partition run, a backfill of two days in one run, a landed file, and their backtests."""
+    """A landed file, a partition run, a backfill of two days in one run, and their backtests.
+
+    They go on side by side, as far as the queue lets them.
+    """
     client = running.client
-    client.switch_sensor("landed_files", on=False)
-    client.add_partition("venue", "demo")
+    by_sensor = [tag("dagster/sensor_name", "landed_files")]
+    running.land(3)
+    (landed,) = client.wait_for_requests(1, tags=by_sensor)
+    assert landed["tags"]["dagster/partition"] == "2026-01-08|demo"
+    client.switch_sensor("landed_files", on=False)  # the other days are a person's
 
     for number in (0, 1, 2):
         running.land(number)
     run = client.launch("research", "2026-01-05|demo")
     backfill = client.backfill("research", ["2026-01-06|demo", "2026-01-07|demo"])
-    assert client.wait_for_run(run) == "SUCCESS"
     (several,) = client.wait_for_runs(1, tags=[tag("dagster/backfill", backfill)])
     assert several["tags"]["dagster/asset_partition_range_start"] == "2026-01-06|demo"
     assert several["tags"]["dagster/asset_partition_range_end"] == "2026-01-07|demo"
-
-    running.land(3)
-    client.switch_sensor("landed_files", on=True)
-    landed = client.wait_for_runs(1, tags=[tag("dagster/sensor_name", "landed_files")])
-    assert [run["tags"].get("dagster/partition") for run in landed] == ["2026-01-08|demo"]
     assert client.wait_for_backfill(backfill) == "COMPLETED_SUCCESS"
+    assert client.wait_for_run(run) == "SUCCESS"
+    (landed,) = client.wait_for_runs(1, tags=by_sensor)
 
     follow_ups = client.wait_for_runs(
         3, tags=[tag("dagster/sensor_name", "backtests_after_research")]
     )
-    assert {run["status"] for run in [several, *landed, *follow_ups]} == {"SUCCESS"}
+    assert {run["status"] for run in [several, landed, *follow_ups]} == {"SUCCESS"}
     for table in ("markets", "book_tops", "cycles", "backtest_summaries"):
         assert running.days(table) == list(DAYS), table
     for asset in ("markets", "book_tops", "opportunities", "backtest_trades"):
