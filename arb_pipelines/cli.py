@@ -6,6 +6,7 @@ one line on stderr for bad input or usage. The commands live in ``commands/``.
 
 from __future__ import annotations
 
+import errno
 import sys
 from importlib import import_module
 
@@ -63,7 +64,21 @@ def main(arguments: list[str] | None = None) -> None:
     except ArbError as error:
         sys.stderr.write(f"arb: {_one_line(str(error))}\n")
         code = 2
+    except OSError as error:
+        if error.errno is None:  # raised by code, not by the system: a bug
+            raise
+        sys.stderr.write(f"arb: {_one_line(_system_error(error))}\n")
+        code = 2
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _system_error(error: OSError) -> str:
+    """Say what the system refused, where, and what to do about it."""
+    where = f"{error.filename}: " if error.filename is not None else ""
+    reason = error.strerror or str(error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return f"{where}{reason}; free some space, or set ARB_HOME to a larger disk"
+    return f"{where}{reason}; check the path and its permissions, and ARB_HOME"
 
 
 def _one_line(text: str) -> str:

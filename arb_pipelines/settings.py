@@ -32,8 +32,14 @@ class Settings(BaseSettings):
     lake_data: str | None = Field(
         None, description="Folder or object store of the lake's Parquet files; default home/lake."
     )
-    lake_memory: str = Field("3GB", description="Most memory one DuckDB connection uses.")
-    lake_threads: int | None = Field(None, ge=1, description="DuckDB threads; default all cores.")
+    lake_memory: str = Field(
+        "3GB",
+        pattern=r"^[1-9]\d*(\.\d+)? ?[KMGTkmgt]i?[Bb]$",
+        description="Most memory one DuckDB connection uses, such as 3GB.",
+    )
+    lake_threads: int | None = Field(
+        None, ge=1, le=1024, description="DuckDB threads; default all cores."
+    )
     tardis_url: str = Field(
         "https://datasets.tardis.dev/v1", description="Base address of Tardis's CSV files."
     )

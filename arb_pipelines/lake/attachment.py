@@ -14,6 +14,7 @@ from arb_pipelines.errors import ArbError, ConfigError, DataError
 from arb_pipelines.settings import Settings
 
 _PASSWORD = re.compile(r"(password\s*=\s*)('[^']*'|[^\s'\"]+)", re.IGNORECASE)
+_POSTGRES = re.compile(r"postgres:(?!//)\s*\S")
 _URL_PASSWORD = re.compile(r"(://[^:/@\s]*:)\S*@")
 
 
@@ -38,7 +39,15 @@ def extension(name: str) -> Path:
 def catalog(settings: Settings) -> str:
     """DuckLake's connection string, secrets included: never log it."""
     if settings.lake_catalog is not None:
-        return f"ducklake:{settings.lake_catalog.get_secret_value()}"
+        given = settings.lake_catalog.get_secret_value()
+        # DuckLake takes any other text for a file or a secret, and says it aloud in its errors
+        if not _POSTGRES.match(given):
+            raise ConfigError(
+                "must be a Postgres connection string such as 'postgres:dbname=lake host=db "
+                "user=arb' or 'postgres:postgresql://arb@db/lake'",
+                source="ARB_LAKE_CATALOG",
+            )
+        return f"ducklake:{given}"
     return f"ducklake:sqlite:{settings.root / 'catalog.sqlite'}"
 
 
@@ -104,9 +113,31 @@ def own_errors() -> Iterator[None]:
             ) from None
         if isinstance(error, duckdb.ConstraintException):
             raise DataError(text, source="lake") from None
-        if isinstance(error, duckdb.IOException) or text != str(error):
-            raise ArbError(f"the lake failed: {text}") from None
+        if _is_the_lakes(error) or text != str(error):
+            raise ArbError(f"the lake failed: {_with_advice(error, text)}") from None
         raise
+
+
+def _is_the_lakes(error: duckdb.Error) -> bool:
+    """Whether the disk, the memory, the catalog or a data file failed, not a statement."""
+    if isinstance(error, duckdb.InvalidInputException):
+        return ".parquet" in str(error)  # a damaged file
+    # what an extension reports about the catalog is of the base class
+    return type(error) is duckdb.Error or isinstance(
+        error, duckdb.IOException | duckdb.OutOfMemoryException
+    )
+
+
+def _with_advice(error: duckdb.Error, text: str) -> str:
+    first = text.split("\n\n")[0]
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return f"{first}; raise ARB_LAKE_MEMORY"
+    if "not a database" in first or "malformed" in first:
+        return (
+            f"{first}; the catalog is damaged: restore catalog.sqlite in ARB_HOME from a copy, or "
+            "set ARB_HOME to a new folder and ingest again"
+        )
+    return first
 
 
 def _masked(text: str) -> str:

@@ -35,7 +35,7 @@ from arb_pipelines.lake.store import Lake
 from arb_pipelines.market.symbols import Market
 
 _UNFINISHED = (".part", ".tmp")
-_VENUE = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+_VENUE = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 
 #: Called as files are read: name of the file, rows of it read so far.
 Progress = Callable[[str, int], None]
@@ -212,7 +212,7 @@ def ingest_sources(
     not refused, they are not this ingest's business.
     """
     if not _VENUE.fullmatch(venue):
-        raise ConfigError(f"{venue!r} cannot name a venue; use a-z, 0-9, '_', '.', '-'")
+        raise ConfigError(f"{venue!r} cannot name a venue; use up to 63 of a-z, 0-9, '_', '.', '-'")
     kind = format_named(format)
     markets = VenueMarkets(venue, _loader(lake, venue))
     with spool_folder(lake.root / "spool") as folder, Writer() as writer:

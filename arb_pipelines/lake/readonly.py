@@ -38,6 +38,8 @@ def ask(connection: duckdb.DuckDBPyConnection, sql: str, limit: int = 0) -> Iter
     Raises:
         ConfigError: a statement would write, or DuckDB refuses it.
     """
+    if any("\ud800" <= sign <= "\udfff" for sign in sql):
+        raise ConfigError("the statement is not UTF-8 text")
     try:
         statements = connection.extract_statements(sql)
         for statement in statements:

@@ -135,6 +135,8 @@ class Lake:
             ConfigError: the lake's tables are not those of this version.
             ArbError: the catalog cannot be reached.
         """
+        if snapshot is not None and not 0 < snapshot < 2**63:
+            raise DataError(f"there is no snapshot {snapshot}; see `arb lake info`", source="lake")
         with own_errors():
             if snapshot is not None:
                 connection = self._open(f"READ_ONLY, SNAPSHOT_VERSION {int(snapshot)}")
@@ -168,7 +170,13 @@ class Lake:
 
     def _open_to_write(self) -> duckdb.DuckDBPyConnection:
         """Attach the lake; create it, and what a newer version added, where missing."""
-        self.root.mkdir(parents=True, exist_ok=True)
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"cannot be made a folder: {error.strerror}; set ARB_HOME to one that can",
+                source=str(self.root),
+            ) from None
         try:
             database = self._open()
         except DataError:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import duckdb
 import polars as pl
 
+from arb_pipelines.errors import DataError
 from arb_pipelines.lake.models.files import Audit, ColumnTest, Model
 from arb_pipelines.lake.store import Lake
 
@@ -58,6 +59,9 @@ def run_checks(
 
     A partition narrows a check only by those of its columns that the bad rows
     show. Up to 20 bad rows of each come back as a sample.
+
+    Raises:
+        DataError: a model that a check reads has not been built.
     """
     with lake.reading() as connection:
         connection.execute("BEGIN")  # one snapshot for all, and the catalog is read once
@@ -67,7 +71,14 @@ def run_checks(
 def _run(
     connection: duckdb.DuckDBPyConnection, check: Check, partition: Mapping[str, object]
 ) -> CheckResult:
-    bad_rows = connection.sql(check.sql)
+    try:
+        bad_rows = connection.sql(check.sql)
+    except duckdb.CatalogException as error:
+        raise DataError(
+            f"{check.name} cannot run: {str(error).splitlines()[0]}; build every model first with "
+            "`arb models run`",
+            source=check.on,
+        ) from None
     keys = {name: value for name, value in partition.items() if name in bad_rows.columns}
     where = f"WHERE {' AND '.join(f'{name} = ?' for name in keys)}" if keys else ""
     sample = connection.execute(
