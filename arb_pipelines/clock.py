@@ -72,8 +72,9 @@ def parse_days(text: str) -> list[date]:
     Raises:
         ConfigError: a day does not parse, or the range runs backwards.
     """
-    first, _, last = text.partition("..")
-    start, end = parse_day(first), parse_day(last or first)
+    first, dots, last = text.partition("..")
+    start = parse_day(first)
+    end = parse_day(last) if dots else start
     if end < start:
         raise ConfigError(f"the range {text} runs backwards")
     return list(_days(start, end))

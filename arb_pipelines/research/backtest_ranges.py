@@ -62,7 +62,8 @@ def run_backtests(
         DataError: no day of the range has books, or as ``run_backtest``.
     """
     seen = lake.snapshot() if snapshot is None else snapshot
-    known = [day for day in days if _has_books(lake, strategy.exchange, day, seen)]
+    with_books = _days_with_books(lake, strategy.exchange, days, seen)
+    known = [day for day in days if day in with_books]
     if not known:
         raise DataError(
             f"there are no books of {strategy.exchange} from {days[0]} to {days[-1]}; "
@@ -74,7 +75,7 @@ def run_backtests(
     for report in _map(replay, known, workers):
         progress(report.day)
         reports.append(report)
-    without = tuple(day for day in days if day not in set(known))
+    without = tuple(day for day in days if day not in with_books)
     return RangeReport(strategy, seen, tuple(reports), without)
 
 
@@ -88,13 +89,13 @@ def _map(
         yield from pool.map(replay, days)
 
 
-def _has_books(lake: Lake, venue: str, day: date, snapshot: int) -> bool:
+def _days_with_books(lake: Lake, venue: str, days: Sequence[date], snapshot: int) -> set[date]:
     found = lake.query(
-        "SELECT 1 FROM book_tops WHERE venue = ? AND day = ? LIMIT 1",
-        [venue, day],
+        "SELECT DISTINCT day FROM book_tops WHERE venue = ? AND day BETWEEN ? AND ?",
+        [venue, days[0], days[-1]],
         snapshot=snapshot,
     )
-    return not found.is_empty()
+    return set(found["day"])
 
 
 def describe(report: RangeReport) -> dict[str, object]:
