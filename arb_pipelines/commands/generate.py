@@ -21,7 +21,9 @@ def generate(
     venue: Annotated[str, typer.Option(help="Name the books are recorded under.")] = "demo",
     symbols: Annotated[int, typer.Option(min=3, max=1300, help="Symbols of the list.")] = 60,
     minutes: Annotated[float, typer.Option(help="Market time a day, from midnight UTC.")] = 30.0,
-    rate: Annotated[float, typer.Option(help="States a second and symbol, on average.")] = 2.0,
+    rate: Annotated[
+        float, typer.Option(max=10_000, help="States a second and symbol, on average.")
+    ] = 2.0,
     depth: Annotated[int, typer.Option(min=1, max=50, help="Levels a side.")] = 5,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same bytes.")] = 7,
     day: Annotated[str, typer.Option(help="The day, YYYY-MM-DD.")] = "2026-01-05",

@@ -22,7 +22,10 @@ def register(app: typer.Typer) -> None:
             typer.Option(help="Taker fee of every leg. Default: each market's own."),
         ] = None,
         max_age_ms: Annotated[
-            int, typer.Option(min=0, help="A book older than this is stale and never signals.")
+            int,
+            typer.Option(
+                min=0, max=10**12, help="A book older than this is stale and never signals."
+            ),
         ] = 2_000,
         threshold_bps: Annotated[
             float, typer.Option(help="Net edge above which an opportunity lives.")

@@ -24,10 +24,14 @@ def load_strategy(path: Path) -> Strategy:
         text = path.read_text(encoding="utf-8")
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         data = yaml.safe_load(text)
+        if root is not None:
+            _refuse_repeats(root, path)
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", source=str(path)) from None
     except UnicodeDecodeError:
         raise ConfigError("is not UTF-8 text", source=str(path)) from None
+    except RecursionError:  # also of an alias that contains itself
+        raise ConfigError("is nested too deeply", source=str(path)) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         reason = f"is not YAML: {error.problem or error.context}"
@@ -36,7 +40,6 @@ def load_strategy(path: Path) -> Strategy:
         raise ConfigError(f"is not YAML: {error}", source=str(path)) from None
     if not isinstance(data, dict) or not isinstance(root, yaml.MappingNode):
         raise ConfigError("is not a mapping of parameters to values", source=str(path), line=1)
-    _refuse_repeats(root, path)
     if (
         isinstance(pairs_file := data.get("trading_pairs_file"), str)
         and "trading_pairs" not in data

@@ -117,3 +117,12 @@ STRATEGIES = Path(__file__).resolve().parents[2] / "strategies"
 def test_the_strategies_of_the_project_are_read(path: Path) -> None:
     """Every strategy file that comes with the project is valid and named as its file."""
     assert load_strategy(path).name == path.stem
+
+
+@pytest.mark.parametrize("text", ["a: &a [*a]\n", "a: " + "[" * 3000])
+def test_a_file_without_a_bottom_is_refused(tmp_path: Path, text: str) -> None:
+    """An alias of itself, or nesting without end, is a mistake in the file and not a crash."""
+    file = tmp_path / "deep.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match="nested too deeply"):
+        load_strategy(file)
