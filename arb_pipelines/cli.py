@@ -69,7 +69,17 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         sys.stderr.write(f"arb: {_one_line(_system_error(error))}\n")
         code = 2
+    except Exception as error:  # the process's edge
+        if not _interrupted(error):
+            raise
+        code = 130
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _interrupted(error: BaseException) -> bool:
+    """Whether Ctrl-C is behind ``error``: DuckDB raises its own error in its place."""
+    cause = error.__cause__ or error.__context__
+    return isinstance(error, KeyboardInterrupt) or (cause is not None and _interrupted(cause))
 
 
 def _system_error(error: OSError) -> str:

@@ -142,3 +142,15 @@ def test_a_statement_that_is_not_text_is_refused(
     """Bytes of a command line that are not UTF-8 arrive as surrogates."""
     lake.snapshot()
     assert "UTF-8" in refusal(capsys, "sql", "SELECT '\udcff'")
+
+
+def test_an_interrupt_that_a_library_wrapped_is_still_one(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C within a query ends as Ctrl-C does anywhere: code 130 and no traceback."""
+    wrapped = RuntimeError("Query interrupted")
+    wrapped.__cause__ = KeyboardInterrupt()
+    monkeypatch.setattr(cli, "app", _raising(wrapped))
+    with pytest.raises(SystemExit) as left:
+        cli.main([])
+    assert (left.value.code, capsys.readouterr().err) == (130, "")
