@@ -175,7 +175,8 @@ class Strategy(_Section):
         0.0, description="Rest of a set of symbols after an execution on it has ended."
     )
     max_age_ms: Positive = Field(
-        1_000.0, description="A leg's book not updated for longer than this is stale."
+        2_000.0,
+        description="A leg's book not updated for longer than this is stale; a scan's default.",
     )
     unwind: Unwind = Field(Unwind(), description="What happens to residuals.")
     seed: int = Field(0, ge=0, lt=2**63, description="Seed of the latency draws.")
