@@ -156,7 +156,7 @@ class Lake:
 
     def _open(self, *options: str) -> duckdb.DuckDBPyConnection:
         """Attach a lake that is there already."""
-        if self.embedded and not (self.root / "catalog.sqlite").exists():
+        if self.embedded and not _has_content(self.root / "catalog.sqlite"):
             raise self._no_lake()
         database = open_engine(self.settings)
         try:
@@ -182,12 +182,27 @@ class Lake:
         except DataError:
             database = open_engine(self.settings)
             with self._lock(database):
+                self._refuse_orphans()
                 attach(self.settings, database, f"DATA_PATH {sql_text(self.data)}")
         database.execute("USE lake")
         if evolution.missing(database):
             with self._lock(database):
                 evolution.apply(database)
         return database
+
+    def _refuse_orphans(self) -> None:
+        """Do not begin a new lake over the data of one whose catalog is lost.
+
+        Its maintenance would take the old data for waste, and delete it.
+        """
+        if not self.embedded or _has_content(self.root / "catalog.sqlite"):
+            return
+        if next(Path(self.data).glob("**/*.parquet"), None) is not None:
+            raise ConfigError(
+                "holds the data of a lake whose catalog.sqlite is missing or empty; restore the "
+                "catalog from a backup, or move the folder away to begin a new lake",
+                source=self.data,
+            )
 
     def _no_lake(self) -> DataError:
         return DataError(
@@ -240,7 +255,8 @@ class Lake:
             raise ArbError(f"the lake could not be written: {error}") from None
 
     def data_path(self) -> str:
-        """Folder or object store in which this lake keeps its files."""
+        """Folder or object store in which this lake keeps its files; its catalog is there now."""
+        self._instance()
         if self.embedded:
             return self.data
         with self.reading() as connection:
@@ -313,6 +329,10 @@ class Lake:
 
 def _lake(settings: Settings, read_only: bool) -> Lake:
     return Lake(settings, read_only=read_only)
+
+
+def _has_content(file: Path) -> bool:
+    return file.exists() and file.stat().st_size > 0
 
 
 def _check_keys(table: Table, keys: Mapping[str, object]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from arb_pipelines.lake.models.checks import Check, CheckResult, check_of, checks_of, run_checks
 from arb_pipelines.lake.models.files import load_audits, load_models
 from arb_pipelines.lake.models.fixtures import relation_columns, run_fixture
-from arb_pipelines.lake.models.runner import build_model
+from arb_pipelines.lake.models.runner import build_model, ensure_table
 from arb_pipelines.lake.store import Lake, Transaction
 
 
@@ -26,22 +26,21 @@ def build_models(
 ) -> dict[str, int | None]:
     """Build, in one transaction, the views and every table partitioned as ``partition``.
 
-    Without a partition all tables are rebuilt whole. Returns the rows that went
+    Tables partitioned otherwise are there afterwards, perhaps empty. Without a
+    partition all tables are rebuilt whole. Returns the rows that went
     into each table, None for a view.
     """
-    wanted = [
-        model
-        for model in load_models().values()
-        if model.materialized == "view"
-        or partition is None
-        or {*model.partition_by} == {*partition}
-    ]
 
     def build(tx: Transaction) -> dict[str, int | None]:
-        return {
-            model.name: build_model(tx, model, None if model.materialized == "view" else partition)
-            for model in wanted
-        }
+        built: dict[str, int | None] = {}
+        for model in load_models().values():
+            if model.materialized == "view":
+                built[model.name] = build_model(tx, model)
+            elif partition is None or {*model.partition_by} == {*partition}:
+                built[model.name] = build_model(tx, model, partition)
+            else:
+                ensure_table(tx, model)
+        return built
 
     return lake.commit(build)
 

@@ -285,3 +285,16 @@ def test_a_read_only_lake_refuses_to_write(lake: Lake) -> None:
         reader.replace(KEYS, {BOOK_GAPS: gaps(2)})
     with pytest.raises(ConfigError, match="read-only"):
         reader.commit(lambda transaction: transaction.append(BOOK_TOPS, BOOK_TOPS.frame()))
+
+
+@pytest.mark.parametrize("lost", ["missing", "empty"])
+def test_data_without_its_catalog_is_not_overwritten(home: Settings, lost: str) -> None:
+    """No new lake begins over the data of one whose catalog is lost."""
+    data = home.root / "lake" / "main"
+    data.mkdir(parents=True)
+    (data / "old.parquet").write_bytes(b"PAR1")
+    if lost == "empty":
+        (home.root / "catalog.sqlite").touch()
+    with pytest.raises(ConfigError, match=r"restore the catalog from a backup, or move"):
+        Lake(home).commit(lambda tx: None)
+    assert (data / "old.parquet").exists()

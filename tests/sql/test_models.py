@@ -138,7 +138,7 @@ def test_changed_columns_make_the_table_anew(lake: Lake, tmp_path: Path) -> None
 
 def test_checks_find_planted_bad_rows(lake: Lake) -> None:
     """A crossed top, and a symbol no list knows, are found; a clean lake passes everything."""
-    build_models(lake)
+    build_models(lake, {"venue": "v", "day": DAY})
     _, clean = try_models(lake)
     assert all(result.passed for result in clean)
     tops(lake, [("A-B", 2.0, 1.0), ("A-B", 1.0, 2.0)])

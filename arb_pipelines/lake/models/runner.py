@@ -45,10 +45,14 @@ def _define(tx: Transaction, model: Model) -> None:
     tx.connection.execute(f"COMMENT ON VIEW {model.name} IS '{_quoted(_note(model))}'")
 
 
-def _fill(tx: Transaction, model: Model, partition: Mapping[str, object] | None) -> int:
-    found = _comment(tx, "duckdb_tables()", "table_name", model.name)
-    if found != _note(model):
+def ensure_table(tx: Transaction, model: Model) -> None:
+    """Make the model's table where it is missing or its columns have changed."""
+    if _comment(tx, "duckdb_tables()", "table_name", model.name) != _note(model):
         _recreate(tx, model)
+
+
+def _fill(tx: Transaction, model: Model, partition: Mapping[str, object] | None) -> int:
+    ensure_table(tx, model)
     where = " AND ".join(f"{name} = ?" for name in partition or {})
     clause = f" WHERE {where}" if where else ""
     values = list((partition or {}).values())
