@@ -80,7 +80,7 @@ def test_a_damaged_data_file_is_named(lake: Lake, capsys: pytest.CaptureFixture[
     """A Parquet file of the lake that was overwritten fails a command that reads it."""
     row = {"venue": "v", "day": DAY, "row_no": 0, "symbol": "A-B", "ts_recv": 0, "source": "f"}
     part = {"venue": "v", "day": DAY}
-    staged = stage(Path(lake.data), BOOK_TOPS, part, BOOK_TOPS.frame([row]))
+    staged = stage(Path(lake.data_path()), BOOK_TOPS, part, BOOK_TOPS.frame([row]))
     lake.commit(lambda tx: tx.replace(BOOK_TOPS, part, staged))
     (file,) = Path(lake.data).rglob("*.parquet")
     file.write_bytes(b"PAR1xxxxxxxxxxxxx")
