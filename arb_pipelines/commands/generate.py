@@ -35,9 +35,9 @@ def generate(
 ) -> None:
     """Write a seeded market: a symbol list, a recording a day, and what was planted in it.
 
-    Example: arb generate --out /tmp/market --symbols 60 --minutes 30 --planted 20
+    Example: arb generate --out market --symbols 60 --minutes 30 --planted 20
 
-    Then: arb ingest /tmp/market --venue demo --format recording
+    Then: arb ingest market --venue demo --format recording
     """
     from rich.progress import Progress
 
