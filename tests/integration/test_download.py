@@ -165,7 +165,7 @@ def test_passing_errors_are_tried_again_and_others_are_not(source, tmp_path):
 
 def test_an_empty_day_is_no_file_and_no_failure(source, tmp_path):
     """Tardis serves a gzip of nothing where it has no data."""
-    source.files[PATH] = gzip.compress(b"")
+    source.files[PATH] = gzip.compress(b"", mtime=0)
     assert get(tmp_path)[0].status is Status.EMPTY
     assert visible(tmp_path) == []
 
