@@ -18,9 +18,9 @@ import dagster as dg
 from arb_pipelines import dagster_home
 from arb_pipelines.definitions import build_defs
 from arb_pipelines.errors import ArbError
-from arb_pipelines.run_launcher import PID_TAG
 from arb_pipelines.settings import Settings
 from assets.partitions import partition_tags
+from resources.run_launcher import PID_TAG
 
 #: With this tag the UI lists the run on the job's page, as those it has launched itself.
 _LOCATION = "__repository__@arb_pipelines"

@@ -14,8 +14,8 @@ from dagster._core.launcher.base import WorkerStatus
 from dagster._core.storage.tags import GRPC_INFO_TAG
 
 from arb_pipelines.headless import open_instance
-from arb_pipelines.run_launcher import PID_TAG, WatchedRunLauncher
 from arb_pipelines.settings import Settings
+from resources.run_launcher import PID_TAG, WatchedRunLauncher
 
 
 def ended_process() -> int:

@@ -5,8 +5,6 @@ together with its code server, as by a power cut, would be in progress for ever
 and keep its place in the queue. ``dagster.yaml`` names the launcher below.
 """
 
-from __future__ import annotations
-
 import os
 
 import dagster as dg
