@@ -52,7 +52,7 @@ bench: $(VENV)/.base .venv-bench/.peers ## benchmarks against their peers; write
 
 lock: ## resolve the dependencies anew (needs uv)
 	@for name in base dev bench; do \
-	  case $$name in base) what="pyproject.toml --group build";; dev) what="pyproject.toml --group build --group dev -c requirements/base.lock";; bench) what="--group bench";; esac; \
+	  case $$name in base) what="pyproject.toml --group build";; dev) what="pyproject.toml --extra cluster --group build --group dev -c requirements/base.lock";; bench) what="--group bench";; esac; \
 	  uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --no-strip-extras --quiet $$what -o requirements/$$name.lock || exit 1; \
 	done
 
