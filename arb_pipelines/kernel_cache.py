@@ -1,21 +1,24 @@
-"""Where numba keeps compiled kernels: a folder for each state of this package's sources.
+"""Where numba keeps compiled kernels: a folder for each state of the sources behind them.
 
 Numba notices a change of the file that defines a kernel, not of the functions
 that the kernel calls from other files; it would go on with the old machine code
-and say nothing. Keyed by all the sources a kernel can reach, a cache is never stale.
+and say nothing. Keyed by everything that files with kernels import, a cache is
+never stale, and a change anywhere else compiles nothing anew.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parent
-#: No kernel imports from these rooms; the import rules keep it so.
-_ABOVE_KERNELS = ("commands", "research", "venues")
 _VARIABLE = "NUMBA_CACHE_DIR"  # numba's own, read when numba is imported
+_KERNELS = re.compile(rb"^from numba import|^import numba", re.MULTILINE)
+_IMPORTS = re.compile(rb"^\s*(?:from|import) ([\w.]+)(?: import (\([^)]*\)|.*))?", re.MULTILINE)
 
 
 def use_fresh_kernels() -> Path:
@@ -37,9 +40,28 @@ def use_fresh_kernels() -> Path:
 
 
 def _digest_of_sources() -> str:
+    """Digest the files that files with kernels import, directly or through others."""
+    contents = {file: file.read_bytes() for file in _PACKAGE.rglob("*.py")}
+    waiting = [file for file, content in contents.items() if _KERNELS.search(content)]
+    behind: set[Path] = set()
+    while waiting:
+        found = set(_imported(contents[waiting.pop()])) & contents.keys()
+        waiting += found - behind
+        behind |= found
     digest = hashlib.sha256()
-    for file in sorted(_PACKAGE.rglob("*.py")):
-        name = file.relative_to(_PACKAGE)
-        if name.parts[0] not in _ABOVE_KERNELS:
-            digest.update(name.as_posix().encode() + b"\0" + file.read_bytes())
+    for file in sorted(behind):
+        digest.update(file.relative_to(_PACKAGE).as_posix().encode() + b"\0" + contents[file])
     return digest.hexdigest()[:16]
+
+
+def _imported(content: bytes) -> Iterator[Path]:
+    """Name the files of this package that may stand behind the imports of a source."""
+    for module, names in _IMPORTS.findall(content):
+        package, *parts = module.decode().split(".")
+        if package != _PACKAGE.name:
+            continue
+        path = _PACKAGE.joinpath(*parts)
+        yield path.with_suffix(".py")
+        yield path / "__init__.py"
+        for name in re.findall(r"\w+", names.decode()):
+            yield path / f"{name}.py"

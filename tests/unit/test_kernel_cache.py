@@ -13,27 +13,35 @@ from arb_pipelines import kernel_cache
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A package of two modules in place of this one."""
+    """A package of three modules in place of this one, one with a kernel."""
     folder = tmp_path / "package"
     (folder / "inner").mkdir(parents=True)
-    (folder / "kernel.py").write_text("from inner.rule import rule\n")
-    (folder / "inner" / "rule.py").write_text("rule = 1\n")
+    (folder / "kernel.py").write_text(
+        "from numba import njit\n\nfrom package.inner import (\n    rule,\n)\n"
+    )
+    (folder / "inner" / "rule.py").write_text("from package.inner.base import base\n")
+    (folder / "inner" / "base.py").write_text("base = 1\n")
+    (folder / "aside.py").write_text("aside = 1\n")
     monkeypatch.setattr(kernel_cache, "_PACKAGE", folder)
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
     monkeypatch.setattr(config, "CACHE_DIR", config.CACHE_DIR)  # put back at the end
     return folder
 
 
-def test_a_change_anywhere_leads_to_another_folder(
-    package: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("changed", "moves"), [("inner/rule.py", True), ("inner/base.py", True), ("aside.py", False)]
+)
+def test_only_a_change_behind_a_kernel_leads_to_another_folder(
+    package: Path, monkeypatch: pytest.MonkeyPatch, changed: str, moves: bool
 ) -> None:
     """A rule that a kernel calls from another file counts as the kernel's own source."""
     before = kernel_cache.use_fresh_kernels()
     monkeypatch.delenv("NUMBA_CACHE_DIR")
-    (package / "inner" / "rule.py").write_text("rule = 2\n")
+    with (package / changed).open("a") as file:
+        file.write("# changed\n")
     after = kernel_cache.use_fresh_kernels()
     assert after.parent == before.parent
-    assert after != before
+    assert (after != before) is moves
 
 
 def test_a_copy_shares_the_folder_s_name(
@@ -42,7 +50,7 @@ def test_a_copy_shares_the_folder_s_name(
     """Contents decide, not when or where the files were written."""
     here = kernel_cache.use_fresh_kernels()
     monkeypatch.delenv("NUMBA_CACHE_DIR")
-    copy = tmp_path / "copy"
+    copy = tmp_path / "copy" / "package"
     shutil.copytree(package, copy)
     monkeypatch.setattr(kernel_cache, "_PACKAGE", copy)
     assert kernel_cache.use_fresh_kernels().name == here.name
