@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-import yaml
-from pydantic import ValidationError
+from typing import Any
 
 from arb_pipelines.errors import ConfigError
 from arb_pipelines.trading.parameters import Strategy
+from arb_pipelines.yaml_files import read_model
 
 __all__ = ["Strategy", "load_strategy"]
 
@@ -20,35 +19,13 @@ def load_strategy(path: Path) -> Strategy:
         ConfigError: it is missing, is not YAML, or a parameter is unknown,
             absent or out of range; names file, line and parameter.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
-        if root is not None:
-            _refuse_repeats(root, path)
-    except OSError as error:
-        raise ConfigError(f"cannot be read: {error.strerror}", source=str(path)) from None
-    except UnicodeDecodeError:
-        raise ConfigError("is not UTF-8 text", source=str(path)) from None
-    except RecursionError:  # also of an alias that contains itself
-        raise ConfigError("is nested too deeply", source=str(path)) from None
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        reason = f"is not YAML: {error.problem or error.context}"
-        raise ConfigError(reason, source=str(path), line=mark.line + 1 if mark else None) from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"is not YAML: {error}", source=str(path)) from None
-    if not isinstance(data, dict) or not isinstance(root, yaml.MappingNode):
-        raise ConfigError("is not a mapping of parameters to values", source=str(path), line=1)
-    if (
-        isinstance(pairs_file := data.get("trading_pairs_file"), str)
-        and "trading_pairs" not in data
-    ):
-        data["trading_pairs"] = _read_pairs(path.parent / pairs_file)
-    try:
-        return Strategy.model_validate(data)
-    except ValidationError as error:
-        raise _first_mistake(error, root, path) from None
+
+    def add_pairs(data: dict[str, Any]) -> None:
+        file = data.get("trading_pairs_file")
+        if isinstance(file, str) and "trading_pairs" not in data:
+            data["trading_pairs"] = _read_pairs(path.parent / file)
+
+    return read_model(path, Strategy, add_pairs)
 
 
 def _read_pairs(path: Path) -> tuple[str, ...]:
@@ -68,48 +45,3 @@ def _read_pairs(path: Path) -> tuple[str, ...]:
     if not pairs:
         raise ConfigError("names no symbol", source=str(path))
     return tuple(sorted(pairs))
-
-
-def _first_mistake(error: ValidationError, root: yaml.Node, path: Path) -> ConfigError:
-    # an unknown key explains a missing one: it is usually the same word, mistyped
-    first, *others = sorted(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
-    unknown = first["type"] == "extra_forbidden"
-    where, line = [], root.start_mark.line
-    node: yaml.Node | None = root
-    for part in first["loc"]:
-        key, node = _child(node, part)
-        if key is None and node is None:
-            # pydantic also names union members, which are not in the file
-            if part is first["loc"][-1]:
-                where.append(str(part))
-            continue
-        where.append(str(part))
-        line = (key or node or root).start_mark.line
-    reason = "unknown parameter" if unknown else first["msg"].removeprefix("Value error, ")
-    name = f"{'.'.join(where)}: " if where else ""
-    more = f" (and {len(others)} more)" if others else ""
-    return ConfigError(f"{name}{reason}{more}", source=str(path), line=line + 1)
-
-
-def _child(node: yaml.Node | None, part: str | int) -> tuple[yaml.Node | None, yaml.Node | None]:
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            if key.value == str(part):
-                return key, value
-    if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-        return None, node.value[part]
-    return None, None
-
-
-def _refuse_repeats(node: yaml.Node, path: Path) -> None:
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            if key.value in seen:
-                line = key.start_mark.line + 1
-                raise ConfigError(f"{key.value}: given twice", source=str(path), line=line)
-            seen.add(str(key.value))
-            _refuse_repeats(value, path)
-    if isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            _refuse_repeats(value, path)

@@ -1,0 +1,65 @@
+"""Every table of the lake: its grain, columns, units and keys.
+
+The one place they are written down. The store creates tables from it, readers
+and engines build frames from it, the Dagster layer shows it, tests check it.
+Time columns ``ts_*`` are integer nanoseconds since the epoch, UTC.
+"""
+
+from __future__ import annotations
+
+from arb_pipelines.lake.schemas.backtests import (
+    BACKTEST_LEGS,
+    BACKTEST_SUMMARIES,
+    BACKTEST_TRADES,
+)
+from arb_pipelines.lake.schemas.research import (
+    BOOK_GAPS,
+    BOOK_LEVELS,
+    BOOK_TOPS,
+    CYCLE_LEGS,
+    CYCLES,
+    INGESTS,
+    MARKETS,
+    OPPORTUNITIES,
+    REJECTED_ROWS,
+)
+from arb_pipelines.lake.schemas.runs import RUNS
+from arb_pipelines.lake.schemas.table import Column, Table
+
+TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (
+        MARKETS,
+        CYCLES,
+        CYCLE_LEGS,
+        BOOK_TOPS,
+        BOOK_LEVELS,
+        REJECTED_ROWS,
+        BOOK_GAPS,
+        INGESTS,
+        OPPORTUNITIES,
+        BACKTEST_TRADES,
+        BACKTEST_LEGS,
+        BACKTEST_SUMMARIES,
+        RUNS,
+    )
+}
+
+__all__ = [
+    "BACKTEST_LEGS",
+    "BACKTEST_SUMMARIES",
+    "BACKTEST_TRADES",
+    "BOOK_GAPS",
+    "BOOK_LEVELS",
+    "BOOK_TOPS",
+    "CYCLES",
+    "CYCLE_LEGS",
+    "INGESTS",
+    "MARKETS",
+    "OPPORTUNITIES",
+    "REJECTED_ROWS",
+    "RUNS",
+    "TABLES",
+    "Column",
+    "Table",
+]
