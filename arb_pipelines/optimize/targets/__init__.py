@@ -1,0 +1,1 @@
+"""What a trial measures: one kind of target a module."""
