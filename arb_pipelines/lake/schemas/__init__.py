@@ -12,6 +12,7 @@ from arb_pipelines.lake.schemas.backtests import (
     BACKTEST_SUMMARIES,
     BACKTEST_TRADES,
 )
+from arb_pipelines.lake.schemas.optimization import OPTIMIZATION_BEST, OPTIMIZATION_TRIALS
 from arb_pipelines.lake.schemas.research import (
     BOOK_GAPS,
     BOOK_LEVELS,
@@ -41,6 +42,8 @@ TABLES: dict[str, Table] = {
         BACKTEST_TRADES,
         BACKTEST_LEGS,
         BACKTEST_SUMMARIES,
+        OPTIMIZATION_TRIALS,
+        OPTIMIZATION_BEST,
         RUNS,
     )
 }
@@ -57,6 +60,8 @@ __all__ = [
     "INGESTS",
     "MARKETS",
     "OPPORTUNITIES",
+    "OPTIMIZATION_BEST",
+    "OPTIMIZATION_TRIALS",
     "REJECTED_ROWS",
     "RUNS",
     "TABLES",
