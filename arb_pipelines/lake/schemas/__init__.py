@@ -12,6 +12,7 @@ from arb_pipelines.lake.schemas.backtests import (
     BACKTEST_SUMMARIES,
     BACKTEST_TRADES,
 )
+from arb_pipelines.lake.schemas.bars import BARS
 from arb_pipelines.lake.schemas.optimization import OPTIMIZATION_BEST, OPTIMIZATION_TRIALS
 from arb_pipelines.lake.schemas.research import (
     BOOK_GAPS,
@@ -38,6 +39,7 @@ TABLES: dict[str, Table] = {
         REJECTED_ROWS,
         BOOK_GAPS,
         INGESTS,
+        BARS,
         OPPORTUNITIES,
         BACKTEST_TRADES,
         BACKTEST_LEGS,
@@ -52,6 +54,7 @@ __all__ = [
     "BACKTEST_LEGS",
     "BACKTEST_SUMMARIES",
     "BACKTEST_TRADES",
+    "BARS",
     "BOOK_GAPS",
     "BOOK_LEVELS",
     "BOOK_TOPS",
