@@ -22,8 +22,8 @@ def run_kernel(scenario: Scenario, parts: Iterable[Books]) -> Outcome:
     """
     depth, parts = peek_depth(parts)
     state, updates = new_state(scenario, depth), 0
-    for books in parts:
-        done = 0
+    for part in parts:
+        books, done = _read_only(part), 0
         while (done := _replay(scenario.setting, state, books, done)) < len(books.ts_recv):
             state = state._replace(tally=grown(state.tally))
         updates += len(books.ts_recv)
@@ -34,6 +34,17 @@ def run_kernel(scenario: Scenario, parts: Iterable[Books]) -> Outcome:
     legs = tally.legs[: tally.counts[LEGS]]
     by_trade = np.lexsort((legs["leg_no"], legs["trade_no"]))
     return Outcome(trades, legs[by_trade], tally.signals, tally.refused, updates)
+
+
+def _read_only(books: Books) -> Books:
+    """Give views that refuse writes, for numba compiles a second kernel for arrays that do not.
+
+    Books shared by processes are read-only by themselves.
+    """
+    views = [array.view() for array in books]
+    for view in views:
+        view.flags.writeable = False
+    return Books(*views)
 
 
 @njit(cache=True, nogil=True)

@@ -20,14 +20,14 @@ from arb_pipelines.backtest.kernel import run_kernel
 from arb_pipelines.backtest.metrics import summarise
 from arb_pipelines.backtest.records import Outcome
 from arb_pipelines.backtest.reference import run_reference
-from arb_pipelines.backtest.scenario import Books, Scenario, prepare
-from arb_pipelines.errors import ConfigError, DataError
+from arb_pipelines.backtest.scenario import Books, Scenario
+from arb_pipelines.backtest.universe import scenario_of
+from arb_pipelines.errors import DataError
 from arb_pipelines.lake.books import Levels, iter_levels
 from arb_pipelines.lake.markets import load_markets
 from arb_pipelines.lake.runs import recorded_run
 from arb_pipelines.lake.schemas import BACKTEST_LEGS, BACKTEST_SUMMARIES, BACKTEST_TRADES
 from arb_pipelines.lake.store import Lake
-from arb_pipelines.market.cycles import find_cycles
 from arb_pipelines.trading.parameters import Strategy
 
 Engine = Literal["kernel", "reference"]
@@ -138,37 +138,8 @@ def load_scenario(lake: Lake, strategy: Strategy, day: date, *, snapshot: int) -
     Raises:
         DataError, ConfigError: as ``run_backtest``.
     """
-    venue = strategy.exchange
-    markets = load_markets(lake, venue, day, snapshot=snapshot)
-    if not markets:
-        raise DataError(
-            f"there are no markets of {venue} on {day} or before; ingest books, or store a list "
-            f"with `arb universe --venue {venue} --symbols FILE`",
-            source="markets",
-        )
-    if strategy.trading_pairs is not None:
-        chosen = set(strategy.trading_pairs)
-        unknown = chosen - {market.symbol for market in markets}
-        if unknown:
-            raise ConfigError(
-                f"{venue} has no {', '.join(sorted(unknown))} on {day}", source=strategy.name
-            )
-        markets = tuple(market for market in markets if market.symbol in chosen)
-    shortest, longest = strategy.lengths
-    cycles = find_cycles(
-        markets,
-        start=strategy.start,
-        min_length=shortest,
-        max_length=longest,
-        limit=lake.settings.max_cycles,
-    )
-    if not len(cycles):
-        raise DataError(
-            f"the markets of {venue} on {day} have no cycle of {shortest} to {longest} legs "
-            f"from {', '.join(strategy.start)}",
-            source="markets",
-        )
-    return prepare(strategy, markets, cycles, day)
+    markets = load_markets(lake, strategy.exchange, day, snapshot=snapshot)
+    return scenario_of(strategy, markets, day, max_cycles=lake.settings.max_cycles)
 
 
 def digest_of(*frames: pl.DataFrame) -> str:
