@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -41,7 +42,7 @@ def _read_only(books: Books) -> Books:
 
     Books shared by processes are read-only by themselves.
     """
-    views = [array.view() for array in books]
+    views: list[Any] = [array.view() for array in books]
     for view in views:
         view.flags.writeable = False
     return Books(*views)
