@@ -31,7 +31,7 @@ def ingest(
         typer.Option(
             help="depth5, l1, recording, cryptofeed, tardis (told by its columns), tardis_quotes, "
             "tardis_book_snapshot_5, tardis_book_snapshot_25, tardis_incremental_book_L2; "
-            "or symbols, the venue's own symbol list."
+            "ohlcv, bars; or symbols, the venue's own symbol list."
         ),
     ],
     day: Annotated[
@@ -48,12 +48,13 @@ def ingest(
         str | None,
         typer.Option(help="Which segment to take of files that hold several (default spot)."),
     ] = None,
+    interval: Annotated[str, typer.Option(help="Length of ohlcv's bars: 5m, 1h, 1d.")] = "1h",
     replace: Annotated[
         bool, typer.Option("--replace", help="Forget what other files gave to the same days.")
     ] = False,
     json: JsonFlag = False,
 ) -> None:
-    """Read recorded books, or a venue's symbol list, into the lake.
+    """Read recorded books, OHLC bars, or a venue's symbol list, into the lake.
 
     Refused rows are in the table rejected_rows, each with its reason; a file that
     is bad as a whole changes nothing. The same file twice is the same as once.
@@ -61,6 +62,7 @@ def ingest(
     Example: arb ingest books/ --venue binance --format depth5
     """
     from arb_pipelines.clock import parse_day
+    from arb_pipelines.errors import ConfigError
     from arb_pipelines.lake.ingest import ingest_files
     from arb_pipelines.lake.readers.base import ReadOptions
     from arb_pipelines.lake.store import Lake
@@ -70,6 +72,11 @@ def ingest(
     wanted = parse_day(day) if day else None
     if format == "symbols":
         _ingest_symbols(lake, paths, venue, wanted, json)
+        return
+    if format == "ohlcv":
+        if replace or segment:
+            raise ConfigError("ohlcv knows no --replace and no --segment: a later file's bars win")
+        _ingest_bars(lake, paths, venue, interval, timezone, wanted, json)
         return
     with _progress() as progress:
         report = ingest_files(
@@ -106,6 +113,34 @@ def _ingest_symbols(
         print_json(facts)
     else:
         print_facts(facts)
+
+
+def _ingest_bars(
+    lake: Lake,
+    paths: list[Path],
+    venue: str,
+    interval: str,
+    timezone: str,
+    day: date | None,
+    json: bool,
+) -> None:
+    from dataclasses import asdict
+
+    from arb_pipelines.lake.bar_ingest import ingest_bars
+    from arb_pipelines.lake.bars import interval_seconds
+
+    report = ingest_bars(
+        lake, paths, venue=venue, interval_s=interval_seconds(interval), timezone=timezone, day=day
+    )
+    facts = {"venue": venue, "rows_read": report.rows_read, **asdict(report)}
+    if json:
+        print_json(facts)
+        return
+    days = " to ".join(map(str, report.days)) if report.days else "none"
+    shown = {"files": len(report.files), "symbols": ", ".join(report.symbols), "days": days}
+    del facts["reasons"]
+    print_facts(facts | shown)
+    _print_reasons(report.reasons)
 
 
 @contextmanager
@@ -163,6 +198,10 @@ def _print(report: IngestReport) -> None:
             for part in report.partitions
         ],
     )
-    for reason, count in report.reasons.items():
+    _print_reasons(report.reasons)
+
+
+def _print_reasons(reasons: dict[str, int]) -> None:
+    for reason, count in reasons.items():
         hint = " (take them with --segment)" if reason == "other segment" else ""
         remarks.print(f"rejected {count:,}: {reason}{hint}", highlight=False)

@@ -18,6 +18,7 @@ from arb_pipelines.lake.markets import markets_frame
 from arb_pipelines.lake.merge import Held, Merged, merge
 from arb_pipelines.lake.parquet import new_file
 from arb_pipelines.lake.partition import NewRows
+from arb_pipelines.lake.readers.bars import BAR_SOURCES
 from arb_pipelines.lake.readers.base import Gap
 from arb_pipelines.lake.schemas import (
     BOOK_GAPS,
@@ -91,8 +92,13 @@ def _commit(lake: Lake, venue: str, new: NewRows, held: Held, merged: Merged) ->
         now = transaction.connection.execute(f"FROM ingests WHERE {held.where}").pl()
         if {row["source"]: row for row in now.iter_rows(named=True)} != held.ingests:
             raise _ChangedError
+        of_bars = transaction.connection.execute(
+            f"FROM rejected_rows WHERE {held.where} AND starts_with(source, ?)", [BAR_SOURCES]
+        ).pl()
         for table, files in books.items():
             _replace_by_files(transaction, table, keys, {file: moves[file] for file in files})
+        if not of_bars.is_empty():
+            transaction.append(REJECTED_ROWS, of_bars)
         old = transaction.connection.execute(
             f"FROM book_gaps WHERE {held.where} AND list_contains(?, source)", [list(held.kept)]
         ).pl()

@@ -109,6 +109,16 @@ class IngestReport:
         return sum(part.gaps for part in self.partitions)
 
 
+def check_venue(venue: str) -> None:
+    """Refuse a name that cannot be a folder's.
+
+    Raises:
+        ConfigError: it has other characters, or is too long.
+    """
+    if not _VENUE.fullmatch(venue):
+        raise ConfigError(f"{venue!r} cannot name a venue; use up to 63 of a-z, 0-9, '_', '.', '-'")
+
+
 def find_sources(paths: Sequence[Path], format: Format, venue: str) -> list[Source]:
     """List the recordings of ``venue`` in ``paths``, files or folders, by name.
 
@@ -211,8 +221,7 @@ def ingest_sources(
     ``only`` restricts the partitions that are written: rows of other days are
     not refused, they are not this ingest's business.
     """
-    if not _VENUE.fullmatch(venue):
-        raise ConfigError(f"{venue!r} cannot name a venue; use up to 63 of a-z, 0-9, '_', '.', '-'")
+    check_venue(venue)
     kind = format_named(format)
     markets = VenueMarkets(venue, _loader(lake, venue))
     with spool_folder(lake.root / "spool") as folder, Writer() as writer:
