@@ -3,16 +3,37 @@
 A backtest, a paper session and a live one differ in their broker, their clock and
 where market data comes from, and in nothing else: strategy, risk, order manager
 and portfolio are the same objects. So no component asks the time or does I/O of
-its own, and only a broker knows how an order comes to be filled.
+its own, and only a broker knows how an order comes to be filled. ``desk.Desk``
+says in which order they are called.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from arb_pipelines.trading.events import BrokerEvent, MarketEvent, Order, Signal
+from arb_pipelines.trading.events import (
+    Approved,
+    BrokerEvent,
+    Ended,
+    MarketEvent,
+    Order,
+    Refused,
+    Signal,
+)
+from arb_pipelines.trading.reports import Report
+
+__all__ = [
+    "Approved",
+    "Broker",
+    "Clock",
+    "Ended",
+    "OrderManager",
+    "Portfolio",
+    "Refused",
+    "Risk",
+    "Strategy",
+]
 
 
 class Clock(Protocol):
@@ -23,29 +44,12 @@ class Clock(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Approved:
-    """A signal that risk lets pass; an order manager accepts nothing else.
-
-    Only a ``Risk`` makes one. ``budget`` is the most it may commit, in the
-    currency the first order spends; it is reserved until the order manager's last
-    order for it has ended.
-    """
-
-    signal: Signal
-    budget: float
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A signal that risk stops, and the name of the check that did."""
-
-    signal: Signal
-    reason: str
-
-
 class Strategy(Protocol):
-    """Decides what would be worth doing, from market data and its own fills."""
+    """Decides what would be worth doing, from market data and its own fills.
+
+    It hears of every event before risk and order manager do, so a view of the
+    market that they share with it is always up to date.
+    """
 
     def on_market(self, event: MarketEvent) -> Iterable[Signal]:
         """Consider a bar or a book."""
@@ -60,35 +64,55 @@ class Risk(Protocol):
     """Stands between a wish and an order."""
 
     def review(self, signal: Signal) -> Approved | Refused:
-        """Let a signal pass with a budget, or name the check that stops it."""
+        """Let a signal pass with a budget and take its place, or name the check that stops it."""
+        ...
+
+    def on_ended(self, ended: Ended) -> None:
+        """Give back the place that an approval took."""
         ...
 
 
 class OrderManager(Protocol):
-    """Carries out what was approved, order by order."""
+    """Carries out what was approved, order by order.
 
-    def begin(self, approved: Approved) -> Iterable[Order]:
-        """Give the first orders."""
+    For each ``Approved`` it gives ``Ended`` once, after the last order; an order's
+    fate arrives as events, perhaps much later and mixed with those of others.
+    """
+
+    def begin(self, approved: Approved) -> Iterable[Order | Report | Ended]:
+        """Give the first orders, or ``Ended`` at once if none is worth sending."""
         ...
 
-    def on_broker(self, event: BrokerEvent) -> Iterable[Order]:
-        """Give the orders that follow from what became of an earlier one."""
+    def on_broker(self, event: BrokerEvent) -> Iterable[Order | Report | Ended]:
+        """Give what follows from the fate of an earlier order."""
+        ...
+
+    def close(self, ts: int) -> Iterable[Order | Report | Ended]:
+        """Give the orders that close open positions: the data is over, nothing is in flight."""
         ...
 
 
 class Broker(Protocol):
-    """Takes orders, and tells in time what becomes of them."""
+    """Takes orders, and tells in time what becomes of them.
+
+    Of each order comes ``Routed``, then fills, and at last one final fill or one
+    ``Cancelled``. ``on_market`` and ``close`` are lazy: an order that is submitted
+    in answer to one event may bring the next within the same iteration.
+    """
 
     def submit(self, order: Order) -> None:
         """Accept an order; its fate comes as events, never as a return value."""
         ...
 
     def on_market(self, event: MarketEvent) -> Iterable[BrokerEvent]:
-        """Say what happened to resting orders before and with this event."""
+        """Say what happened to open orders before and with this event, then take it in."""
         ...
 
     def close(self) -> Iterable[BrokerEvent]:
-        """Bring every open order to its end: no more market data will come."""
+        """Bring every open order to its end at the last known prices: no data is to come.
+
+        Called again after the orders that close positions were submitted.
+        """
         ...
 
 
@@ -96,9 +120,17 @@ class Portfolio(Protocol):
     """What is in hand, by currency."""
 
     def on_order(self, order: Order) -> None:
-        """Reserve what an order may spend."""
+        """Set aside what an order may spend."""
         ...
 
     def on_broker(self, event: BrokerEvent) -> None:
-        """Book what an order spent and received, and free what it reserved."""
+        """Book what an order spent and received; free what it leaves when it has ended."""
+        ...
+
+    def on_ended(self, ended: Ended) -> None:
+        """Close the purse of an execution that has ended."""
+        ...
+
+    def balances(self) -> Mapping[str, float]:
+        """Give all that is in hand, set aside or not, by currency."""
         ...

@@ -4,6 +4,12 @@ The words every component of a container speaks, in a backtest, on paper and liv
 
     BAR | BOOK  →  SIGNAL  →  (risk) ORDER  →  (broker) FILL  →  portfolio
 
+A signal is approved or refused; an approval becomes orders, one after the other or
+all at once, until it has ended. What becomes of an order is told by the broker:
+that it left (``Routed``), each execution (``OrderFill``), and that nothing more
+will fill: a final fill, or ``Cancelled``. On a live venue these arrive when they
+arrive, and a fill may come before the venue's answer to the order.
+
 All are frozen: a component that keeps one, or is handed one that others are
 handed too, cannot change it. Times are ns since the epoch, UTC; a size is in base
 currency, funds in quote, a price in quote per base. A side is ``BUY`` or ``SELL``
@@ -17,6 +23,8 @@ from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
+
+from arb_pipelines.market.graph import BUY
 
 Floats = npt.NDArray[np.float64]
 
@@ -96,10 +104,50 @@ class OrderSignal:
 
 
 @dataclass(frozen=True, slots=True)
+class Approved:
+    """A signal that risk lets pass; an order manager accepts nothing else.
+
+    Only a ``Risk`` makes one. ``budget`` is the most it may commit, in the
+    currency the first order spends; its place (slot, isolation) is taken until
+    ``Ended`` tells that nothing more will come of it.
+    """
+
+    signal: Signal
+    budget: float
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A signal that did not become an order, and the name of the check that stopped it."""
+
+    signal: Signal
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Nothing more will come of an approval: what it held is free again.
+
+    ``declined`` names why the order manager found no order worth sending, where
+    it sent none at all; such an approval counts as refused. ``execution`` names
+    the purse that its orders shared, if they did.
+    """
+
+    approved: Approved
+    ts: int
+    declined: str | None = None
+    execution: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """An order that risk has approved: all that the execution side ever takes.
 
     ``client_id`` is unique in its context and known before the order leaves.
+    Exactly one of ``size`` (base) and ``funds`` (quote, buys only) is set.
+    ``reserve`` is the most it may spend, fee included, in the currency it gives.
+    Orders of one ``execution`` (a cycle) share a purse: what one receives, the next
+    spends, and nobody else. An order without one deals with the free balance.
     """
 
     client_id: str
@@ -113,15 +161,26 @@ class Order:
     funds: float | None
     limit_px: float | None
     stop_px: float | None
+    reserve: float
+    execution: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """An order left for the venue at ``ts``; told before anything that became of it."""
+
+    client_id: str
+    ts: int
 
 
 @dataclass(frozen=True, slots=True)
 class OrderFill:
     """One execution of (part of) an order.
 
-    ``spent`` and ``received`` are what left and what arrived, net of the fee, in
-    the order's two currencies; ``fee`` is in ``fee_currency``. ``final`` tells that
-    nothing of the order is left to come.
+    ``size`` is in base and ``funds`` its value in quote before fees. ``spent`` and
+    ``received`` are what left and what arrived, net of the fee, in the order's two
+    currencies; ``fee`` is in ``fee_currency``. ``final`` tells that the order is
+    filled: what may be left of it is less than the venue can trade.
     """
 
     client_id: str
@@ -137,16 +196,31 @@ class OrderFill:
     final: bool
 
 
+class Ending(StrEnum):
+    """How an order ends that is not filled."""
+
+    CANCELLED = "cancelled"  # taken back, or the rest of one that may not rest
+    REJECTED = "rejected"  # never accepted: nothing of it filled
+    EXPIRED = "expired"  # its time ran out
+
+
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """What was left of an order is cancelled, rejected or expired: nothing more will fill."""
+    """An order ended before it was filled: nothing more of it will fill."""
 
     client_id: str
     ts: int
     reason: str
+    ending: Ending = Ending.CANCELLED
 
 
 MarketEvent = Bar | Book
 Signal = CycleSignal | OrderSignal
-BrokerEvent = OrderFill | Cancelled
-Event = MarketEvent | Signal | Order | BrokerEvent
+BrokerEvent = Routed | OrderFill | Cancelled
+Event = MarketEvent | Signal | Approved | Refused | Order | BrokerEvent | Ended
+
+
+def currencies(order: Order | OrderFill) -> tuple[str, str]:
+    """Name the currency an order gives and the one it gets."""
+    base, _, quote = order.symbol.partition("-")
+    return (quote, base) if order.side == BUY else (base, quote)

@@ -1,0 +1,155 @@
+"""The desk: the one place that says who is called, and in which order, when something happens.
+
+    market data ─► strategy ─► risk ─► order manager ─► orders
+    fate of an order ─► portfolio ─► strategy ─► order manager ─► orders
+
+A backtest's coordinator and a live session both drive a desk: they bring it market
+data and what the broker tells, and hand the orders it answers with to their broker.
+So what is decided cannot differ between them. The desk does no I/O, asks no time,
+and keeps the lifecycle of every open order.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from arb_pipelines.containers.protocols import OrderManager, Portfolio, Risk, Strategy
+from arb_pipelines.errors import InvariantBroken
+from arb_pipelines.trading.events import (
+    BrokerEvent,
+    Cancelled,
+    Ended,
+    Ending,
+    Event,
+    MarketEvent,
+    Order,
+    OrderFill,
+    Refused,
+    Signal,
+)
+from arb_pipelines.trading.lifecycle import OrderState, OrderStatus, Validated, apply, received
+from arb_pipelines.trading.reports import CycleReport, LegReport, Report
+
+#: Hears of everything that happens, in order; the container's bus, or nobody.
+Publish = Callable[[Event | Report], object]
+#: Says in one line why an order breaks the venue's rules; None if it keeps them.
+Check = Callable[[Order], object | None]
+
+
+def _accept(order: Order) -> None:
+    return None
+
+
+def _unheard(event: Event | Report) -> None:
+    return None
+
+
+@dataclass(slots=True)
+class Tally:
+    """What has happened so far, counted. ``refused`` is by check, ``orders`` by how they ended."""
+
+    signals: int = 0
+    fills: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    orders: Counter[OrderStatus] = field(default_factory=Counter)
+
+
+class Desk:
+    """Strategy, risk, order manager and portfolio of one execution context, joined."""
+
+    def __init__(
+        self,
+        strategy: Strategy,
+        risk: Risk,
+        orders: OrderManager,
+        portfolio: Portfolio,
+        *,
+        publish: Publish = _unheard,
+        check: Check = _accept,
+    ) -> None:
+        self._strategy, self._risk, self._orders = strategy, risk, orders
+        self._portfolio, self._publish, self._check = portfolio, publish, check
+        self._open: dict[str, OrderState] = {}
+        self.tally = Tally()
+
+    @property
+    def open_orders(self) -> tuple[OrderState, ...]:
+        """Orders of which something may still come, oldest first."""
+        return tuple(self._open.values())
+
+    def on_market(self, event: MarketEvent) -> list[Order]:
+        """Take in a bar or a book; give the orders to send, in order."""
+        self._publish(event)
+        return self._consider(self._strategy.on_market(event))
+
+    def on_broker(self, event: BrokerEvent) -> list[Order]:
+        """Take in what became of an order; give the orders to send, in order.
+
+        Raises:
+            InvariantBroken: the order is not open, or its life has no such step.
+        """
+        if event.client_id not in self._open:
+            raise InvariantBroken(f"{event} is of no open order")
+        state = apply(self._open[event.client_id], event)
+        if state.open:
+            self._open[state.client_id] = state
+        else:
+            del self._open[state.client_id]
+            self.tally.orders[state.status] += 1
+        self.tally.fills += isinstance(event, OrderFill)
+        self._portfolio.on_broker(event)
+        self._publish(event)
+        signals = list(self._strategy.on_broker(event))
+        return self._carry_out(self._orders.on_broker(event)) + self._consider(signals)
+
+    def close(self, ts: int) -> list[Order]:
+        """Give the orders that close open positions, when no more data is to come."""
+        return self._carry_out(self._orders.close(ts))
+
+    def _consider(self, signals: Iterable[Signal]) -> list[Order]:
+        """Review signals one after the other: each is begun before the next is reviewed."""
+        orders: list[Order] = []
+        for signal in signals:
+            self.tally.signals += 1
+            self._publish(signal)
+            verdict = self._risk.review(signal)
+            self._publish(verdict)
+            if isinstance(verdict, Refused):
+                self.tally.refused[verdict.reason] += 1
+            else:
+                orders += self._carry_out(self._orders.begin(verdict))
+        return orders
+
+    def _carry_out(self, steps: Iterable[Order | Report | Ended]) -> list[Order]:
+        orders: list[Order] = []
+        for step in steps:
+            match step:
+                case Order():
+                    orders += self._take(step)
+                case Ended():
+                    if step.declined is not None:
+                        self.tally.refused[step.declined] += 1
+                    self._risk.on_ended(step)
+                    self._portfolio.on_ended(step)
+                    self._publish(step)
+                case LegReport() | CycleReport():
+                    self._publish(step)
+                case _:
+                    assert_never(step)
+        return orders
+
+    def _take(self, order: Order) -> list[Order]:
+        """Register an order before it leaves; one that breaks a rule is rejected here."""
+        if order.client_id in self._open:
+            raise InvariantBroken(f"two orders have the client id {order.client_id}")
+        self._open[order.client_id] = state = received(order)
+        self._portfolio.on_order(order)
+        self._publish(order)
+        wrong = self._check(order)
+        if wrong is not None:
+            return self.on_broker(Cancelled(order.client_id, order.ts, str(wrong), Ending.REJECTED))
+        self._open[order.client_id] = apply(state, Validated(order.client_id, order.ts))
+        return [order]
