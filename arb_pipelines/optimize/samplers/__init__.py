@@ -1,1 +1,1 @@
-"""Where the next trial's parameters come from: one sampler a module."""
+"""Where the next trial's parameters come from: one sampler a module, opened by ``open_sampler``."""
