@@ -1,0 +1,61 @@
+"""Laying out bars, opportunities and settings for the engines."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from arb_pipelines.allocation.parameters import AllocationSettings
+from arb_pipelines.allocation.simulation.opportunities import Opportunities
+from arb_pipelines.allocation.simulation.panel import HOUR_NS, Floats, Panel, corners
+from arb_pipelines.allocation.simulation.terms import Terms
+from arb_pipelines.allocation.simulation.world import Rules, World
+from arb_pipelines.clock import NS_PER_DAY
+
+
+def build_world(
+    panel: Panel, orders: Opportunities, terms: Terms, forecast: Floats | None = None
+) -> World:
+    """Lay out a panel and its opportunities for the engines; without forecasts they are 0."""
+    stock = panel.is_stock[orders.symbol]
+    leverage = np.where(stock, terms.stock_leverage, terms.crypto_leverage)
+    fee = np.array([terms.crypto_fee_bps, terms.stock_fee_bps]) / 1e4
+    slippage = np.array([terms.crypto_slippage_bps, terms.stock_slippage_bps]) / 1e4
+    notional = np.floor(terms.stake_cents * leverage + 0.5).astype(np.int64)
+    fees = np.floor(notional * fee[stock.astype(np.int64)] + 0.5).astype(np.int64)
+    hour_after = panel.ts_open + HOUR_NS
+    day_end = hour_after % NS_PER_DAY == 0
+    if len(day_end):
+        day_end[-1] = True
+    return World(
+        path=corners(*panel.bars),
+        is_stock=panel.is_stock.astype(np.uint8),
+        last=panel.last.astype(np.uint8),
+        market_open=panel.market_open.astype(np.uint8),
+        day_end=day_end.astype(np.uint8),
+        **orders._asdict(),
+        needs=terms.stake_cents + fees,
+        notional=notional,
+        forecast=np.zeros(len(orders.first)) if forecast is None else forecast,
+        fee=fee,
+        slippage=slippage,
+        capital=terms.capital_cents,
+        stake=terms.stake_cents,
+        overnight=terms.overnight_leverage,
+        rate=terms.leverage_rate,
+    )
+
+
+def rules_of(settings: AllocationSettings) -> Rules:
+    """Give the settings as numbers."""
+    return Rules(
+        by_time=settings.protection == "time",
+        protection_pct=settings.protection_pct,
+        protection_ns=settings.protection_ns,
+        entry_tolerance_pct=settings.entry_tolerance_pct,
+        normal_tolerance_pct=settings.normal_tolerance_pct,
+        out_of_hours_tolerance_pct=settings.out_of_hours_tolerance_pct,
+        force_immediate_count=settings.force_immediate_count,
+        cool_down_ns=settings.cool_down_ns,
+        fight_threshold=settings.fight_threshold,
+        fight_cool_down_ns=settings.fight_cool_down_ns,
+    )
