@@ -40,6 +40,18 @@ class Settings(BaseSettings):
     lake_threads: int | None = Field(
         None, ge=1, le=1024, description="DuckDB threads; default all cores."
     )
+    cache_gb: float = Field(
+        20.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Most disk that books shared by the trials of studies take, GB.",
+    )
+    cluster: str | None = Field(
+        None,
+        pattern=r"^(tcp|tls)://.+:\d+$",
+        description="Dask scheduler that runs the trials of studies, such as tcp://10.0.0.5:8786; "
+        "unset for processes of this machine.",
+    )
     tardis_url: str = Field(
         "https://datasets.tardis.dev/v1", description="Base address of Tardis's CSV files."
     )
