@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 
 from arb_pipelines.allocation.cash import CashLedger
 from arb_pipelines.allocation.decisions import (
@@ -29,25 +28,8 @@ from arb_pipelines.allocation.hours import Hours
 from arb_pipelines.allocation.orders import MarketKind, RestingOrder, State, distance_pct
 from arb_pipelines.allocation.parameters import AllocationSettings
 from arb_pipelines.allocation.rests import Rests
+from arb_pipelines.allocation.rules import OpenOrder, barred, may_steal, spared
 from arb_pipelines.errors import DataError, InvariantBroken
-
-
-@dataclass(slots=True)
-class _Open:
-    """An open order: where it stands and the capacity it needs and holds, in cents."""
-
-    order: RestingOrder
-    number: int  # order of submission, which breaks ties
-    needs: int  # what it would bind from now on; fills reduce it
-    state: State = State.WAITING
-    held: int = 0
-    moved_ns: int | None = None  # when it last entered, stole or was stolen from
-    entered_ns: int = 0
-    stole: bool = False  # a steal of its own has no outcome yet
-    leaves: bool = False  # it ends with its cancel instead of waiting again
-    thief: _Open | None = None  # who waits for what it frees
-    victims: set[str] = field(default_factory=set)  # whose cancels it waits for
-    blocked: Reason | None = None
 
 
 class Allocator:
@@ -65,7 +47,7 @@ class Allocator:
         self.cash = CashLedger(capacity_cents)
         self._hours = hours
         self._rests = Rests(settings)
-        self._open: dict[str, _Open] = {}
+        self._open: dict[str, OpenOrder] = {}
         self._prices: dict[str, float] = {}
         self._next = 0
 
@@ -91,7 +73,7 @@ class Allocator:
         """
         if order.order_id in self._open:
             raise DataError("an open order has this id already", source=order.order_id)
-        self._open[order.order_id] = _Open(order, self._next, order.capacity_cents)
+        self._open[order.order_id] = OpenOrder(order, self._next, order.capacity_cents)
         self._next += 1
 
     def cancel(self, now_ns: int, order_id: str) -> list[Decision]:
@@ -166,7 +148,7 @@ class Allocator:
             if entry.moved_ns == now_ns:  # stolen from in this very tick
                 continue
             force = entry.order.order_id in forced
-            refusal = self._barred(entry, distance, is_open, force)
+            refusal = barred(self.settings, entry.order.market, distance, is_open, force)
             if refusal is None and entry.needs <= self.cash.free:
                 decisions.append(self._enter(now_ns, entry, distance, force))
                 continue
@@ -184,14 +166,14 @@ class Allocator:
 
     # --- who may enter
 
-    def _distance(self, entry: _Open) -> float:
+    def _distance(self, entry: OpenOrder) -> float:
         """Distance to the limit in percent; infinite without a price."""
         price = self._prices.get(entry.order.symbol, 0.0)
         if not price > 0.0:
             return math.inf
         return distance_pct(entry.order.side, entry.order.limit_px, price)
 
-    def _nearest_first(self, *states: State) -> list[tuple[_Open, float]]:
+    def _nearest_first(self, *states: State) -> list[tuple[OpenOrder, float]]:
         found = [(e, self._distance(e)) for e in self._open.values() if e.state in states]
         return sorted(found, key=lambda pair: (pair[1], pair[0].number))
 
@@ -204,18 +186,7 @@ class Allocator:
         ]
         return frozenset(crypto[: self.settings.force_immediate_count])
 
-    def _barred(self, entry: _Open, distance: float, is_open: bool, force: bool) -> Reason | None:
-        """Name what keeps an order from being given even free capacity."""
-        if math.isinf(distance):
-            return Reason.NO_PRICE
-        tolerance = self.settings.normal_tolerance_pct
-        if not is_open:
-            if entry.order.market is MarketKind.STOCK:
-                return Reason.MARKET_CLOSED
-            tolerance = self.settings.out_of_hours_tolerance_pct
-        return None if force or distance <= tolerance else Reason.TOLERANCE
-
-    def _enter(self, now_ns: int, entry: _Open, distance: float, force: bool) -> Enter:
+    def _enter(self, now_ns: int, entry: OpenOrder, distance: float, force: bool) -> Enter:
         self._hold(entry, entry.needs)
         entry.state, entry.entered_ns, entry.moved_ns = State.ENTERED, now_ns, now_ns
         entry.blocked = None
@@ -224,48 +195,35 @@ class Allocator:
 
     # --- who may steal
 
-    def _steal(self, now_ns: int, thief: _Open, distance: float) -> list[Decision] | Reason:
+    def _steal(self, now_ns: int, thief: OpenOrder, distance: float) -> list[Decision] | Reason:
         """Choose victims for an order that needs more than is free: enough of them, or none."""
-        if distance > self.settings.entry_tolerance_pct:
-            return Reason.ENTRY_TOLERANCE
-        if self._rests.cools(thief.order.symbol, now_ns):
-            return Reason.COOL_DOWN
+        symbol = thief.order.symbol
+        refusal = may_steal(self.settings, self._rests, symbol, distance, now_ns)
+        if refusal is not None:
+            return refusal
         missing = thief.needs - self.cash.free
-        victims: list[tuple[_Open, Loss]] = []
-        spared: Reason | None = None
+        victims: list[tuple[OpenOrder, Loss]] = []
+        first_spared: Reason | None = None
         for victim, far in self._further_than(distance):
             if missing <= 0:
                 break
-            why = self._sparing(now_ns, thief, victim, far)
+            why = spared(self.settings, self._rests, symbol, victim, far, now_ns)
             if why is None:
                 victims.append((victim, Loss(victim.order, far, victim.held)))
                 missing -= victim.held
             else:
-                spared = spared or why
+                first_spared = first_spared or why
         if missing > 0:
-            return spared or Reason.CAPACITY
+            return first_spared or Reason.CAPACITY
         return list(self._take(now_ns, thief, distance, victims))
 
-    def _further_than(self, distance: float) -> Iterable[tuple[_Open, float]]:
-        """Entered orders further from their limits, furthest first, last submitted first."""
+    def _further_than(self, distance: float) -> Iterable[tuple[OpenOrder, float]]:
+        """Orders that hold capacity further from their limits: furthest, then youngest, first."""
         entered = self._nearest_first(State.ENTERED)
-        return [(e, far) for e, far in reversed(entered) if distance < far < math.inf]
-
-    def _sparing(self, now_ns: int, thief: _Open, victim: _Open, far: float) -> Reason | None:
-        """Name the rule that spares a victim from a thief; None if none does."""
-        by_distance = self.settings.protection == "distance"
-        if by_distance and far <= self.settings.protection_pct:
-            return Reason.PROTECTED
-        if not by_distance and now_ns - victim.entered_ns < self.settings.protection_ns:
-            return Reason.PROTECTED
-        if self._rests.cools(victim.order.symbol, now_ns) or victim.moved_ns == now_ns:
-            return Reason.COOL_DOWN
-        if self._rests.fights(thief.order.symbol, victim.order.symbol, now_ns):
-            return Reason.FIGHT
-        return None
+        return [(e, far) for e, far in reversed(entered) if e.held and distance < far < math.inf]
 
     def _take(
-        self, now_ns: int, thief: _Open, distance: float, victims: list[tuple[_Open, Loss]]
+        self, now_ns: int, thief: OpenOrder, distance: float, victims: list[tuple[OpenOrder, Loss]]
     ) -> Iterator[Decision]:
         free = self.cash.free
         self._hold(thief, free)
@@ -284,15 +242,15 @@ class Allocator:
 
     # --- what becomes of capacity
 
-    def _hold(self, entry: _Open, cents: int) -> None:
+    def _hold(self, entry: OpenOrder, cents: int) -> None:
         self.cash.reserve(cents)
         entry.held += cents
 
-    def _free(self, entry: _Open) -> None:
+    def _free(self, entry: OpenOrder) -> None:
         self.cash.release(entry.held)
         entry.held = 0
 
-    def _fund(self, now_ns: int, thief: _Open | None, victim: _Open) -> list[Decision]:
+    def _fund(self, now_ns: int, thief: OpenOrder | None, victim: OpenOrder) -> list[Decision]:
         """Pass what a victim has just freed on to its thief; enter that if it was the last."""
         if thief is None:
             return []
@@ -307,13 +265,13 @@ class Allocator:
         thief.state = State.WAITING
         return self._resolve(now_ns, thief, Outcome.SHORT)
 
-    def _resolve(self, now_ns: int, entry: _Open, outcome: Outcome) -> list[Decision]:
+    def _resolve(self, now_ns: int, entry: OpenOrder, outcome: Outcome) -> list[Decision]:
         if not entry.stole:
             return []
         entry.stole = False
         return [Resolved(now_ns, entry.order, outcome)]
 
-    def _end(self, now_ns: int, entry: _Open, outcome: Outcome) -> list[Decision]:
+    def _end(self, now_ns: int, entry: OpenOrder, outcome: Outcome) -> list[Decision]:
         """Forget an order, free what it held, and serve whoever waits for that."""
         for order_id in entry.victims:
             self._open[order_id].thief = None
