@@ -13,8 +13,21 @@ import polars as pl
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.optimize.study import Study
 
-#: Told after each trial: the window's name, trials told so far, trials in all, best value so far.
-Progress = Callable[[str, int, int, float | None], None]
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a search is: trials told so far of all, and the best feasible value among them."""
+
+    window: str
+    trials: int
+    told: int
+    pruned: int
+    failed: int
+    best: float | None
+
+
+#: Told after each trial.
+Progress = Callable[[Standing], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +57,7 @@ def run_window(
     snapshot: int | None = None,
     fresh: bool = False,
     run_id: str | None = None,
-    progress: Progress = lambda *_: None,
+    progress: Progress = lambda _: None,
 ) -> WindowReport:
     """Search one window and replace its partition of both tables.
 
