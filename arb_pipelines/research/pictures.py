@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import date
 
-from arb_pipelines import plots
 from arb_pipelines.lake.store import Lake
+from arb_pipelines.plots import results
 
 
 def edge_picture(lake: Lake, venue: str, day: date) -> str:
@@ -14,7 +14,7 @@ def edge_picture(lake: Lake, venue: str, day: date) -> str:
         "SELECT peak_gross_bps, peak_net_bps FROM opportunities WHERE venue = ? AND day = ?",
         [venue, day],
     )
-    return plots.edge_distribution(
+    return results.edge_distribution(
         peaks["peak_gross_bps"].to_numpy(),
         peaks["peak_net_bps"].to_numpy(),
         title=f"{venue}, {day}: peak edge of {len(peaks):,} opportunities",
@@ -33,6 +33,6 @@ def equity_picture(lake: Lake, strategy: str, day: date) -> str:
         currency: (trades["profit"] * (started == currency)).to_numpy()
         for currency in started.unique()
     }
-    return plots.equity_curve(
+    return results.equity_curve(
         trades["ts_end"].to_numpy(), profit, title=f"{strategy}, {day}: {len(trades):,} trades"
     )

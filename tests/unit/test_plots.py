@@ -5,7 +5,7 @@ import base64
 import numpy as np
 import pytest
 
-from arb_pipelines import plots
+from arb_pipelines.plots import results
 
 EMPTY = np.array([], dtype=np.float64)
 
@@ -19,17 +19,17 @@ def png_of(markdown: str) -> bytes:
 @pytest.mark.parametrize(
     "markdown",
     [
-        plots.edge_distribution(
+        results.edge_distribution(
             np.array([1.0, 2.0, 900.0]), np.array([-9.0, -8.0, 890.0]), title="edges"
         ),
-        plots.edge_distribution(np.array([2.0]), np.array([2.0]), title="one"),
-        plots.edge_distribution(EMPTY, EMPTY, title="none"),
-        plots.equity_curve(
+        results.edge_distribution(np.array([2.0]), np.array([2.0]), title="one"),
+        results.edge_distribution(EMPTY, EMPTY, title="none"),
+        results.equity_curve(
             np.array([0, 60_000_000_000]),
             {"BTC": np.array([0.0, 1e-6]), "USDT": np.array([2.0, 0.0])},
             title="equity",
         ),
-        plots.equity_curve(np.array([], dtype=np.int64), {}, title="none"),
+        results.equity_curve(np.array([], dtype=np.int64), {}, title="none"),
     ],
 )
 def test_a_plot_is_a_png_in_markdown(markdown: str) -> None:
@@ -41,7 +41,7 @@ def test_a_plot_is_a_png_in_markdown(markdown: str) -> None:
 def test_the_same_data_gives_the_same_bytes() -> None:
     """No date or version hides in the picture."""
     once, again = (
-        plots.edge_distribution(np.array([1.0, 3.0]), np.array([-1.0, 1.0]), title="edges")
+        results.edge_distribution(np.array([1.0, 3.0]), np.array([-1.0, 1.0]), title="edges")
         for _ in range(2)
     )
     assert once == again
@@ -50,6 +50,6 @@ def test_the_same_data_gives_the_same_bytes() -> None:
 def test_other_data_gives_another_picture() -> None:
     """The curve is drawn from the profits, not only framed."""
     times = np.array([0, 60_000_000_000])
-    up = plots.equity_curve(times, {"USDT": np.array([1.0, 1.0])}, title="t")
-    down = plots.equity_curve(times, {"USDT": np.array([1.0, -3.0])}, title="t")
+    up = results.equity_curve(times, {"USDT": np.array([1.0, 1.0])}, title="t")
+    down = results.equity_curve(times, {"USDT": np.array([1.0, -3.0])}, title="t")
     assert png_of(up) != png_of(down)
