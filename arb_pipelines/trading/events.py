@@ -88,7 +88,9 @@ class CycleSignal:
 class OrderSignal:
     """A strategy would place one order on one symbol.
 
-    Exactly one of ``size`` (base) and ``funds`` (quote, buys only) is set.
+    Exactly one of ``size`` (base) and ``funds`` (quote, buys only) is set. After
+    ``expires`` (ns) nothing of it fills. The first fill of an order ends the others of
+    its strategy with the same ``oco`` (one cancels the others).
     """
 
     ts: int
@@ -101,6 +103,8 @@ class OrderSignal:
     limit_px: float | None = None
     stop_px: float | None = None
     time_in_force: TimeInForce = TimeInForce.GTC
+    expires: int | None = None
+    oco: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +152,7 @@ class Order:
     ``reserve`` is the most it may spend, fee included, in the currency it gives.
     Orders of one ``execution`` (a cycle) share a purse: what one receives, the next
     spends, and nobody else. An order without one deals with the free balance.
+    ``expires`` and ``oco`` are as in ``OrderSignal``.
     """
 
     client_id: str
@@ -163,6 +168,8 @@ class Order:
     stop_px: float | None
     reserve: float
     execution: str | None = None
+    expires: int | None = None
+    oco: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
