@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from datetime import date
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from arb_pipelines.backtest.records import Outcome
@@ -15,8 +12,10 @@ from arb_pipelines.backtest.scenario import Scenario
 from arb_pipelines.lake.schemas import BACKTEST_SUMMARIES
 from arb_pipelines.trading.gate import REFUSALS
 from arb_pipelines.trading.parameters import Strategy
+from arb_pipelines.trading.performance import DAYS_A_YEAR, max_drawdown, sharpe
 
-DAYS_A_YEAR = 365
+__all__ = ["DAYS_A_YEAR", "PARTS", "max_drawdown", "sharpe", "summarise", "weighted"]
+
 #: Columns that add up, over trades and over days.
 PARTS = ("fee", "slippage", "latency", "residual", "unwind_cost")
 
@@ -74,23 +73,3 @@ def weighted(values: pl.Series, weights: pl.Series) -> float | None:
     """Mean of ``values`` by ``weights``; None where the weights add up to nothing."""
     total = math.fsum(weights)
     return math.fsum(values * weights) / total if total > 0 else None
-
-
-def max_drawdown(profits: npt.NDArray[np.float64]) -> float:
-    """Greatest fall of the running sum of ``profits`` from its highest point so far, 0 included."""
-    equity = np.concatenate([[0.0], np.cumsum(profits)])
-    return float(np.max(np.maximum.accumulate(equity) - equity))
-
-
-def sharpe(daily_returns: Sequence[float]) -> float | None:
-    """Annualised Sharpe ratio of daily returns, against a riskless rate of zero.
-
-    Mean over sample standard deviation (n - 1), times the root of 365: coin
-    markets have no days off. None for fewer than two days or no deviation.
-    """
-    if len(daily_returns) < 2:
-        return None
-    deviation = float(np.std(daily_returns, ddof=1))
-    if deviation == 0.0:
-        return None
-    return float(np.mean(daily_returns)) / deviation * math.sqrt(DAYS_A_YEAR)
