@@ -1,0 +1,77 @@
+"""The books as they are seen: what is displayed, less what we took of it.
+
+What we take of a level stays gone for us until an update of the symbol shows that
+price with another size, or no longer shows it. A decision looks at such a shelf,
+and a backtest's model of the venue keeps one of its own: each learns of books and
+fills when they reach it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from arb_pipelines.market.graph import BUY, SELL
+from arb_pipelines.trading.events import Book
+from arb_pipelines.trading.signals import top_rates
+
+Floats = npt.NDArray[np.float64]
+
+
+class BookShelf:
+    """The newest book of every symbol, in the form the decisions ask for.
+
+    ``px`` and ``left`` have shape ``(symbols, 2, depth)``, by the side an order
+    has; ``rates`` are the gross rates of a buy and a sell by symbol, ``updated``
+    the receipt in ns.
+    """
+
+    def __init__(self, symbols: int, depth: int) -> None:
+        self.px = np.full((symbols, 2, depth), np.nan)
+        self.left = np.zeros((symbols, 2, depth))
+        self.rates = [(0.0, 0.0)] * symbols
+        self.updated = np.zeros(symbols, np.int64)
+        # (symbol, side) -> price -> size displayed when we took of it, and what we took
+        self._taken: dict[tuple[int, int], dict[float, tuple[float, float]]] = {}
+
+    def show(self, symbol: int, book: Book) -> None:
+        """Put a newly received book in the old one's place."""
+        self._show_side(symbol, BUY, book.ask_px, book.ask_sz)
+        self._show_side(symbol, SELL, book.bid_px, book.bid_sz)
+        self.rates[symbol] = top_rates(
+            book.bid_px[0], book.bid_sz[0], book.ask_px[0], book.ask_sz[0]
+        )
+        self.updated[symbol] = book.ts_recv
+
+    def take(self, symbol: int, side: int, size: float) -> None:
+        """Take ``size`` from one side, best level first; it is gone until the venue refreshes."""
+        gone = self._taken.setdefault((symbol, side), {})
+        for i, price in enumerate(self.px[symbol, side].tolist()):
+            available = float(self.left[symbol, side, i])
+            part = min(size, available)
+            if part > 0.0:
+                shown, taken = gone.get(price, (available, 0.0))
+                gone[price] = (shown, taken + part)
+                self.left[symbol, side, i] = max(0.0, shown - (taken + part))
+                size -= part
+
+    def levels(self, symbol: int, side: int) -> tuple[Floats, Floats]:
+        """Give prices and what is left of the sizes on one side, as they are now."""
+        return self.px[symbol, side].copy(), self.left[symbol, side].copy()
+
+    def _show_side(self, symbol: int, side: int, px: Floats, sz: Floats) -> None:
+        self.px[symbol, side] = px
+        self.left[symbol, side] = np.where(sz > 0.0, sz, 0.0)
+        gone = self._taken.pop((symbol, side), None)
+        if gone is None:
+            return
+        displayed = dict(zip(px.tolist(), sz.tolist(), strict=True))
+        kept = {
+            price: (shown, t) for price, (shown, t) in gone.items() if displayed.get(price) == shown
+        }
+        if kept:
+            self._taken[symbol, side] = kept
+            for i, price in enumerate(px.tolist()):
+                if price in kept:
+                    shown, taken = kept[price]
+                    self.left[symbol, side, i] = max(0.0, shown - taken)
