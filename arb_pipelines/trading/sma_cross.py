@@ -90,6 +90,8 @@ class SmaCrossStrategy:
         self._closes.append(event.close)
         if len(self._closes) == self._params.slow:
             self._cross()
+        if self._cash <= 0.0 and self._position == 0.0:
+            self._wants_position = False
         if self._waiting or self._wants_position == (self._position > 0.0):
             return ()
         self._waiting = True

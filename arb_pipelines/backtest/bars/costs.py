@@ -18,6 +18,7 @@ from arb_pipelines.backtest.commission import (
     TieredCommission,
 )
 from arb_pipelines.backtest.slippage import PARKINSON, SquareRootImpact
+from arb_pipelines.trading.lifecycle import NOISE
 from arb_pipelines.trading.sma_cross import SmaCross
 
 _BPS = 10_000.0
@@ -32,6 +33,7 @@ def rules_of(params: SmaCross, execution: BarExecution) -> Rules:
         funds_share=params.funds_share,
         vwap=execution.market_fill is MarketFill.VWAP,
         volume_share=execution.volume_share or 0.0,
+        noise=NOISE,
     )
 
 

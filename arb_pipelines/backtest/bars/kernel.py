@@ -45,7 +45,10 @@ class Columns(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """The strategy's parameters and the model's choices; a share or size of 0 is not set."""
+    """The strategy's parameters and the model's choices; a share or size of 0 is not set.
+
+    An order is rejected when it spends more than what is set aside by a share of ``noise``.
+    """
 
     fast: int
     slow: int
@@ -53,6 +56,7 @@ class Rules(NamedTuple):
     funds_share: float
     vwap: bool
     volume_share: float
+    noise: float
 
 
 class Costs(NamedTuple):
@@ -121,9 +125,9 @@ def replay(
                 plain += _fee(costs, size, funds, traded)
                 fee = max(plain, costs.minimum) - charged
                 spends = funds + fee if side == BUY else size
-                if spent + spends > reserve:
+                if spent + spends > reserve * (1.0 + rules.noise):
                     waiting = False
-                    rejected += 1
+                    rejected += spent == 0.0
                     wants_position = position > 0.0
                 else:
                     fills[made].ts, fills[made].side = ts, side
@@ -156,6 +160,8 @@ def replay(
             elif compared and below and not was_below:
                 wants_position = False
             was_above, was_below, compared = above, below, True
+        if cash <= 0.0 and position == 0.0:
+            wants_position = False
         if not waiting and wants_position != (position > 0.0):
             waiting = True
             spent, plain, charged = 0.0, 0.0, 0.0
