@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from arb_pipelines.backtest.metrics import DAYS_A_YEAR, max_drawdown
 from arb_pipelines.optimize.targets.base import PeriodResult
+from arb_pipelines.trading.performance import DAYS_A_YEAR, max_drawdown
 
 #: Metrics a composite may weigh.
 PLAIN_METRICS = (

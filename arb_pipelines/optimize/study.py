@@ -24,7 +24,7 @@ from arb_pipelines.optimize.samplers.settings import Grid, SamplerSettings
 from arb_pipelines.optimize.scores import Scoring
 from arb_pipelines.optimize.spaces import Space
 from arb_pipelines.optimize.targets.settings import TargetSettings
-from arb_pipelines.optimize.windows import Single, Windows
+from arb_pipelines.optimize.windows import Single, Window, Windows, windows_of
 from arb_pipelines.yaml_files import read_model
 
 #: More cells than this are not counted, and no grid of them would end.
@@ -93,6 +93,9 @@ class Study(BaseModel):
 
     @model_validator(mode="after")
     def _usable(self) -> Self:
+        windows_of(self.windows, self.days.first, self.days.last)
+        if self.pruning and len(self.objectives) > 1:
+            raise ValueError("pruning judges one objective; leave it out for several")
         check_sampler(self.parameters, self.sampler, objectives=self.objectives)
         if isinstance(self.sampler, Grid):
             cells = self._cells(MOST_TRIALS + 1)
@@ -122,6 +125,11 @@ class Study(BaseModel):
         """
         content = self.model_dump(mode="json")
         return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+    @property
+    def all_windows(self) -> tuple[Window, ...]:
+        """The windows of the study, in order of time."""
+        return windows_of(self.windows, self.days.first, self.days.last)
 
     @property
     def first_objective(self) -> Objective:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from arb_pipelines.backtest.splits import Split
 
 
 class _Windows(BaseModel):
@@ -51,3 +55,62 @@ class Anchored(_Windows):
 
 
 Windows = Annotated[Single | Rolling | Anchored, Field(discriminator="kind")]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Days to search on and the later days held back, which a single window may lack.
+
+    ``name`` is ``w00``, ``w01``, … in order of time.
+
+    Raises:
+        ConfigError: as ``Split``, if there are test days.
+    """
+
+    name: str
+    train: tuple[date, ...]
+    test: tuple[date, ...]
+    gap_days: int
+
+    def __post_init__(self) -> None:
+        if self.test:
+            Split(self.train, self.test, self.gap_days)  # refuses a leak
+
+
+def windows_of(windows: Windows, first: date, last: date) -> tuple[Window, ...]:
+    """Cut the days from ``first`` to ``last``, both included, into windows.
+
+    Windows are counted from the first day, so a study that is given later days keeps
+    the windows it has. Rolling and anchored windows whose test would end after
+    ``last`` are not made; with the default step the tests follow each other
+    without a hole, and fewer than ``step_days`` days are left over at the end.
+
+    Raises:
+        ValueError: there are too few days for one window; the message says how many
+            it takes.
+    """
+    days = tuple(first + timedelta(days=n) for n in range((last - first).days + 1))
+    if isinstance(windows, Single):
+        return (_single(windows, days),)
+    gap, test = windows.gap_days, windows.test_days
+    found: list[Window] = []
+    for end in range(windows.train_days, len(days) - gap - test + 1, windows.step_days or test):
+        begin = 0 if isinstance(windows, Anchored) else end - windows.train_days
+        tested = days[end + gap : end + gap + test]
+        found.append(Window(f"w{len(found):02d}", days[begin:end], tested, gap))
+    if not found:
+        raise _too_few(windows.train_days + gap + test, days)
+    return tuple(found)
+
+
+def _single(windows: Single, days: tuple[date, ...]) -> Window:
+    gap = windows.gap_days if windows.test_days else 0
+    end = len(days) - windows.test_days - gap
+    length = end if windows.train_days is None else windows.train_days
+    if end < max(length, 1):
+        raise _too_few(max(length, 1) + gap + windows.test_days, days)
+    return Window("w00", days[end - length : end], days[end + gap :], gap)
+
+
+def _too_few(needed: int, days: tuple[date, ...]) -> ValueError:
+    return ValueError(f"a window takes {needed} days, but the study has {len(days)}")

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Protocol
 
-from arb_pipelines.optimize.spaces import Value
+from arb_pipelines.optimize.parameters import Value
 
 
 class TrialState(StrEnum):

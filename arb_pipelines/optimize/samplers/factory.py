@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from arb_pipelines.optimize.parameters import Categorical
 from arb_pipelines.optimize.samplers.base import Sampler
 from arb_pipelines.optimize.samplers.grid import GridSampler
 from arb_pipelines.optimize.samplers.random import RandomSampler
@@ -16,7 +17,7 @@ from arb_pipelines.optimize.samplers.settings import (
     SamplerSettings,
     Tpe,
 )
-from arb_pipelines.optimize.spaces import Categorical, Space
+from arb_pipelines.optimize.spaces import Space
 
 
 def check_sampler(space: Space, settings: SamplerSettings, *, objectives: Sequence[object]) -> None:
@@ -48,10 +49,15 @@ def open_sampler(
         case Random():
             return RandomSampler(space, seed)
         case Tpe() | CmaEs() | NsgaII():
-            from arb_pipelines.optimize.samplers.optuna import OptunaSampler  # heavy
+            # Optuna and SciPy take most of a second to import, and most commands need neither
+            from arb_pipelines.optimize.samplers.optuna import OptunaSampler
 
             return OptunaSampler(
                 space, settings, seed=seed, look_back=look_back, objectives=objectives
             )
         case DifferentialEvolution():
-            raise NotImplementedError
+            from arb_pipelines.optimize.samplers.differential_evolution import (
+                DifferentialEvolutionSampler,
+            )
+
+            return DifferentialEvolutionSampler(space, settings, seed)

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from arb_pipelines.optimize.parameters import Categorical, Parameter, Value
 from arb_pipelines.optimize.samplers.ordered import BlindSampler
-from arb_pipelines.optimize.spaces import Categorical, Parameter, Space, Value
+from arb_pipelines.optimize.spaces import Space
 
 
 def grid_cells(space: Space, points: int) -> Iterator[dict[str, Value]]:

@@ -1,24 +1,21 @@
 """Optuna's samplers behind ours: TPE, CMA-ES, NSGA-II.
 
 Optuna keeps its trials in memory here. Each of our trials is one of its, asked and
-told in our order, so that its random state is a function of seed and results.
+told in our order, so that what it draws is a function of seed and results.
 Stepped numbers and choices reach it as the index of a cell: no rounding of its own,
 and no confusion of 1 with true.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-
 import optuna
 
-from arb_pipelines.optimize.samplers.base import TrialState
+from arb_pipelines.optimize.memory_study import maximising_study, quiet
+from arb_pipelines.optimize.parameters import Categorical, Int, Parameter, Value
+from arb_pipelines.optimize.ranking import with_constraints
 from arb_pipelines.optimize.samplers.ordered import OrderedSampler, Told
 from arb_pipelines.optimize.samplers.settings import CmaEs, NsgaII, Tpe
-from arb_pipelines.optimize.spaces import Categorical, Int, Parameter, Space, Value
+from arb_pipelines.optimize.spaces import Space
 
 
 class OptunaSampler(OrderedSampler):
@@ -37,10 +34,9 @@ class OptunaSampler(OrderedSampler):
         self._space, self._look_back = space, look_back
         self._settings = settings
         self._open: dict[int, optuna.Trial] = {}
-        with _quiet():
-            self._study = optuna.create_study(
-                directions=["maximize"] * objectives, sampler=_sampler_of(settings, space, seed)
-            )
+        with quiet():  # group=True is marked experimental; it is what makes conditions work
+            sampler = _sampler_of(settings, space, seed)
+        self._study = maximising_study(objectives, sampler)
 
     def told_before(self, number: int) -> int:
         """Say that trial ``k`` sees results up to ``k - look_back``."""
@@ -58,12 +54,17 @@ class OptunaSampler(OrderedSampler):
     def learn(self, result: Told) -> None:
         """Tell Optuna one result; a failed trial counts as a pruned one, worse than complete."""
         trial = self._open.pop(result.number)
-        for index, violation in enumerate(result.violations):
-            trial.set_constraint(str(index), violation)
-        if result.state is TrialState.COMPLETE:
-            self._study.tell(trial, result.gains)
+        gains = result.gains
+        if isinstance(self._settings, CmaEs):
+            # it knows no constraints, and of a gain just its place among others
+            gains = gains and (with_constraints(gains[0], result.violations),)
         else:
+            for index, violation in enumerate(result.violations):
+                trial.set_constraint(str(index), violation)
+        if gains is None:
             self._study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+        else:
+            self._study.tell(trial, gains)
 
 
 def _sampler_of(
@@ -97,16 +98,3 @@ def _suggest(trial: optuna.Trial, name: str, parameter: Parameter) -> Value:
     if parameter.cells is not None:
         return parameter.cell(trial.suggest_int(name, 0, parameter.cells - 1))
     return trial.suggest_float(name, parameter.low, parameter.high, log=parameter.log)
-
-
-@contextmanager
-def _quiet() -> Iterator[Any]:
-    verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            # group=True is marked experimental; it is what makes conditions work
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            yield
-    finally:
-        optuna.logging.set_verbosity(verbosity)

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from arb_pipelines.errors import InvariantBroken
+from arb_pipelines.optimize.parameters import Value
 from arb_pipelines.optimize.samplers.base import TrialState
-from arb_pipelines.optimize.spaces import Value
 
 
 @dataclass(frozen=True, slots=True)

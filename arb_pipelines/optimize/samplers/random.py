@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from arb_pipelines.optimize.parameters import Value
 from arb_pipelines.optimize.samplers.ordered import BlindSampler
-from arb_pipelines.optimize.spaces import Space, Value
+from arb_pipelines.optimize.spaces import Space
 
 
 class RandomSampler(BlindSampler):

@@ -40,7 +40,11 @@ class Tpe(_Settings):
 
 
 class CmaEs(_Settings):
-    """Optuna's CMA-ES: numbers that always exist, one objective, no constraints."""
+    """Optuna's CMA-ES: numbers that always exist, one objective.
+
+    It knows no constraints: a trial that breaks one is told as worse than any that
+    does not, the more the worse.
+    """
 
     kind: Literal["cmaes"]
     startup_trials: int = Field(
