@@ -30,6 +30,7 @@ def environment(settings: Settings) -> dict[str, str]:
     return {
         "ARB_HOME": str(settings.root),
         "ARB_STRATEGIES": str(settings.strategies.absolute()),
+        "ARB_STUDIES": str(settings.studies.absolute()),
         "DAGSTER_HOME": str(prepare(settings)),
         "PYTHONWARNINGS": "ignore",
     }

@@ -62,6 +62,7 @@ class Settings(BaseSettings):
         10_000_000, ge=1, description="Most cycles one universe may hold; more is refused."
     )
     strategies: Path = Field(Path("strategies"), description="Folder of the strategy files.")
+    studies: Path = Field(Path("studies"), description="Folder of the study files.")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_json: bool = Field(False, description="Log lines as JSON instead of text.")
 

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 INK, LIGHT, DEEP, RULE = "#1f2937", "#60a5fa", "#0f766e", "#dc2626"
 

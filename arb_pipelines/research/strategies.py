@@ -8,29 +8,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from arb_pipelines.errors import ConfigError
+from arb_pipelines.research.named_files import find_in_folder, load_folder
 from arb_pipelines.trading.strategy import Strategy, load_strategy
 
 
 def load_strategies(folder: Path) -> tuple[dict[str, Strategy], list[ConfigError]]:
-    """Read every ``*.yaml`` in ``folder``: strategies by name, and what is wrong with the others.
-
-    A broken file must not stop the strategies beside it, so its error is a
-    value. Of two files with the same name the second, by path, is the broken one.
-    """
-    strategies: dict[str, Strategy] = {}
-    errors: list[ConfigError] = []
-    for path in sorted(folder.glob("*.yaml")):
-        try:
-            strategy = load_strategy(path)
-        except ConfigError as error:
-            errors.append(error)
-            continue
-        if strategy.name in strategies:
-            reason = f"another file already has a strategy named {strategy.name!r}"
-            errors.append(ConfigError(reason, source=str(path)))
-        else:
-            strategies[strategy.name] = strategy
-    return strategies, errors
+    """Read the strategies of ``folder`` by name, and what is wrong with its other files."""
+    return load_folder(folder, load_strategy, "strategy")
 
 
 def find_strategy(folder: Path, name: str) -> Strategy:
@@ -39,8 +23,4 @@ def find_strategy(folder: Path, name: str) -> Strategy:
     Raises:
         ConfigError: no file in ``folder`` has it; the message names the broken files, if any.
     """
-    strategies, errors = load_strategies(folder)
-    if name in strategies:
-        return strategies[name]
-    broken = "".join(f"; {error}" for error in errors)
-    raise ConfigError(f"no strategy is named {name!r}{broken}", source=str(folder))
+    return find_in_folder(folder, name, load_strategy, "strategy")
