@@ -10,7 +10,7 @@ from pathlib import Path
 import dagster as dg
 
 import assets
-from assets.jobs import backtest, research
+from assets.jobs import backtest, optimize, research
 from assets.upkeep import maintenance
 from resources.lake import LakeResource
 from sensors.after_research import backtests_after_research
@@ -18,6 +18,7 @@ from sensors.daily import research_yesterday, upkeep_daily
 from sensors.failures import alert_on_failure
 from sensors.landing import landed_files
 from sensors.strategies import new_strategies
+from sensors.studies import new_studies
 
 
 def build_defs(
@@ -32,9 +33,15 @@ def build_defs(
     return dg.Definitions(
         assets=dg.load_assets_from_package_module(assets),
         asset_checks=dg.load_asset_checks_from_package_module(assets),
-        jobs=[research, backtest, maintenance],
+        jobs=[research, backtest, optimize, maintenance],
         schedules=[research_yesterday, upkeep_daily],
-        sensors=[landed_files, new_strategies, backtests_after_research, alert_on_failure],
+        sensors=[
+            landed_files,
+            new_strategies,
+            new_studies,
+            backtests_after_research,
+            alert_on_failure,
+        ],
         resources={"lake": LakeResource(home=None if home is None else str(home))},
         executor=dg.in_process_executor,
         loggers=loggers,

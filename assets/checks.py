@@ -17,8 +17,7 @@ from arb_pipelines.lake.models.files import load_models, partition_of
 from arb_pipelines.lake.schemas import TABLES
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.models import all_checks
-from assets.partitions import strategy_days, venue_days
-from assets.tables import Part
+from assets.partitions import CUTS, Part
 
 ReadKeys = Callable[[Iterable[str]], Sequence[Part]]
 
@@ -83,8 +82,9 @@ def _all() -> list[dg.AssetChecksDefinition]:
         by_table[check.on].append(check)
     owners = {name: partition_of(models, name)[0] for name in models}
     owners |= {name: table.partition_by[0] for name, table in TABLES.items() if table.partition_by}
-    read_keys = {"venue": venue_days, "strategy": strategy_days}
-    return [checks_of_table(on, found, read_keys[owners[on]]) for on, found in by_table.items()]
+    return [
+        checks_of_table(on, found, CUTS[owners[on]].read_keys) for on, found in by_table.items()
+    ]
 
 
 table_checks = _all()

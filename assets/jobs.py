@@ -1,16 +1,17 @@
-"""The two jobs: a venue's day up to its opportunities, and a strategy's backtest of a day.
+"""The three jobs: a venue's day up to its opportunities, a strategy's backtest of a day, a search.
 
-They are two because a Dagster job has one partitions definition; a sensor
-starts the second when the first has succeeded.
+They are three because a Dagster job has one partitions definition. A sensor starts
+the second when the first has succeeded; a search is asked for by a person.
 """
 
 import dagster as dg
 
 _BACKTESTS = dg.AssetSelection.groups("backtest").downstream()
+_SEARCHES = dg.AssetSelection.groups("optimization").downstream()
 
 research = dg.define_asset_job(
     "research",
-    selection=dg.AssetSelection.all() - _BACKTESTS,
+    selection=dg.AssetSelection.all() - _BACKTESTS - _SEARCHES,
     description="Markets, books, universe, opportunities and SQL models of a venue's day.",
 )
 
@@ -18,4 +19,10 @@ backtest = dg.define_asset_job(
     "backtest",
     selection=_BACKTESTS,
     description="Trades, legs, summaries and SQL models of a strategy's day.",
+)
+
+optimize = dg.define_asset_job(
+    "optimize",
+    selection=_SEARCHES,
+    description="Trials, best and SQL models of a window of a study.",
 )

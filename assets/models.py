@@ -1,7 +1,8 @@
 """The SQL models of ``dbt_like_sql`` as assets: dependencies and column lineage are parsed."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dagster as dg
@@ -11,14 +12,8 @@ from arb_pipelines.lake.models.fixtures import relation_columns
 from arb_pipelines.lake.models.lineage import ColumnLineage, Columns, column_lineage
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.models import build_models
-from assets.partitions import (
-    SEVERAL_DAYS_A_RUN,
-    STRATEGY_DAYS,
-    VENUE_DAYS,
-    strategy_days,
-    venue_days,
-)
-from assets.tables import OWNERS, Part
+from assets.partitions import CUTS, Cut
+from assets.tables import OWNERS
 
 
 def spec(model: Model, columns: Columns, lineage: ColumnLineage) -> dg.AssetSpec:
@@ -50,24 +45,19 @@ def spec(model: Model, columns: Columns, lineage: ColumnLineage) -> dg.AssetSpec
     )
 
 
-def models_of(
-    name: str,
-    specs: Sequence[dg.AssetSpec],
-    partitions: dg.MultiPartitionsDefinition,
-    read_keys: Callable[[Iterable[str]], Sequence[Part]],
-) -> dg.AssetsDefinition:
+def models_of(name: str, specs: Sequence[dg.AssetSpec], cut: Cut) -> dg.AssetsDefinition:
     """Make the step that builds the models of one kind of partition, a transaction a partition."""
 
     @dg.multi_asset(
         name=name,
         specs=specs,
-        partitions_def=partitions,
-        backfill_policy=SEVERAL_DAYS_A_RUN,
+        partitions_def=cut.partitions,
+        backfill_policy=cut.backfill,
     )
     def models(
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
     ) -> Iterator[dg.MaterializeResult[Any]]:
-        parts = read_keys(context.partition_keys)
+        parts = cut.read_keys(context.partition_keys)
         for part in parts:
             built = build_models(lake, part._asdict())
             for asset in specs:
@@ -83,14 +73,11 @@ def models_of(
 def _assets() -> list[dg.AssetsDefinition]:
     models = load_models()
     columns, lineage = relation_columns(models), column_lineage(models)
-    specs: dict[str, list[dg.AssetSpec]] = {"venue": [], "strategy": []}
+    specs = defaultdict[str, list[dg.AssetSpec]](list)
     for name, model in models.items():
         owner, _ = partition_of(models, name)
         specs[owner].append(spec(model, columns[name], lineage[name]))
-    venue = models_of("models_by_venue", specs["venue"], VENUE_DAYS, venue_days)
-    if not specs["strategy"]:
-        return [venue]
-    return [venue, models_of("models_by_strategy", specs["strategy"], STRATEGY_DAYS, strategy_days)]
+    return [models_of(f"models_by_{owner}", specs[owner], CUTS[owner]) for owner in specs]
 
 
 model_assets = _assets()

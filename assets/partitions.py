@@ -1,12 +1,13 @@
 """How the lake's tables are cut into Dagster partitions.
 
 Books and what follows from them lie by venue and day, backtests by strategy and
-day. Venues and strategies are dynamic: a sensor adds one when it first sees it.
+day, searches by study and window. All but days are dynamic: a sensor adds one when
+it first sees it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import dagster as dg
 
@@ -41,8 +42,16 @@ STRATEGIES = dg.DynamicPartitionsDefinition(name="strategy")
 VENUE_DAYS = RangeablePartitions({"venue": VENUES, "day": _DAYS})
 STRATEGY_DAYS = RangeablePartitions({"strategy": STRATEGIES, "day": _DAYS})
 
+#: Dagster crosses every study with every window; one that a study does not have stays empty.
+STUDIES = dg.DynamicPartitionsDefinition(name="study")
+WINDOWS = dg.DynamicPartitionsDefinition(name="window")
+STUDY_WINDOWS = RangeablePartitions({"study": STUDIES, "window": WINDOWS})
+
 #: A process a partition costs seconds, so a backfill hands several days to each run.
 SEVERAL_DAYS_A_RUN = dg.BackfillPolicy.multi_run(max_partitions_per_run=7)
+
+#: A search takes minutes and all cores, and is continued by itself if it was interrupted.
+ONE_WINDOW_A_RUN = dg.BackfillPolicy.multi_run(max_partitions_per_run=1)
 
 #: A strategy's day follows from that day of the books, whatever their venue.
 SAME_DAY = dg.MultiPartitionMapping(
@@ -74,6 +83,18 @@ class StrategyDay(NamedTuple):
         return f"{self.day}|{self.strategy}"
 
 
+class StudyWindow(NamedTuple):
+    """One partition of ``STUDY_WINDOWS``; its columns in the lake are named as here."""
+
+    study: str
+    window_name: str
+
+    @property
+    def key(self) -> str:
+        """Partition key as Dagster writes it: dimensions in order of their names."""
+        return f"{self.study}|{self.window_name}"
+
+
 def venue_days(keys: Iterable[str]) -> list[VenueDay]:
     """Read partition keys of ``VENUE_DAYS``, such as a run's ``context.partition_keys``."""
     return [
@@ -84,6 +105,35 @@ def venue_days(keys: Iterable[str]) -> list[VenueDay]:
 def strategy_days(keys: Iterable[str]) -> list[StrategyDay]:
     """Read partition keys of ``STRATEGY_DAYS``, such as a run's ``context.partition_keys``."""
     return [StrategyDay(*part) for part in venue_days(keys)]
+
+
+def study_windows(keys: Iterable[str]) -> list[StudyWindow]:
+    """Read partition keys of ``STUDY_WINDOWS``, such as a run's ``context.partition_keys``."""
+    return [StudyWindow(*key.split("|")) for key in keys]
+
+
+class Part(Protocol):
+    """A partition: a named tuple of partition columns with Dagster's key of it."""
+
+    @property
+    def key(self) -> str: ...
+    def _asdict(self) -> dict[str, Any]: ...
+
+
+class Cut(NamedTuple):
+    """One way of cutting tables: its partitions, how a backfill runs them, how keys are read."""
+
+    partitions: dg.MultiPartitionsDefinition
+    backfill: dg.BackfillPolicy
+    read_keys: Callable[[Iterable[str]], Sequence[Part]]
+
+
+#: By the first of a table's partition columns.
+CUTS: Mapping[str, Cut] = {
+    "venue": Cut(VENUE_DAYS, SEVERAL_DAYS_A_RUN, venue_days),
+    "strategy": Cut(STRATEGY_DAYS, SEVERAL_DAYS_A_RUN, strategy_days),
+    "study": Cut(STUDY_WINDOWS, ONE_WINDOW_A_RUN, study_windows),
+}
 
 
 def partition_tags(first: str, last: str) -> dict[str, str]:

@@ -1,23 +1,16 @@
 """What Dagster is told about a table of the lake: once by its schema, once a partition."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import dagster as dg
 
 from arb_pipelines.lake.schemas import Table
 from arb_pipelines.lake.store import Lake
+from assets.partitions import Part
 
 OWNERS = ("team:research",)
 KINDS = frozenset({"duckdb", "parquet"})
-
-
-class Part(Protocol):
-    """A partition: a named tuple of partition columns with Dagster's key of it."""
-
-    @property
-    def key(self) -> str: ...
-    def _asdict(self) -> dict[str, Any]: ...
 
 
 def described(table: Table, *, group: str, kinds: frozenset[str] = frozenset()) -> dict[str, Any]:

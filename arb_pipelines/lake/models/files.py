@@ -217,7 +217,9 @@ def upstream(models: Mapping[str, Model], name: str) -> set[str]:
 
 
 def partition_of(models: Mapping[str, Model], name: str) -> tuple[str, str]:
-    """Columns that cut what ``name`` stands on: by strategy and day, or by venue and day."""
+    """Columns that cut what ``name`` stands on: study and window, or strategy or venue and day."""
     tables = [TABLES[table] for table in upstream(models, name) if table in TABLES]
-    by_strategy = any("strategy" in table.partition_by for table in tables)
-    return ("strategy" if by_strategy else "venue", "day")
+    owners = {owner for table in tables for owner in table.partition_by}
+    if "study" in owners:
+        return "study", "window_name"
+    return ("strategy" if "strategy" in owners else "venue", "day")
