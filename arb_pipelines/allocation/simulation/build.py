@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
+from arb_pipelines.allocation.decisions import Reason
 from arb_pipelines.allocation.parameters import AllocationSettings
 from arb_pipelines.allocation.simulation.opportunities import Opportunities
-from arb_pipelines.allocation.simulation.panel import HOUR_NS, Floats, Panel, corners
+from arb_pipelines.allocation.simulation.panel import HOUR_NS, Int64, Panel, corners
 from arb_pipelines.allocation.simulation.terms import Terms
-from arb_pipelines.allocation.simulation.world import Rules, World
+from arb_pipelines.allocation.simulation.world import Barrier, Rules, World
 from arb_pipelines.clock import NS_PER_DAY
+
+#: The number of each reason of a block.
+BARRIERS = {reason: Barrier[reason.name] for reason in Reason}
 
 
 def build_world(
-    panel: Panel, orders: Opportunities, terms: Terms, forecast: Floats | None = None
+    panel: Panel, orders: Opportunities, terms: Terms, forecast: Int64 | None = None
 ) -> World:
     """Lay out a panel and its opportunities for the engines; without forecasts they are 0."""
     stock = panel.is_stock[orders.symbol]
@@ -35,7 +39,7 @@ def build_world(
         **orders._asdict(),
         needs=terms.stake_cents + fees,
         notional=notional,
-        forecast=np.zeros(len(orders.first)) if forecast is None else forecast,
+        forecast=np.zeros(len(orders.first), np.int64) if forecast is None else forecast,
         fee=fee,
         slippage=slippage,
         capital=terms.capital_cents,

@@ -83,14 +83,9 @@ def generate_panel(
     traded = np.where(is_stock[None, :], session[:, None], True)
     names = [f"STK{i:02d}-USD" for i in range(stocks)] + [f"COIN{i:02d}-USD" for i in range(coins)]
     bars = (prices[:, 0], prices.max(axis=1), prices.min(axis=1), prices[:, -1])
+    open_, high, low, close = (np.where(traded, column, np.nan) for column in bars)
     return Panel(
-        tuple(names),
-        is_stock,
-        ts_open,
-        *(np.where(traded, column, np.nan) for column in bars),
-        session,
-        last,
-        market_open,
+        tuple(names), is_stock, ts_open, open_, high, low, close, session, last, market_open
     )
 
 

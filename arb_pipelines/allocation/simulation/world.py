@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-
 Floats = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
 UInt8 = npt.NDArray[np.uint8]
@@ -37,6 +36,7 @@ class Ending(IntEnum):
     STOP = 4
     TIME = 5
     DATA_END = 6
+    MARGIN = 7  # nothing of its own was left at its session's end
 
 
 class Kind(IntEnum):
@@ -113,7 +113,7 @@ class World(NamedTuple):
     stop: Floats
     needs: Int64
     notional: Int64
-    forecast: Floats
+    forecast: Int64
     fee: Floats
     slippage: Floats
     capital: int

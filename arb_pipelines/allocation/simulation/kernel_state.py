@@ -1,0 +1,172 @@
+"""The kernel's memory: who waits, rests and holds, the cash, and what has been counted.
+
+Plain arrays; what happens to them is the part of ``kernel`` and ``kernel_decide``.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from arb_pipelines.allocation.simulation.world import (
+    DECISION,
+    FATE,
+    Barrier,
+    Floats,
+    Int64,
+    Records,
+    UInt8,
+    World,
+)
+
+#: Indices of ``State.cash`` and ``State.counts``.
+FREE, RESERVED, SPENT = range(3)
+(
+    ENTERS,
+    STEALS,
+    FIGHTS,
+    SUCCESSES,
+    RESOLVED,
+    RESERVED_SUM,
+    SPENT_SUM,
+    LOGGED,
+    WAITING_N,
+    ENTERED_N,
+    HELD_N,
+    ARRIVED,
+) = range(12)
+#: Values of ``State.status``.
+ABSENT, WAITING, ENTERED = range(3)
+
+
+class State(NamedTuple):
+    """Everything a simulation changes; an order is the index of its opportunity.
+
+    ``waiting``, ``entered`` and ``held`` list orders, as many as their count says:
+    by rank, by number, by time of fill. ``key`` is the rank of a waiting order,
+    lowest first. A thief ``holds`` cents while it ``awaits`` the cancels of so many
+    victims. ``entered_at`` and ``moved_at`` are ticks. ``symbol_until``,
+    ``pair_until`` (ns), ``run_last`` and ``run_length`` are the allocator's rests.
+    """
+
+    waiting: Int64
+    entered: Int64
+    held: Int64
+    queue: Int64
+    forced: UInt8
+    thieves: Int64
+    victims: Int64
+    holds: Int64
+    awaits: Int64
+    status: UInt8
+    key: Floats
+    entered_at: Int64
+    moved_at: Int64
+    stole: UInt8
+    blocked: Int64
+    units: Floats
+    loan: Int64
+    since: Int64
+    symbol_until: Int64
+    pair_until: Int64
+    run_last: Int64
+    run_length: Int64
+    px: Floats
+    last_px: Floats
+    cash: Int64
+    counts: Int64
+    blocks: Int64
+    equity: Int64
+    fates: Records
+    decisions: Records
+
+
+def new_state(world: World, room: int) -> State:
+    """Make the state a simulation begins with; ``room`` is for so many logged decisions."""
+    n, symbols = len(world.first), len(world.is_stock)
+    waiting, entered, held, queue, thieves, victims, holds, awaits, loan, since = (
+        np.zeros(n, np.int64) for _ in range(10)
+    )
+    fates = np.zeros(n, FATE)
+    fates["filled"] = fates["closed"] = -1
+    return State(
+        waiting,
+        entered,
+        held,
+        queue,
+        forced=np.zeros(n, np.uint8),
+        thieves=thieves,
+        victims=victims,
+        holds=holds,
+        awaits=awaits,
+        status=np.zeros(n, np.uint8),
+        key=np.zeros(n),
+        entered_at=np.full(n, -1, np.int64),
+        moved_at=np.full(n, -1, np.int64),
+        stole=np.zeros(n, np.uint8),
+        blocked=np.full(n, -1, np.int64),
+        units=np.zeros(n),
+        loan=loan,
+        since=since,
+        symbol_until=np.zeros(symbols, np.int64),
+        pair_until=np.zeros((symbols, symbols), np.int64),
+        run_last=np.full((symbols, symbols), -1, np.int64),
+        run_length=np.zeros((symbols, symbols), np.int64),
+        px=np.full(symbols, np.nan),
+        last_px=np.full(symbols, np.nan),
+        cash=np.array([world.capital, 0, 0], np.int64),
+        counts=np.zeros(ARRIVED + 1, np.int64),
+        blocks=np.zeros(len(Barrier), np.int64),
+        equity=np.zeros(int(world.day_end.sum()), np.int64),
+        fates=fates,
+        decisions=np.zeros(room, DECISION),
+    )
+
+
+@njit(cache=True, nogil=True)
+def log(state: State, tick: int, kind: int, order: int, other: int, value: float) -> None:
+    """Write a decision down while there is room, and count it in any case."""
+    at = state.counts[LOGGED]
+    if at < state.decisions.shape[0]:
+        line = state.decisions[at]
+        line["tick"], line["kind"], line["order"] = tick, kind, order
+        line["other"], line["value"] = other, value
+    state.counts[LOGGED] += 1
+
+
+@njit(cache=True, nogil=True)
+def wait(state: State, order: int) -> None:
+    """Put an order behind those that wait; the next ranking finds its place."""
+    state.waiting[state.counts[WAITING_N]] = order
+    state.counts[WAITING_N] += 1
+    state.status[order] = WAITING
+
+
+@njit(cache=True, nogil=True)
+def enter(world: World, state: State, order: int, tick: int) -> None:
+    """Reserve what an order needs and list it, by number, among those at the venue."""
+    state.cash[FREE] -= world.needs[order]
+    state.cash[RESERVED] += world.needs[order]
+    at = state.counts[ENTERED_N]
+    while at and state.entered[at - 1] > order:
+        state.entered[at] = state.entered[at - 1]
+        at -= 1
+    state.entered[at] = order
+    state.counts[ENTERED_N] += 1
+    state.counts[ENTERS] += 1
+    state.status[order] = ENTERED
+    state.entered_at[order] = state.moved_at[order] = tick
+    state.blocked[order] = -1
+
+
+@njit(cache=True, nogil=True)
+def keep_only(orders: Int64, n: int, status: UInt8, kept: int) -> int:
+    """Drop from a list whoever has another status, in place; give how many are left."""
+    left = 0
+    for i in range(n):
+        if status[orders[i]] == kept:
+            orders[left] = orders[i]
+            left += 1
+    return left
