@@ -14,11 +14,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from arb_pipelines.backtest.bars.arrays import BarArrays
 from arb_pipelines.backtest.bars.costs import costs_of, rules_of
 from arb_pipelines.backtest.bars.execution import BarExecution
 from arb_pipelines.backtest.bars.kernel import FILL, Columns, Floats, Records, replay
+from arb_pipelines.market.graph import BUY
 from arb_pipelines.trading.sma_cross import SmaCross
 
 #: A position from flat to flat; prices are averages, ``fees`` and ``profit`` (net) in quote.
@@ -87,16 +89,21 @@ def round_trips(outcome: BarOutcome) -> Records:
     Fills of one order that was carried over several bars are one entry or exit.
     """
     fills = outcome.fills
-    buys = fills["side"] == 0
+    buys = fills["side"] == BUY
     begins = np.flatnonzero(buys & ~np.concatenate(([False], buys[:-1])))
     trips = np.zeros(len(begins), ROUND_TRIP)
-    for trip, first, end in zip(trips, begins, [*begins[1:], len(fills)], strict=True):
-        part = fills[first:end]
-        entry, leave = part[part["side"] == 0], part[part["side"] == 1]
-        trip["ts_entry"], trip["ts_exit"] = entry["ts"][0], leave["ts"][-1]
-        trip["size"] = entry["size"].sum()
-        paid, got = entry["funds"].sum(), leave["funds"].sum()
-        trip["entry_px"], trip["exit_px"] = paid / trip["size"], got / leave["size"].sum()
-        trip["fees"] = part["fee"].sum()
-        trip["profit"] = got - paid - trip["fees"]
+    if not len(begins):
+        return trips
+
+    def total(name: str, of: npt.NDArray[np.bool_]) -> Floats:
+        sums: Floats = np.add.reduceat(np.where(of, fills[name], 0.0), begins)
+        return sums
+
+    paid, got = total("funds", buys), total("funds", ~buys)
+    trips["ts_entry"] = fills["ts"][begins]
+    trips["ts_exit"] = fills["ts"][np.append(begins[1:], len(fills)) - 1]
+    trips["size"] = total("size", buys)
+    trips["entry_px"], trips["exit_px"] = paid / trips["size"], got / total("size", ~buys)
+    trips["fees"] = total("fee", buys) + total("fee", ~buys)
+    trips["profit"] = got - paid - trips["fees"]
     return trips

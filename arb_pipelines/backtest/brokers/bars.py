@@ -77,6 +77,7 @@ class BarBroker:
         self._open: dict[str, _Open] = {}
         self._positions: defaultdict[str, float] = defaultdict(float)
         self._last: dict[str, Bar] = {}
+        self._now = 0
         self._over = False
         self._traded: defaultdict[str, float] = defaultdict(float)
         self._trades: defaultdict[str, deque[tuple[int, float]]] = defaultdict(deque)
@@ -110,17 +111,18 @@ class BarBroker:
         for open_ in active:
             open_.rests = True
         self._last[event.symbol] = event
+        self._now = event.ts_close
 
     def close(self) -> Iterator[BrokerEvent]:
         """Cancel what is open. Orders submitted after that close positions, at the last close."""
         yield from self._route()
         for open_ in tuple(self._open.values()):
             last = self._last.get(open_.order.symbol)
+            ts = max(open_.order.ts, self._now)
             if open_.closes and last is not None and open_.at_market:
-                ts = max(open_.order.ts, last.ts_close)
                 yield from self._fill(open_, last.close, ts, _Scene(last, float("inf")))
             else:
-                yield self._end(open_, open_.order.ts, "the data is over")
+                yield self._end(open_, ts, "the data is over")
         self._over = True
 
     def _route(self) -> Iterator[BrokerEvent]:
