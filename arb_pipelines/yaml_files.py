@@ -56,6 +56,23 @@ def read_model(
         raise _first_mistake(error, root, path) from None
 
 
+def mistake_at(path: Path, where: tuple[str | int, ...], reason: str) -> ConfigError:
+    """Make the error of what stands at ``where`` in a file that was read before.
+
+    Its line is that of the deepest part of ``where`` that the file has.
+    """
+    root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    assert root is not None
+    node: yaml.Node | None = root
+    line = root.start_mark.line
+    for part in where:
+        key, node = _child(node, part)
+        if (found := key or node) is None:
+            break
+        line = found.start_mark.line
+    return ConfigError(reason, source=str(path), line=line + 1)
+
+
 def _first_mistake(error: ValidationError, root: yaml.Node, path: Path) -> ConfigError:
     # an unknown key explains a missing one: it is usually the same word, mistyped
     first, *others = sorted(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
@@ -66,7 +83,7 @@ def _first_mistake(error: ValidationError, root: yaml.Node, path: Path) -> Confi
         key, node = _child(node, part)
         if key is None and node is None:
             # pydantic also names union members, which are not in the file
-            if part is first["loc"][-1]:
+            if part is first["loc"][-1] and first["type"] == "missing":
                 where.append(str(part))
             continue
         where.append(str(part))

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import gc
 import inspect
-from asyncio import CancelledError
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import Any
 
 Call = Callable[[Any], Any]
@@ -35,13 +35,11 @@ class Setup:
 
     def run(self) -> str | None:
         """Prepare this worker; give what went wrong, to be the end of each of its calls."""
-        if self.initializer is None:
+        initializer = self.initializer
+        if initializer is None:
             return None
-        try:
-            self.initializer(*self.initargs)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - the edge of a worker
-            return f"the worker's initializer failed: {one_line(error)}"
-        return None
+        wrong = attempt(0, lambda arguments: initializer(*arguments), self.initargs).error
+        return wrong and f"the worker's initializer failed: {wrong}"
 
 
 def attempt(number: int, call: Call, argument: Any, broken: str | None = None) -> Done:
@@ -50,7 +48,9 @@ def attempt(number: int, call: Call, argument: Any, broken: str | None = None) -
         return Done(number, error=broken)
     try:
         return Done(number, call(argument))
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - the edge of a call
+    except BaseException as error:  # the edge of a call, which may raise anything
+        if isinstance(error, KeyboardInterrupt) and current_thread() is main_thread():
+            raise  # Ctrl-C is not the call's doing
         done, exhausted = Done(number, error=one_line(error)), isinstance(error, MemoryError)
     if exhausted:
         gc.collect()  # what it filled the memory with may hang in cycles
@@ -65,7 +65,7 @@ async def attempt_on_loop(
         return Done(number, error=broken)
     try:
         return Done(number, await settled(call(argument)))
-    except (Exception, SystemExit, CancelledError) as error:  # noqa: BLE001 - the edge of a call
+    except BaseException as error:  # noqa: BLE001 - the edge of a call
         return Done(number, error=one_line(error))
 
 

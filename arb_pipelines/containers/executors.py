@@ -62,9 +62,7 @@ def open_executor(
     """
     if workers < 1:
         raise ConfigError(f"{workers}: give at least 1", source="workers")
-    if memory_limit_mib is not None:
-        check_limited_model(model)
-        check_limit(memory_limit_mib)
+    check_memory_limit(model, memory_limit_mib)
     setup = Setup(initializer, initargs)
     cores = min(workers, os.cpu_count() or 1)
     match model:
@@ -91,15 +89,19 @@ def open_executor(
             assert_never(model)
 
 
-def check_limited_model(model: ThreadModel) -> None:
-    """Refuse a memory limit for each call where calls share a process.
+def check_memory_limit(model: ThreadModel, limit_mib: int | None) -> None:
+    """Refuse a memory limit for each call where calls share a process; None is no limit.
 
     Raises:
-        ConfigError: the model runs several calls in one process.
+        ConfigError: the model runs several calls in one process, the limit is below
+            1 MiB, or the system does not enforce it.
     """
+    if limit_mib is None:
+        return
     if model not in (ThreadModel.SINGLE_THREADED, ThreadModel.PROCESS_PARALLEL):
         raise ConfigError(
             f"{model} runs several containers in one process, whose memory cannot be told "
             f"apart; use {ThreadModel.PROCESS_PARALLEL}",
             source="memory_limit_mib",
         )
+    check_limit(limit_mib)
