@@ -93,17 +93,10 @@ class Desk:
         """
         if event.client_id not in self._open:
             raise InvariantBroken(f"{event} is of no open order")
-        state = apply(self._open[event.client_id], event)
-        if state.open:
-            self._open[state.client_id] = state
-        else:
-            del self._open[state.client_id]
-            self.tally.orders[state.status] += 1
+        self._step(apply(self._open[event.client_id], event))
         self.tally.fills += isinstance(event, OrderFill)
         self._portfolio.on_broker(event)
-        self._publish(event)
-        signals = list(self._strategy.on_broker(event))
-        return self._carry_out(self._orders.on_broker(event)) + self._consider(signals)
+        return self._follow(event)
 
     def close(self, ts: int) -> list[Order]:
         """Give the orders that close open positions, when no more data is to come."""
@@ -145,11 +138,26 @@ class Desk:
         """Register an order before it leaves; one that breaks a rule is rejected here."""
         if order.client_id in self._open:
             raise InvariantBroken(f"two orders have the client id {order.client_id}")
-        self._open[order.client_id] = state = received(order)
-        self._portfolio.on_order(order)
+        state = received(order)
         self._publish(order)
         wrong = self._check(order)
         if wrong is not None:
-            return self.on_broker(Cancelled(order.client_id, order.ts, str(wrong), Ending.REJECTED))
-        self._open[order.client_id] = apply(state, Validated(order.client_id, order.ts))
+            rejected = Cancelled(order.client_id, order.ts, str(wrong), Ending.REJECTED)
+            self._step(apply(state, rejected))
+            return self._follow(rejected)
+        self._step(apply(state, Validated(order.client_id, order.ts)))
+        self._portfolio.on_order(order)
         return [order]
+
+    def _step(self, state: OrderState) -> None:
+        if state.open:
+            self._open[state.client_id] = state
+        else:
+            self._open.pop(state.client_id, None)
+            self.tally.orders[state.status] += 1
+
+    def _follow(self, event: BrokerEvent) -> list[Order]:
+        """Tell what became of an order; the order manager's answer comes before new signals."""
+        self._publish(event)
+        signals = list(self._strategy.on_broker(event))
+        return self._carry_out(self._orders.on_broker(event)) + self._consider(signals)

@@ -21,7 +21,7 @@ from arb_pipelines.market.symbols import FeeSide, Market
 
 #: Smallest amount told apart.
 ATOM = Decimal("1e-18")
-#: Share of a price by which a float may miss its tick and still be that tick.
+#: Share of a value by which a float may miss its step and still be on that step.
 FLOAT_ERROR = Decimal("1e-12")
 _ZERO, _ONE = Decimal(0), Decimal(1)
 _CONTEXT = Context(prec=80, rounding=ROUND_DOWN)
@@ -114,12 +114,16 @@ def limit_price(price: Decimal, increment: Decimal | None, side: int) -> Decimal
 
 def exact_level(price: float, size: float, increment: Decimal | None) -> tuple[Decimal, Decimal]:
     """Make a level of a book exact: a price within float error of a tick is that tick."""
-    exact = decimal_of(price)
-    if increment is not None:
-        tick = _to_multiple(exact, increment, ROUND_HALF_EVEN)
-        if abs(tick - exact) <= FLOAT_ERROR * exact:
-            exact = tick
-    return exact, decimal_of(size)
+    return on_step(price, increment), decimal_of(size)
+
+
+def on_step(value: float, increment: Decimal | None) -> Decimal:
+    """Make a float exact: within float error of a multiple of ``increment`` it is that multiple."""
+    exact = decimal_of(value)
+    if increment is None:
+        return exact
+    step = _to_multiple(exact, increment, ROUND_HALF_EVEN)
+    return step if abs(step - exact) <= FLOAT_ERROR * exact else exact
 
 
 def price_cycle(legs: Sequence[ExactLeg], amount: Decimal) -> PricedCycle | Refusal:

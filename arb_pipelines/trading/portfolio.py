@@ -56,6 +56,24 @@ class Portfolio:
         """What a new order may spend of a currency."""
         return self._free.get(currency, 0.0)
 
+    def available(self, order: Order) -> float:
+        """What an order that is not set aside for yet may spend, in the currency it gives.
+
+        Its cycle's purse, else what is free. Of orders that cancel each other only
+        one will spend, so it may count on what the others have set aside.
+        """
+        given, _ = currencies(order)
+        purse = None if order.execution is None else self._purses.get(order.execution)
+        own = self.free(given) if purse is None or given == purse.home else purse.held[given]
+        shared = [
+            open_.left
+            for open_ in self._orders.values()
+            if order.oco is not None
+            and (open_.order.oco, open_.order.strategy) == (order.oco, order.strategy)
+            and currencies(open_.order)[0] == given
+        ]
+        return own + max(shared, default=0.0)
+
     def held(self, execution: str) -> Mapping[str, float]:
         """What a cycle has in hand, not set aside for an order, by currency."""
         purse = self._purses.get(execution)
