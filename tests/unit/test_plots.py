@@ -1,13 +1,18 @@
 """Pictures are PNGs in markdown, the same bytes for the same data, and never fail on no data."""
 
 import base64
+from functools import partial
 
 import numpy as np
 import pytest
 
-from arb_pipelines.plots import results
+from arb_pipelines.plots import results, studies
 
 EMPTY = np.array([], dtype=np.float64)
+TRIALS = np.arange(3)
+VALUES = np.array([1.0, np.nan, 3.0])
+FEASIBLE = np.array([True, False, False])
+TWO = np.array([1.0, 2.0])
 
 
 def png_of(markdown: str) -> bytes:
@@ -30,6 +35,28 @@ def png_of(markdown: str) -> bytes:
             title="equity",
         ),
         results.equity_curve(np.array([], dtype=np.int64), {}, title="none"),
+        studies.history(TRIALS, VALUES, FEASIBLE, maximise=True, metric="m", title="t"),
+        studies.history(TRIALS, VALUES, ~FEASIBLE, maximise=False, metric="m", title="t"),
+        studies.history(TRIALS[:0], EMPTY, FEASIBLE[:0], maximise=True, metric="m", title="none"),
+        studies.importance({"a": 0.7, "b": 0.3}, title="t"),
+        studies.importance({}, title="none"),
+        studies.parallel_coordinates(
+            {"wide": [1.0, 1e6], "kind": ["x", None], "same": [2, 2], "none": [None, None]},
+            TWO,
+            maximise=False,
+            metric="m",
+            title="t",
+        ),
+        studies.parallel_coordinates({"a": []}, EMPTY, maximise=True, metric="m", title="none"),
+        studies.landscape(TWO, TWO * 1e9, TWO, names=("a", "b"), metric="m", title="t"),
+        studies.landscape(EMPTY, EMPTY, EMPTY, names=("", ""), metric="m", title="none"),
+        studies.in_and_out_of_sample(
+            ["w00", "w01"], TWO, np.array([np.nan, -1.0]), metric="m", title="t"
+        ),
+        studies.in_and_out_of_sample(
+            ["w00"], TWO[:1] * np.nan, TWO[:1] * np.nan, metric="m", title="none"
+        ),
+        studies.in_and_out_of_sample([], EMPTY, EMPTY, metric="m", title="none"),
     ],
 )
 def test_a_plot_is_a_png_in_markdown(markdown: str) -> None:
@@ -53,3 +80,15 @@ def test_other_data_gives_another_picture() -> None:
     up = results.equity_curve(times, {"USDT": np.array([1.0, 1.0])}, title="t")
     down = results.equity_curve(times, {"USDT": np.array([1.0, -3.0])}, title="t")
     assert png_of(up) != png_of(down)
+
+
+def test_the_best_so_far_is_feasible() -> None:
+    """A better trial that breaks a constraint does not raise the line, and minimising turns it."""
+    values, feasible = np.array([1.0, 9.0, 2.0]), np.array([True, False, True])
+    draw = partial(studies.history, TRIALS, values, metric="m", title="t")
+    drawn = [
+        draw(feasible, maximise=True),
+        draw(feasible, maximise=False),
+        draw(~feasible | feasible, maximise=True),
+    ]
+    assert len({png_of(one) for one in drawn}) == 3
