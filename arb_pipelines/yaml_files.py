@@ -80,14 +80,15 @@ def _first_mistake(error: ValidationError, root: yaml.Node, path: Path) -> Confi
     where, line = [], root.start_mark.line
     node: yaml.Node | None = root
     for part in first["loc"]:
-        key, node = _child(node, part)
-        if key is None and node is None:
+        key, child = _child(node, part)
+        if key is None and child is None:
             # pydantic also names union members, which are not in the file
             if part is first["loc"][-1] and first["type"] == "missing":
                 where.append(str(part))
             continue
+        node = child
         where.append(str(part))
-        line = (key or node or root).start_mark.line
+        line = (key or child or root).start_mark.line
     reason = "unknown parameter" if unknown else first["msg"].removeprefix("Value error, ")
     name = f"{'.'.join(where)}: " if where else ""
     more = f" (and {len(others)} more)" if others else ""

@@ -10,10 +10,17 @@ import hashlib
 from datetime import date
 from itertools import islice
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from arb_pipelines.optimize.objectives import Constraint, Objective, Objectives
 from arb_pipelines.optimize.pruning import PruningRule
@@ -27,7 +34,7 @@ from arb_pipelines.optimize.targets.settings import TargetSettings
 from arb_pipelines.optimize.windows import Single, Window, Windows, windows_of
 from arb_pipelines.yaml_files import read_model
 
-#: More cells than this are not counted, and no grid of them would end.
+#: No search of more would end.
 MOST_TRIALS = 1_000_000
 
 
@@ -61,20 +68,6 @@ class Study(BaseModel):
         description="How the days are split into train and test; all are train if unset.",
     )
     parameters: Space = Field(description="What is chosen for each trial.")
-    sampler: SamplerSettings = Field(description="How it is chosen.")
-    trials: int | None = Field(
-        None,
-        ge=1,
-        le=MOST_TRIALS,
-        description="Trials a window; for a grid unset, all its cells, or at most as many.",
-    )
-    look_back: int = Field(
-        8,
-        ge=1,
-        description="Trial k is chosen from the results of trials up to k - look_back, so that "
-        "as many as look_back trials can run at once; more workers than that stand idle.",
-    )
-    seed: int = Field(0, ge=0, lt=2**32, description="Seed of the sampler.")
     objectives: Objectives = Field(
         description="Metrics to be made large or small; the first decides which trial is best."
     )
@@ -84,37 +77,76 @@ class Study(BaseModel):
     scoring: Scoring = Field(
         Scoring(), description="Weights of profit_less_drawdown and composite."
     )
+    sampler: SamplerSettings = Field(description="How parameters are chosen.")
+    trials: int | None = Field(
+        None,
+        ge=1,
+        le=MOST_TRIALS,
+        validate_default=True,
+        description="Trials a window; for a grid all its cells if unset, and no more than them.",
+    )
+    look_back: int = Field(
+        8,
+        ge=1,
+        description="Trial k is chosen from the results of trials up to k - look_back, so that "
+        "as many as look_back trials can run at once; more workers than that stand idle.",
+    )
+    seed: int = Field(0, ge=0, lt=2**32, description="Seed of the sampler.")
     pruning: PruningRule | None = Field(
         None, description="When a trial is stopped between days; never if unset."
+    )
+    memory_limit_mib: int | None = Field(
+        None,
+        ge=1,
+        description="Memory that one trial may add to its process, MiB; more ends that trial "
+        "and no other.",
     )
     blocks: int = Field(
         24, ge=1, le=1440, description="Return blocks a day, of equal time: 24 are hours."
     )
 
-    @model_validator(mode="after")
-    def _usable(self) -> Self:
-        windows_of(self.windows, self.days.first, self.days.last)
-        if self.pruning and len(self.objectives) > 1:
-            raise ValueError("pruning judges one objective; leave it out for several")
-        check_sampler(self.parameters, self.sampler, objectives=self.objectives)
-        if isinstance(self.sampler, Grid):
-            cells = self._cells(MOST_TRIALS + 1)
-            if cells > MOST_TRIALS:
-                raise ValueError(f"the grid has more than {MOST_TRIALS:,} cells")
-            if self.trials is not None and self.trials > cells:
-                raise ValueError(f"trials is {self.trials}, but the grid has {cells} cells")
-        elif self.trials is None:
-            raise ValueError(f"trials is needed with sampler {self.sampler.kind}")
-        return self
+    @field_validator("windows", mode="after")
+    @classmethod
+    def _long_enough(cls, windows: Windows, info: ValidationInfo) -> Windows:
+        if days := info.data.get("days"):
+            windows_of(windows, days.first, days.last)
+        return windows
 
-    def _cells(self, most: int) -> int:
-        assert isinstance(self.sampler, Grid)
-        return sum(1 for _ in islice(grid_cells(self.parameters, self.sampler.points), most))
+    @field_validator("sampler", mode="after")
+    @classmethod
+    def _able(cls, sampler: SamplerSettings, info: ValidationInfo) -> SamplerSettings:
+        space, objectives = info.data.get("parameters"), info.data.get("objectives")
+        if space and objectives:
+            check_sampler(space, sampler, objectives=len(objectives))
+            if isinstance(sampler, Grid) and _cells(space, sampler) > MOST_TRIALS:
+                raise ValueError(f"the grid has more than {MOST_TRIALS:,} cells")
+        return sampler
+
+    @field_validator("trials", mode="after")
+    @classmethod
+    def _countable(cls, trials: int | None, info: ValidationInfo) -> int | None:
+        sampler, space = info.data.get("sampler"), info.data.get("parameters")
+        if isinstance(sampler, Grid) and space and trials is not None:
+            if trials > (cells := _cells(space, sampler)):
+                raise ValueError(f"the grid has {cells} cells; give no more trials, or none")
+        elif sampler and trials is None:
+            raise ValueError(f"trials is needed with sampler {sampler.kind}")
+        return trials
+
+    @field_validator("pruning", mode="after")
+    @classmethod
+    def _one_objective(cls, rule: PruningRule | None, info: ValidationInfo) -> PruningRule | None:
+        if rule and len(info.data.get("objectives", ())) > 1:
+            raise ValueError("a trial is judged by one objective; leave pruning out for several")
+        return rule
 
     @property
     def trial_count(self) -> int:
         """Trials of a window: ``trials``, or all cells of a grid."""
-        return self._cells(MOST_TRIALS) if self.trials is None else self.trials
+        if self.trials is not None:
+            return self.trials
+        assert isinstance(self.sampler, Grid)  # no other goes without a number
+        return _cells(self.parameters, self.sampler)
 
     @property
     def digest(self) -> str:
@@ -124,6 +156,8 @@ class Study(BaseModel):
         refers to, such as the strategy's file, is not in it.
         """
         content = self.model_dump(mode="json")
+        if is_file(str(content["target"].get("strategy"))):
+            del content["target"]["strategy"]  # where it lies means nothing
         return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
     @property
@@ -148,10 +182,29 @@ class Study(BaseModel):
 
 
 def load_study(path: Path) -> Study:
-    """Read and check one study file.
+    """Read and check one study file; the path of a strategy's file is made absolute.
 
     Raises:
         ConfigError: it is missing, is not YAML, or a setting is unknown, absent or
             out of range; names file, line and setting.
     """
-    return read_model(path, Study)
+
+    def place(data: dict[str, Any]) -> None:
+        target = data.get("target")
+        if not isinstance(target, dict):
+            return
+        strategy = target.get("strategy")
+        if isinstance(strategy, str) and is_file(strategy):
+            target["strategy"] = str((path.parent / strategy).resolve())
+
+    return read_model(path, Study, place)
+
+
+def is_file(strategy: str) -> bool:
+    """Tell whether a target names its strategy's file instead of the strategy."""
+    return "/" in strategy or strategy.endswith(".yaml")
+
+
+def _cells(space: Space, grid: Grid) -> int:
+    """Count a grid's cells, up to one more than there may be."""
+    return sum(1 for _ in islice(grid_cells(space, grid.points), MOST_TRIALS + 1))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from arb_pipelines.optimize.parameters import Categorical
 from arb_pipelines.optimize.samplers.base import Sampler
 from arb_pipelines.optimize.samplers.grid import GridSampler
@@ -20,14 +18,13 @@ from arb_pipelines.optimize.samplers.settings import (
 from arb_pipelines.optimize.spaces import Space
 
 
-def check_sampler(space: Space, settings: SamplerSettings, *, objectives: Sequence[object]) -> None:
+def check_sampler(space: Space, settings: SamplerSettings, *, objectives: int) -> None:
     """Refuse a sampler that cannot search this space for these objectives.
 
     Raises:
         ValueError: it cannot; the message says what could.
     """
-    several = len(objectives) > 1
-    if several and isinstance(settings, CmaEs | DifferentialEvolution):
+    if objectives > 1 and isinstance(settings, CmaEs | DifferentialEvolution):
         raise ValueError(f"sampler {settings.kind} takes one objective; use nsga2, tpe or random")
     if isinstance(settings, CmaEs | DifferentialEvolution):
         for name, parameter in space.root.items():
