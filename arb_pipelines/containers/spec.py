@@ -40,7 +40,7 @@ class Coordinator(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: Python 3.11 could not write down the type argument
 class Role(Generic[T]):
     """What a component is to its container; the key under which it is found, with its type."""
 
