@@ -41,13 +41,21 @@ class BookFile:
     day: date
 
 
-def books_version(lake: Lake, venue: str, day: date, *, snapshot: int) -> str:
-    """Name the content of a day's books as of a snapshot.
+@dataclass(frozen=True, slots=True)
+class BooksVersion:
+    """Names the content of a day's books: equal until rows of it are replaced.
 
-    Equal for two snapshots between which the day's rows were not replaced: it is
-    made of their number and of the snapshots that brought them.
+    ``rows`` are those of book_tops; ``snapshots`` count and bound the lake's
+    snapshots that brought the rows of both tables.
     """
-    parts = [
+
+    rows: int
+    snapshots: tuple[tuple[int | None, ...], ...]
+
+
+def books_version(lake: Lake, venue: str, day: date, *, snapshot: int) -> BooksVersion:
+    """Say which version of a day's books a snapshot holds; no rows are no error."""
+    tables = [
         lake.query(
             f"SELECT count(*), min(snapshot_id), max(snapshot_id) FROM {table} "
             f"AT (VERSION => {int(snapshot)}) WHERE venue = ? AND day = ?",
@@ -55,7 +63,7 @@ def books_version(lake: Lake, venue: str, day: date, *, snapshot: int) -> str:
         ).row(0)
         for table in ("book_tops", "book_levels")
     ]
-    return repr(parts)
+    return BooksVersion(tables[0][0], tuple(tables))
 
 
 def share_books(
@@ -70,7 +78,7 @@ def share_books(
         ArbError: the file could not be written.
     """
     version = books_version(lake, venue, day, snapshot=snapshot)
-    key = orjson.dumps([_FORMAT, str(lake.data_path()), venue, str(day), list(symbols), version])
+    key = orjson.dumps([_FORMAT, lake.data_path(), venue, str(day), list(symbols), version])
     name = f"{venue}-{day}-{hashlib.sha256(key).hexdigest()[:20]}.arrow"
     file = BookFile(folder_of(lake) / name, venue, day)
     if not _found(file.path):

@@ -98,7 +98,8 @@ OPTIMIZATION_BEST = Table(
         Column(
             "stability",
             "DOUBLE",
-            "How alike the parameters of the best trials are, 0 to 1" + _UNDEFINED,
+            "How much of the best's lead over the median its nearest trials share: 1 on a "
+            "plateau, 0 on a needle" + _UNDEFINED,
             nullable=True,
         ),
         Column("trials", "INTEGER", "Trials asked for and told"),

@@ -30,7 +30,7 @@ from arb_pipelines.errors import ConfigError, DataError
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.market.cycles import CycleSet
 from arb_pipelines.market.symbols import Market
-from arb_pipelines.optimize.shared_books import map_books, share_books
+from arb_pipelines.optimize.shared_books import BooksVersion, map_books, share_books
 from arb_pipelines.optimize.targets.base import Params, PeriodResult
 from arb_pipelines.optimize.targets.fields import with_fields
 from arb_pipelines.trading.parameters import Strategy
@@ -185,10 +185,10 @@ def _block_returns(
     return tuple(sums.tolist())
 
 
-def digest_of(target: TriangleTarget, versions: Mapping[str, str]) -> str:
+def digest_of(target: TriangleTarget, versions: Mapping[str, BooksVersion]) -> str:
     """SHA-256 of all that a trial's result depends on besides its parameters.
 
     ``versions`` name the content of the books by period.
     """
-    text = repr((target.strategy.digest, target.blocks, sorted(versions.items()), target.markets))
-    return hashlib.sha256(text.encode()).hexdigest()
+    parts = target.strategy.digest, target.blocks, sorted(versions.items()), target.markets
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
