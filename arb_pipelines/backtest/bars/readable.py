@@ -31,13 +31,18 @@ def run_readable(
     """Run the SMA cross as ``run_sma_cross`` does, through strategy, risk, orders and broker."""
     base, _, quote = bars.symbol.partition("-")
     portfolio = Portfolio({quote: cash})
-    told: list[Event | Report] = []
+    fills: list[OrderFill] = []
+
+    def note(event: Event | Report) -> None:
+        if isinstance(event, OrderFill):
+            fills.append(event)
+
     desk = Desk(
         SmaCrossStrategy(params, bars.symbol, cash),
         SingleOrderRisk(portfolio),
         SingleOrders("sma_cross"),
         portfolio,
-        publish=told.append,
+        publish=note,
     )
     equity: list[float] = []
 
@@ -48,7 +53,6 @@ def run_readable(
             equity.append(balances[quote] + balances.get(base, 0.0) * bar.close)
 
     result = BacktestCoordinator(desk, BarBroker(execution), portfolio).run(played())
-    fills = [event for event in told if isinstance(event, OrderFill)]
     return BarOutcome(
         np.array([(f.ts, f.side, f.size, f.funds, f.fee) for f in fills], FILL),
         np.array(equity),
