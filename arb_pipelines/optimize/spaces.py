@@ -19,8 +19,8 @@ __all__ = ["Space", "Value"]
 class Space(RootModel[Annotated[dict[str, Parameter], Field(min_length=1)]]):
     """The parameters of a study by name; a name may be dotted, ``capital_allocation.fraction``.
 
-    The order in the file means nothing: parents come before the parameters that
-    ask for them, and otherwise names are in alphabetical order.
+    The order in the file means nothing: next comes, again and again, the
+    alphabetically first name whose parents have come.
     """
 
     model_config = ConfigDict(frozen=True)
