@@ -39,6 +39,17 @@ fee_bps: 0
 capital_allocation: {mode: fixed_amount, amount: 100}
 balances: {USDT: 1000}
 """
+STUDY = """
+name: search
+target: {kind: triangle, strategy: alpha}
+days: {first: 2026-01-05, last: 2026-01-06}
+windows: {kind: single, test_days: 1}
+parameters:
+  min_profit_bps: {type: float, low: 0, high: 30}
+sampler: {kind: random}
+trials: 4
+objectives: [net_profit]
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +80,19 @@ class Running:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """Start `arb ui` in a home of its own; in the end, SIGTERM must leave no process behind."""
-    home, strategies = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("strategies")
+    home, strategies, studies = map(tmp_path_factory.mktemp, ("home", "strategies", "studies"))
     (strategies / "alpha.yaml").write_text(STRATEGY)
+    (studies / "search.yaml").write_text(STUDY)
     made = generate(tmp_path_factory.mktemp("made"), days=DAYS, symbols=12, minutes=0.5, seed=3)
     port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "arb_pipelines.cli", "ui", "--port", str(port)],
-        env=os.environ | {"ARB_HOME": str(home), "ARB_STRATEGIES": str(strategies)},
+        env=os.environ
+        | {
+            "ARB_HOME": str(home),
+            "ARB_STRATEGIES": str(strategies),
+            "ARB_STUDIES": str(studies),
+        },
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -93,7 +110,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 def test_what_is_asked_for_ends_in_the_lake(running: Running) -> None:
-    """A landed file, a partition run, a backfill of two days in one run, and their backtests.
+    """A landed file, a partition run, a backfill of two days in one run, backtests, and a search.
 
     They go on side by side, as far as the queue lets them.
     """
@@ -115,6 +132,8 @@ def test_what_is_asked_for_ends_in_the_lake(running: Running) -> None:
     assert client.wait_for_run(run) == "SUCCESS"
     (landed,) = client.wait_for_runs(1, tags=by_sensor)
 
+    # The sensor of study files has long made the partition.
+    search = client.launch("optimize", "search|w00")
     follow_ups = client.wait_for_runs(
         3, tags=[tag("dagster/sensor_name", "backtests_after_research")]
     )
@@ -123,6 +142,12 @@ def test_what_is_asked_for_ends_in_the_lake(running: Running) -> None:
         assert running.days(table) == list(DAYS), table
     for asset in ("markets", "book_tops", "opportunities", "backtest_trades"):
         assert client.materialized_partitions(asset) == len(DAYS), asset
+
+    assert client.wait_for_run(search) == "SUCCESS"
+    found = running.lake.query("SELECT study, window_name, trials, test_last FROM study_windows")
+    assert found.rows() == [("search", "w00", 4, date(2026, 1, 6))]
+    for asset in ("optimization_trials", "optimization_best", "trial_parameters"):
+        assert client.materialized_partitions(asset) == 1, asset
 
 
 def tag(key: str, value: str) -> dict[str, str]:
