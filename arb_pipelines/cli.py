@@ -24,6 +24,7 @@ TOPICS = (
     "universe",
     "scan",
     "backtest",
+    "optimize",
     "models",
     "sql",
     "lake",

@@ -12,7 +12,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
+import orjson
 import polars as pl
 
 from arb_pipelines.errors import ConfigError
@@ -22,6 +24,7 @@ from arb_pipelines.optimize.journal import only_search, read_journal
 from arb_pipelines.optimize.ranking import best_trial
 from arb_pipelines.optimize.samplers.base import TrialState
 from arb_pipelines.optimize.search import Told, digest_of, search
+from arb_pipelines.optimize.stability import drift
 from arb_pipelines.optimize.study import Study
 from arb_pipelines.optimize.targets.base import PeriodResult
 from arb_pipelines.optimize.trials import Job
@@ -184,6 +187,56 @@ def run_window(
                 row = best_rows(columns, study, chosen, told, best, tested)
                 trials = table.finish(told, row)
     return WindowReport(study.name, window, trials, row, digest_of(told), run.snapshot)
+
+
+def describe(report: StudyReport) -> dict[str, Any]:
+    """Sum up the windows of a study as plain values.
+
+    ``best`` is the newest window's: the one there would be to trade next; None if
+    no trial of it was feasible.
+    """
+    windows = [_describe(window) for window in report.windows]
+    newest = windows[-1]
+    best = None
+    if newest["params"] is not None:
+        best = {"params": newest["params"], "value": newest["value"]}
+    return {
+        "study": report.study.name,
+        "trials": sum(one["trials"] for one in windows),
+        "pruned": sum(one["pruned"] for one in windows),
+        "failed": sum(one["failed"] for one in windows),
+        "best": best,
+        "out_of_sample": newest["test_value"],
+        "deflated_sharpe": newest["deflated_sharpe"],
+        "pbo": newest["pbo"],
+        "drift": _drift(report.study, windows),
+        "windows": windows,
+        "digest": report.digest,
+    }
+
+
+def _describe(report: WindowReport) -> dict[str, Any]:
+    row = report.best.row(0, named=True)
+    days = [row["train_first"], row["train_last"], row["test_first"], row["test_last"]]
+    train, test = (
+        None if first is None else str(first) if first == last else f"{first}..{last}"
+        for first, last in (days[:2], days[2:])
+    )
+    params = None if row["params"] is None else orjson.loads(row["params"])
+    same = (
+        *("trials", "complete", "pruned", "failed", "trial_no", "value", "test_value"),
+        *("net_profit", "test_net_profit", "sharpe", "test_sharpe", "max_drawdown"),
+        *("deflated_sharpe", "pbo", "stability", "digest", "lake_snapshot", "seconds", "workers"),
+    )
+    named = {"window": report.window, "train": train, "test": test, "params": params}
+    return {**named, **{name: row[name] for name in same}}
+
+
+def _drift(study: Study, windows: Sequence[dict[str, Any]]) -> float | None:
+    """Say how far the best parameters move from window to window, 0 to 1."""
+    bests = [one["params"] for one in windows if one["params"] is not None]
+    moved = drift(study.parameters, bests)
+    return None if moved is None else moved.overall
 
 
 class _Listener:
