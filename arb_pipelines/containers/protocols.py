@@ -26,6 +26,7 @@ from arb_pipelines.trading.reports import Report
 __all__ = [
     "Approved",
     "Broker",
+    "CancellingBroker",
     "Clock",
     "Ended",
     "OrderManager",
@@ -112,6 +113,17 @@ class Broker(Protocol):
         """Bring every open order to its end at the last known prices: no data is to come.
 
         Called again after the orders that close positions were submitted.
+        """
+        ...
+
+
+class CancellingBroker(Broker, Protocol):
+    """A broker that can take orders back."""
+
+    def cancel(self, client_id: str, ts: int) -> None:
+        """Ask to take an order back at ``ts``; it may still fill until ``Cancelled`` is told.
+
+        An order that has ended already is left in peace.
         """
         ...
 

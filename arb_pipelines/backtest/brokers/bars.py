@@ -74,6 +74,7 @@ class BarBroker:
     def __init__(self, execution: BarExecution) -> None:
         self._execution = execution
         self._unrouted: list[Order] = []
+        self._unwanted: list[tuple[str, int]] = []
         self._open: dict[str, _Open] = {}
         self._positions: defaultdict[str, float] = defaultdict(float)
         self._last: dict[str, Bar] = {}
@@ -88,6 +89,10 @@ class BarBroker:
         self._unrouted.append(order)
         self._open[order.client_id] = _Open(order, left or 0.0, closes=self._over)
 
+    def cancel(self, client_id: str, ts: int) -> None:
+        """Take an order back; ``Cancelled`` comes before anything of the next bar."""
+        self._unwanted.append((client_id, ts))
+
     def on_market(self, event: MarketEvent) -> Iterator[BrokerEvent]:
         """Tell what a closed bar did to open orders, in the order of the bar's path.
 
@@ -97,6 +102,7 @@ class BarBroker:
         if not isinstance(event, Bar):
             raise DataError(f"a broker of bars was given a book of {event.symbol}")
         yield from self._route()
+        yield from self._take_back()
         yield from self._expire(event.ts_close)
         active = [
             open_
@@ -116,6 +122,7 @@ class BarBroker:
     def close(self) -> Iterator[BrokerEvent]:
         """Cancel what is open. Orders submitted after that close positions, at the last close."""
         yield from self._route()
+        yield from self._take_back()
         for open_ in tuple(self._open.values()):
             last = self._last.get(open_.order.symbol)
             ts = max(open_.order.ts, self._now)
@@ -129,6 +136,14 @@ class BarBroker:
         while self._unrouted:
             order = self._unrouted.pop(0)
             yield Routed(order.client_id, order.ts)
+
+    def _take_back(self) -> Iterator[BrokerEvent]:
+        while self._unwanted:
+            client_id, ts = self._unwanted.pop(0)
+            if client_id in self._open:
+                open_ = self._open[client_id]
+                yield self._end(open_, max(ts, open_.order.ts), "taken back")
+                yield from self._route()  # what took its place
 
     def _expire(self, ts_close: int) -> Iterator[BrokerEvent]:
         for open_ in tuple(self._open.values()):
