@@ -85,9 +85,9 @@ class SquareRootImpact(_Model):
     zero.
 
     Source: Tóth et al., "Anomalous price impact and the critical nature of liquidity
-    in financial markets", Phys. Rev. X 1, 021006 (2011), equation 1, with
-    coefficient of order 1; Almgren et al., "Direct estimation of equity market
-    impact", Risk (2005), finds a power of 0.6.
+    in financial markets", Phys. Rev. X 1, 021006 (2011), arXiv:1105.1694, where the
+    coefficient is of order 1. Almgren et al., "Direct estimation of equity market
+    impact", Risk (2005), find a power of 0.6 instead of 0.5.
     """
 
     model: Literal["square_root"]
