@@ -32,6 +32,36 @@ FILL = np.dtype(
 )
 
 
+#: Everything a run remembers. Of the open order: what is ``left`` of it, in base or (a
+#: buy by funds) quote, what is set aside and spent, and its fees without and with the minimum.
+STATE = np.dtype(
+    [
+        ("cash", np.float64),
+        ("position", np.float64),
+        ("fees", np.float64),
+        ("made", np.int64),  # fills
+        ("rejected", np.int64),
+        ("oldest", np.int64),  # fill that counts for the fee's tier
+        ("traded", np.float64),  # value of the fills from there on
+        ("waiting", np.bool_),  # an order is open
+        ("side", np.int64),
+        ("by_funds", np.bool_),
+        ("left", np.float64),
+        ("reserve", np.float64),
+        ("spent", np.float64),
+        ("plain", np.float64),
+        ("charged", np.float64),
+        ("wants_position", np.bool_),
+        ("above", np.bool_),
+        ("below", np.bool_),
+        ("fast_hi", np.float64),  # sums over the windows, in two numbers
+        ("fast_lo", np.float64),
+        ("slow_hi", np.float64),
+        ("slow_lo", np.float64),
+    ]
+)
+
+
 class Columns(NamedTuple):
     """The bars' arrays; a bar closes ``interval_ns`` after it opens."""
 
@@ -94,97 +124,130 @@ def replay(
 
     Writes ``equity`` (one a bar) and ``fills``, which has room for one a bar and one more.
     """
-    fast_hi, fast_lo, slow_hi, slow_lo = 0.0, 0.0, 0.0, 0.0
-    was_above, was_below, compared = False, False, False
-    wants_position = False
-    position = 0.0
-    # the open order: what is left of it, in base or (a buy by funds) quote
-    waiting, side, by_funds = False, BUY, False
-    left, reserve, spent, plain, charged = 0.0, 0.0, 0.0, 0.0, 0.0
-    made, rejected, oldest = 0, 0, 0
-    fees, traded = 0.0, 0.0
+    state = np.zeros(1, STATE)[0]
+    state.cash = cash
     last = bars.close.shape[0] - 1
     for i in range(last + 1):
-        if waiting:
-            if rules.vwap:
-                px = (bars.high[i] + bars.low[i] + bars.close[i]) / 3.0
-                ts = bars.ts_open[i] + bars.interval_ns
-            else:
-                px = bars.open[i]
-                ts = bars.ts_open[i]
-            room = rules.volume_share * bars.volume[i] if rules.volume_share > 0.0 else np.inf
-            size = min(left / px if by_funds else left, room)
-            whole = not by_funds and left <= room
-            px = _slipped(bars, costs, i, side, px, size)
-            if by_funds:
-                size = min(left / px, room)
-                whole = left / px <= room
-            if size > 0.0:
-                funds = size * px
-                oldest, traded = _forget(fills, oldest, made, traded, ts - costs.tier_window_ns)
-                plain += _fee(costs, size, funds, traded)
-                fee = max(plain, costs.minimum) - charged
-                spends = funds + fee if side == BUY else size
-                if spent + spends > reserve * (1.0 + rules.noise):
-                    waiting = False
-                    rejected += spent == 0.0
-                    wants_position = position > 0.0
-                else:
-                    fills[made].ts, fills[made].side = ts, side
-                    fills[made].size, fills[made].funds, fills[made].fee = size, funds, fee
-                    made += 1
-                    traded += funds
-                    fees += fee
-                    charged += fee
-                    spent += spends
-                    left -= funds if by_funds else size
-                    if side == BUY:
-                        cash -= spends
-                        position += size
-                    else:
-                        cash += funds - fee
-                        position -= size
-                    waiting = not whole
-        close = bars.close[i]
-        fast_hi, fast_lo = _add(fast_hi, fast_lo, close)
-        slow_hi, slow_lo = _add(slow_hi, slow_lo, close)
-        if i >= rules.fast:
-            fast_hi, fast_lo = _add(fast_hi, fast_lo, -bars.close[i - rules.fast])
-        if i >= rules.slow:
-            slow_hi, slow_lo = _add(slow_hi, slow_lo, -bars.close[i - rules.slow])
-        if i >= rules.slow - 1:
-            fast, slow = fast_hi / rules.fast, slow_hi / rules.slow
-            above, below = fast > slow, fast < slow
-            if compared and above and not was_above:
-                wants_position = True
-            elif compared and below and not was_below:
-                wants_position = False
-            was_above, was_below, compared = above, below, True
-        if cash <= 0.0 and position == 0.0:
-            wants_position = False
-        if not waiting and wants_position != (position > 0.0):
-            waiting = True
-            spent, plain, charged = 0.0, 0.0, 0.0
-            side = BUY if wants_position else SELL
-            by_funds = wants_position and rules.size == 0.0
-            reserve = cash if wants_position else position
-            if wants_position:
-                left = cash * rules.funds_share if by_funds else rules.size
-            else:
-                left = position
-        equity[i] = cash + position * close
-    if position > 0.0:
-        px = _slipped(bars, costs, last, SELL, bars.close[last], position)
-        ts = bars.ts_open[last] + bars.interval_ns
-        funds = position * px
-        oldest, traded = _forget(fills, oldest, made, traded, ts - costs.tier_window_ns)
-        fee = max(_fee(costs, position, funds, traded), costs.minimum)
-        fills[made].ts, fills[made].side = ts, SELL
-        fills[made].size, fills[made].funds, fills[made].fee = position, funds, fee
-        made += 1
-        fees += fee
-        cash += funds - fee
-    return Totals(made, fees, cash, rejected)
+        if state.waiting:
+            _fill(bars, rules, costs, i, state, fills)
+        _average(bars, rules, i, state)
+        _cross(rules, i, state)
+        _order(rules, state)
+        equity[i] = state.cash + state.position * bars.close[i]
+    if state.position > 0.0:
+        _close(bars, costs, last, state, fills)
+    return Totals(state.made, state.fees, state.cash, state.rejected)
+
+
+@njit(cache=True)
+def _average(bars: Columns, rules: Rules, i: int, state: Any) -> None:
+    """Take a close into both windows, and out what has left them."""
+    close = bars.close[i]
+    state.fast_hi, state.fast_lo = _add(state.fast_hi, state.fast_lo, close)
+    state.slow_hi, state.slow_lo = _add(state.slow_hi, state.slow_lo, close)
+    if i >= rules.fast:
+        gone = bars.close[i - rules.fast]
+        state.fast_hi, state.fast_lo = _add(state.fast_hi, state.fast_lo, -gone)
+    if i >= rules.slow:
+        gone = bars.close[i - rules.slow]
+        state.slow_hi, state.slow_lo = _add(state.slow_hi, state.slow_lo, -gone)
+
+
+@njit(cache=True)
+def _cross(rules: Rules, i: int, state: Any) -> None:
+    """Note which side the averages are on, and what a change of it asks for."""
+    if i < rules.slow - 1:
+        return
+    fast, slow = state.fast_hi / rules.fast, state.slow_hi / rules.slow
+    above, below = fast > slow, fast < slow
+    if i >= rules.slow:
+        if above and not state.above:
+            state.wants_position = True
+        elif below and not state.below:
+            state.wants_position = False
+    state.above, state.below = above, below
+
+
+@njit(cache=True)
+def _order(rules: Rules, state: Any) -> None:
+    """Send an order if none is open and the position is not what is wanted."""
+    if state.cash <= 0.0 and state.position == 0.0:
+        state.wants_position = False
+    if state.waiting or state.wants_position == (state.position > 0.0):
+        return
+    state.waiting = True
+    state.spent, state.plain, state.charged = 0.0, 0.0, 0.0
+    if state.wants_position:
+        state.side = BUY
+        state.by_funds = rules.size == 0.0
+        state.left = state.cash * rules.funds_share if state.by_funds else rules.size
+        state.reserve = state.cash
+    else:
+        state.side = SELL
+        state.by_funds = False
+        state.left = state.position
+        state.reserve = state.position
+
+
+@njit(cache=True)
+def _fill(bars: Columns, rules: Rules, costs: Costs, i: int, state: Any, fills: Records) -> None:
+    """Fill what the bar's volume leaves room for, or reject what would spend too much."""
+    ts = bars.ts_open[i]
+    px = bars.open[i]
+    if rules.vwap:
+        ts += bars.interval_ns
+        px = (bars.high[i] + bars.low[i] + bars.close[i]) / 3.0
+    room = rules.volume_share * bars.volume[i] if rules.volume_share > 0.0 else np.inf
+    size = min(state.left / px if state.by_funds else state.left, room)
+    px = _slipped(bars, costs, i, state.side, px, size)
+    most = state.left / px if state.by_funds else state.left
+    size = min(most, room)
+    if size <= 0.0:
+        return
+    funds = size * px
+    plain = _plain_fee(costs, ts, size, funds, state, fills)
+    fee = max(plain, costs.minimum) - state.charged
+    spends = funds + fee if state.side == BUY else size
+    if state.spent + spends > state.reserve * (1.0 + rules.noise):
+        state.waiting = False
+        state.rejected += state.spent == 0.0
+        state.wants_position = state.position > 0.0
+        return
+    state.plain = plain
+    state.charged += fee
+    state.spent += spends
+    state.left -= funds if state.by_funds else size
+    state.waiting = most > room
+    _book(ts, size, funds, fee, state, fills)
+
+
+@njit(cache=True)
+def _close(bars: Columns, costs: Costs, last: int, state: Any, fills: Records) -> None:
+    """Sell the position at the last close, whatever the volume."""
+    state.side = SELL
+    state.plain, state.charged = 0.0, 0.0
+    ts = bars.ts_open[last] + bars.interval_ns
+    size = state.position
+    funds = size * _slipped(bars, costs, last, SELL, bars.close[last], size)
+    fee = max(_plain_fee(costs, ts, size, funds, state, fills), costs.minimum)
+    _book(ts, size, funds, fee, state, fills)
+
+
+@njit(cache=True)
+def _book(ts: int, size: float, funds: float, fee: float, state: Any, fills: Records) -> None:
+    """Write a fill down, and move cash and position by it."""
+    fill = fills[state.made]
+    fill.ts, fill.side = ts, state.side
+    fill.size, fill.funds, fill.fee = size, funds, fee
+    state.made += 1
+    state.traded += funds
+    state.fees += fee
+    if state.side == BUY:
+        state.cash -= funds + fee
+        state.position += size
+    else:
+        state.cash += funds - fee
+        state.position -= size
 
 
 @njit(cache=True)
@@ -201,22 +264,20 @@ def _slipped(bars: Columns, costs: Costs, i: int, side: int, px: float, size: fl
 
 
 @njit(cache=True)
-def _fee(costs: Costs, size: float, funds: float, traded: float) -> float:
-    """Fee of a fill without regard to the minimum."""
+def _plain_fee(
+    costs: Costs, ts: int, size: float, funds: float, state: Any, fills: Records
+) -> float:
+    """Fee of the order's fills, this one included, without regard to the minimum."""
+    while state.oldest < state.made and fills[state.oldest].ts <= ts - costs.tier_window_ns:
+        state.traded -= fills[state.oldest].funds
+        state.oldest += 1
+    if state.oldest == state.made:
+        state.traded = 0.0
     tier = 0
-    while tier + 1 < costs.tier_from.shape[0] and costs.tier_from[tier + 1] <= traded:
+    while tier + 1 < costs.tier_from.shape[0] and costs.tier_from[tier + 1] <= state.traded:
         tier += 1
-    fee: float = funds * costs.tier_rate[tier] + size * costs.per_unit
+    fee: float = state.plain + (funds * costs.tier_rate[tier] + size * costs.per_unit)
     return fee
-
-
-@njit(cache=True)
-def _forget(fills: Records, oldest: int, made: int, traded: float, until: int) -> tuple[int, float]:
-    """Take out of the traded value what was traded at or before ``until``."""
-    while oldest < made and fills[oldest].ts <= until:
-        traded -= fills[oldest].funds
-        oldest += 1
-    return oldest, traded if oldest < made else 0.0
 
 
 @njit(cache=True)
