@@ -17,6 +17,7 @@ from arb_pipelines.market.exact import limit_price, on_step, round_down
 from arb_pipelines.market.graph import BUY, SELL
 from arb_pipelines.market.symbols import Market, Status
 from arb_pipelines.trading.events import Order, OrderKind, TimeInForce, currencies
+from arb_pipelines.trading.lifecycle import NOISE
 
 _AMOUNTS = ("size", "funds", "limit_px", "stop_px", "reserve")
 
@@ -37,7 +38,8 @@ class OrderValidator:
     """Checks orders against the markets they are for.
 
     ``available`` says what an order may spend in the currency it gives, as
-    ``Portfolio.available`` does; without it balances are not looked at.
+    ``Portfolio.available`` does; without it balances are not looked at. A balance may
+    be missed by float noise (``lifecycle.NOISE``), a rule of the venue may not.
     """
 
     def __init__(
@@ -72,7 +74,7 @@ class OrderValidator:
     def _balance(self, order: Order) -> Iterator[Invalid]:
         given, _ = currencies(order)
         amount = order.size if order.side == SELL else order.funds
-        if amount is not None and order.reserve < amount:
+        if amount is not None and order.reserve * (1 + NOISE) < amount:
             yield Invalid(
                 "reserve", f"{order.reserve} is less than the {amount} {given} ordered",
                 f"set aside at least {amount}",
@@ -80,7 +82,7 @@ class OrderValidator:
         if self._available is None:
             return
         most = self._available(order)
-        if order.reserve > most:
+        if order.reserve > most * (1 + NOISE):
             yield Invalid(
                 "reserve", f"{order.reserve} {given} are more than the {most} at hand",
                 f"at most {most} would do",

@@ -73,6 +73,9 @@ class ScriptedVenue:
         self._inbox.append(news)
         self._ring()
 
+    def cancel(self, client_id: str, ts: int) -> None:
+        raise AssertionError(f"a cycle's order {client_id} does not rest; nobody takes it back")
+
     def heard(self) -> Iterator[BrokerEvent]:
         while self._inbox:
             yield self._inbox.popleft()

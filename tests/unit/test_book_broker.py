@@ -170,6 +170,7 @@ def test_the_fee_is_told_in_the_currency_it_is_taken_in(
         ({"kind": OrderKind.STOP, "stop_px": 1.0}, "stops need trades"),
         ({"kind": OrderKind.LIMIT}, "a limit order without a price"),
         ({"kind": OrderKind.LIMIT, "limit_px": 1.0}, "the queue is not modelled"),
+        ({"oco": "exit"}, "orders that cancel each other rest"),
         ({"funds": None, "size": 1.0}, "a buy on books carries funds"),
     ],
 )
@@ -184,3 +185,14 @@ def test_orders_the_model_has_no_answer_to_are_rejected(
     assert isinstance(rejected, Cancelled)
     assert rejected.ending is Ending.REJECTED
     assert message in rejected.reason
+
+
+def test_an_order_that_arrives_after_its_time_expires() -> None:
+    """At its last nanosecond it still fills, one later it does not."""
+    broker = _broker(leg_ns=(10,))
+    _news(broker, _book(0))
+    for client_id, expires in (("a", 11), ("b", 10)):
+        broker.submit(an_order(client_id, SELL, size=0.1, reserve=0.1, ts=1, expires=expires))
+    endings = [news for news in broker.close() if not isinstance(news, Routed)]
+    assert isinstance(endings[0], OrderFill)
+    assert endings[1] == Cancelled("b", 11, "it arrived too late", Ending.EXPIRED)

@@ -61,6 +61,7 @@ class Recording:
     """A sink that keeps what it is sent and fills it at 100 with the next news."""
 
     sent: list[Order] = field(default_factory=list)
+    cancelled: list[tuple[str, int]] = field(default_factory=list)
     inbox: deque[BrokerEvent] = field(default_factory=deque)
     overfill: float = 1.0
     silent: bool = False
@@ -74,6 +75,9 @@ class Recording:
         if not self.silent:
             fill = a_fill(order, spent, got * self.overfill, final=True, ts=order.ts)
             self.inbox.append(replace(fill, funds=fill.funds * self.overfill))
+
+    def cancel(self, client_id: str, ts: int) -> None:
+        self.cancelled.append((client_id, ts))
 
     def heard(self) -> Iterator[BrokerEvent]:
         while self.inbox:
@@ -141,6 +145,13 @@ def test_orders_pass_to_the_sink_and_news_back_unchanged() -> None:
     told = [e for e in bench.published if isinstance(e, BrokerEvent)]
     assert bench.strategy.heard == told
     assert [news.client_id for news in told] == ["test-1", "test-1", "test-2", "test-2"]
+
+
+def test_a_wish_to_cancel_passes_to_the_sink() -> None:
+    """What comes of it is for the sink to tell."""
+    sink = Recording()
+    PassThroughBroker(sink).cancel("a", 7)
+    assert sink.cancelled == [("a", 7)]
 
 
 def test_what_risk_refuses_never_reaches_the_broker() -> None:

@@ -101,6 +101,9 @@ class BookBroker:
         if wrong is not None:
             yield Cancelled(order.client_id, now, wrong, Ending.REJECTED)
             return
+        if order.expires is not None and now > order.expires:
+            yield Cancelled(order.client_id, now, "it arrived too late", Ending.EXPIRED)
+            return
         symbol = self._symbols[order.symbol]
         done = self._meet(order, symbol)
         if done.size > 0.0 and not (done.short and order.time_in_force is TimeInForce.FOK):
@@ -131,6 +134,8 @@ def _unfit(order: Order, symbols: Mapping[str, int]) -> str | None:
         return "a limit order without a price"
     if order.kind is OrderKind.LIMIT and order.time_in_force is TimeInForce.GTC:
         return "the queue is not modelled: send limit orders as ioc or fok"
+    if order.oco is not None:
+        return "orders that cancel each other rest, and the queue is not modelled"
     if order.side == BUY and order.funds is None:
         return "a buy on books carries funds, not a size"
     return None

@@ -20,6 +20,10 @@ class Sink(Protocol):
         """Take an order; its client id is known before any news of it can come."""
         ...
 
+    def cancel(self, client_id: str, ts: int) -> None:
+        """Ask to take an order back; what came of that is news too."""
+        ...
+
     def heard(self) -> Iterable[BrokerEvent]:
         """Give what came in since last asked, oldest first; each once."""
         ...
@@ -38,6 +42,10 @@ class PassThroughBroker:
     def submit(self, order: Order) -> None:
         """Forward an order as it is."""
         self._sink.send(order)
+
+    def cancel(self, client_id: str, ts: int) -> None:
+        """Forward the wish to take an order back."""
+        self._sink.cancel(client_id, ts)
 
     def heard(self) -> Iterator[BrokerEvent]:
         """Give the news; a session asks when the sink rings, a backtest with each market event."""
