@@ -147,8 +147,9 @@ class Allocator:
         for entry, distance in self._nearest_first(State.WAITING):
             if entry.moved_ns == now_ns:  # stolen from in this very tick
                 continue
-            force = entry.order.order_id in forced
-            refusal = barred(self.settings, entry.order.market, distance, is_open, force)
+            refusal = barred(self.settings, entry.order.market, distance, is_open)
+            force = refusal is Reason.TOLERANCE and entry.order.order_id in forced
+            refusal = None if force else refusal
             if refusal is None and entry.needs <= self.cash.free:
                 decisions.append(self._enter(now_ns, entry, distance, force))
                 continue

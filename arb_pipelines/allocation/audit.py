@@ -148,7 +148,11 @@ class Audit:
 def _rows(decision: Decision) -> Iterable[AuditRow]:
     match decision:
         case Enter(ts, order, cents, distance, forced):
-            why = "forced: among the nearest out of hours" if forced else "capacity is there"
+            why = (
+                "beyond tolerance, among the nearest out of hours"
+                if forced
+                else "capacity is there"
+            )
             yield AuditRow(ts, "enter", why, order, distance, cents)
         case Steal(ts, thief, distance, needs, free, victims):
             why = f"{needs} cents needed, {free} free; furthest first"

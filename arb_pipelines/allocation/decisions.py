@@ -38,8 +38,9 @@ class Outcome(StrEnum):
 class Enter:
     """Send the order to its venue: its capacity is reserved.
 
-    ``cents`` is what it may still spend. ``distance_pct`` is None if its symbol
-    had no price left when a steal's last cancel was acknowledged.
+    ``cents`` is what it may still spend. ``forced`` tells that it is beyond the
+    tolerance, and entered as one of the nearest out of hours. ``distance_pct`` is
+    None if its symbol had no price left when a steal's last cancel was acknowledged.
     """
 
     ts_ns: int

@@ -6,6 +6,7 @@ are slow to build (up to half a second) and are built once a process.
 
 from __future__ import annotations
 
+import warnings
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -85,7 +86,9 @@ def market_hours(
     from exchange_calendars import errors, get_calendar  # a second to import
 
     try:
-        found = get_calendar(calendar, start=str(first), end=str(last))
+        with warnings.catch_warnings():  # of its own use of pandas
+            warnings.simplefilter("ignore", DeprecationWarning)
+            schedule = get_calendar(calendar, start=str(first), end=str(last)).schedule
     except errors.InvalidCalendarName:
         raise ConfigError(
             f"there is no market calendar {calendar}; write a code such as XNYS or XLON",
@@ -94,7 +97,7 @@ def market_hours(
     except ValueError as error:
         raise ConfigError(f"{calendar}: {error}", source="calendar") from None
     opens, closes = [], []
-    for row in found.schedule.itertuples():
+    for row in schedule.itertuples():
         parts = [row.open.value, row.close.value]
         if row.break_start == row.break_start:  # without a break it is NaT, unlike itself
             parts[1:1] = [row.break_start.value, row.break_end.value]

@@ -30,19 +30,19 @@ class OpenOrder:
 
 
 def barred(
-    settings: AllocationSettings, market: MarketKind, distance: float, is_open: bool, forced: bool
+    settings: AllocationSettings, market: MarketKind, distance: float, is_open: bool
 ) -> Reason | None:
     """Name what keeps an order from being given even free capacity; None if nothing does.
 
-    ``distance`` is in percent of the limit, infinite without a price. ``forced``
-    orders, the nearest crypto orders out of hours, may be at any distance.
+    ``distance`` is in percent of the limit, infinite without a price. That the
+    nearest crypto orders may be at any distance out of hours is not looked at.
     """
     if math.isinf(distance):
         return Reason.NO_PRICE
     if not is_open and market is MarketKind.STOCK:
         return Reason.MARKET_CLOSED
     tolerance = settings.normal_tolerance_pct if is_open else settings.out_of_hours_tolerance_pct
-    return None if forced or distance <= tolerance else Reason.TOLERANCE
+    return None if distance <= tolerance else Reason.TOLERANCE
 
 
 def may_steal(

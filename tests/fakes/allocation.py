@@ -139,7 +139,7 @@ class Oracle:
         if away > widest and not forced:
             return "tolerance"
         if seen.needs <= self.free:
-            return [self._in(now, seen, forced)]
+            return [self._in(now, seen, away > widest)]
         if away > rule.entry_tolerance_pct:
             return "entry_tolerance"
         if self._cools(now, seen.order.symbol):
