@@ -10,11 +10,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from arb_pipelines.errors import InvariantBroken
-
-E = TypeVar("E")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,7 +42,7 @@ class EventBus:
         self._hearing = False
         self._closed = False
 
-    def subscribe(self, kind: type[E], handler: Callable[[E], object]) -> Subscription:
+    def subscribe(self, kind: type[Any], handler: Callable[[Any], object]) -> Subscription:
         """Let ``handler`` hear of events that are a ``kind``; ``object`` hears of all.
 
         Raises:

@@ -31,6 +31,11 @@ if TYPE_CHECKING:
 _END = object()
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class NoParams:
+    """Of a component that has no parameters."""
+
+
 class WrongParameter(ConfigError):
     """A component's parameter cannot be used; ``name`` is its place among the parameters."""
 
@@ -107,8 +112,12 @@ def load_factory(path: str) -> Factory:
 def made(spec: ComponentSpec, container: Container, failures: list[str]) -> Iterator[Any]:
     """Make a component, and tidy up after it; what fails then is noted in ``failures``."""
     factory = load_factory(spec.factory)
-    product = factory.call(factory.check(spec.params), container)
-    if not inspect.isgenerator(product):
+    try:
+        params = factory.check(spec.params)
+    except WrongParameter as error:
+        raise ConfigError(error.reason, source=spec.factory) from None
+    product = factory.call(params, container)
+    if not inspect.isgeneratorfunction(factory.call):
         yield product
         return
     component = next(product)

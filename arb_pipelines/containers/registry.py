@@ -42,6 +42,7 @@ CATALOGUE = Path(__file__).with_name("components.yaml")
 Loc = tuple[str | int, ...]
 RoleName = Literal[
     "clock",
+    "universe",
     "market_data",
     "portfolio",
     "broker",

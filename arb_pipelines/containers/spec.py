@@ -52,6 +52,7 @@ class Role(Generic[T]):
 
 CLOCK = Role[Clock]("clock")
 MARKET_DATA = Role[Iterable[MarketEvent]]("market_data")
+UNIVERSE = Role[Any]("universe")  # what there is to trade: for the other components to agree on
 PORTFOLIO = Role[Portfolio]("portfolio")
 BROKER = Role[Broker]("broker")
 STRATEGY = Role[Strategy]("strategy")
@@ -63,7 +64,7 @@ COORDINATOR = Role[Coordinator]("coordinator")
 ROLES: Mapping[str, Any] = {
     role.name: role
     for role in (
-        *(CLOCK, MARKET_DATA, PORTFOLIO, BROKER),
+        *(CLOCK, UNIVERSE, MARKET_DATA, PORTFOLIO, BROKER),
         *(STRATEGY, RISK, ORDER_MANAGER, COORDINATOR),
     )
 }
