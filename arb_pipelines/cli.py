@@ -25,6 +25,7 @@ TOPICS = (
     "scan",
     "backtest",
     "optimize",
+    "allocate",
     "models",
     "sql",
     "lake",

@@ -7,6 +7,7 @@ Time columns ``ts_*`` are integer nanoseconds since the epoch, UTC.
 
 from __future__ import annotations
 
+from arb_pipelines.lake.schemas.allocation import ALLOCATION_EVENTS
 from arb_pipelines.lake.schemas.backtests import (
     BACKTEST_LEGS,
     BACKTEST_SUMMARIES,
@@ -44,6 +45,7 @@ TABLES: dict[str, Table] = {
         BACKTEST_TRADES,
         BACKTEST_LEGS,
         BACKTEST_SUMMARIES,
+        ALLOCATION_EVENTS,
         OPTIMIZATION_TRIALS,
         OPTIMIZATION_BEST,
         RUNS,
@@ -51,6 +53,7 @@ TABLES: dict[str, Table] = {
 }
 
 __all__ = [
+    "ALLOCATION_EVENTS",
     "BACKTEST_LEGS",
     "BACKTEST_SUMMARIES",
     "BACKTEST_TRADES",
