@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from datetime import date
-from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,7 +25,7 @@ from arb_pipelines.optimize.objectives import Constraint, Objective, Objectives
 from arb_pipelines.optimize.pruning import PruningRule
 from arb_pipelines.optimize.samplers.base import Sampler
 from arb_pipelines.optimize.samplers.factory import check_sampler, open_sampler
-from arb_pipelines.optimize.samplers.grid import grid_cells
+from arb_pipelines.optimize.samplers.grid import count_cells
 from arb_pipelines.optimize.samplers.settings import Grid, SamplerSettings
 from arb_pipelines.optimize.scores import Scoring
 from arb_pipelines.optimize.spaces import Space
@@ -126,11 +125,11 @@ class Study(BaseModel):
     @classmethod
     def _countable(cls, trials: int | None, info: ValidationInfo) -> int | None:
         sampler, space = info.data.get("sampler"), info.data.get("parameters")
-        if isinstance(sampler, Grid) and space and trials is not None:
-            if trials > (cells := _cells(space, sampler)):
-                raise ValueError(f"the grid has {cells} cells; give no more trials, or none")
-        elif sampler and trials is None:
+        if trials is None and sampler and not isinstance(sampler, Grid):
             raise ValueError(f"trials is needed with sampler {sampler.kind}")
+        if trials and isinstance(sampler, Grid) and space and trials > _cells(space, sampler):
+            cells = _cells(space, sampler)
+            raise ValueError(f"the grid has {cells} cells; give no more trials, or none")
         return trials
 
     @field_validator("pruning", mode="after")
@@ -206,5 +205,4 @@ def is_file(strategy: str) -> bool:
 
 
 def _cells(space: Space, grid: Grid) -> int:
-    """Count a grid's cells, up to one more than there may be."""
-    return sum(1 for _ in islice(grid_cells(space, grid.points), MOST_TRIALS + 1))
+    return count_cells(space, grid.points, most=MOST_TRIALS)

@@ -17,7 +17,7 @@ from arb_pipelines.errors import InvariantBroken
 from arb_pipelines.optimize.parameters import Value
 from arb_pipelines.optimize.samplers.base import TrialState
 from arb_pipelines.optimize.samplers.factory import check_sampler, open_sampler
-from arb_pipelines.optimize.samplers.grid import grid_cells
+from arb_pipelines.optimize.samplers.grid import count_cells, grid_cells
 from tests.fakes.studies import MIXED, NUMBERS, Outcome, bowl, sequence, settings, space
 
 BOX = {
@@ -53,6 +53,8 @@ def test_a_grid_has_no_cell_twice() -> None:
     assert len(cells) == len(set(cells)) == (3 + 1) * 2
     for cell in cells:
         over.check(dict(cell))
+    assert count_cells(over, 5, most=100) == len(cells)
+    assert count_cells(over, 5, most=3) == 4
 
 
 def test_a_grid_spaces_numbers_without_a_step() -> None:

@@ -8,7 +8,9 @@ combination comes twice.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 
@@ -34,6 +36,13 @@ def grid_cells(space: Space, points: int) -> Iterator[dict[str, Value]]:
             yield from below(depth + 1, chosen | {name: value})
 
     return below(0, {})
+
+
+def count_cells(space: Space, points: int, *, most: int) -> int:
+    """Count the combinations; with conditions, no further than to ``most`` and one more."""
+    if space.conditional:
+        return sum(1 for _ in islice(grid_cells(space, points), most + 1))
+    return math.prod(len(_axis(parameter, points)) for parameter in space.root.values())
 
 
 def _axis(parameter: Parameter, points: int) -> list[Value]:
