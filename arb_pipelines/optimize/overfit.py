@@ -82,16 +82,17 @@ def deflated_sharpe(track: Track, trials: int, variance: float) -> float:
 
 
 def deflated_best(
-    returns: Sequence[Sequence[float]] | Array, best: int, tried: int
+    best: Sequence[float], returns: Sequence[Sequence[float]] | Array, tried: int
 ) -> float | None:
-    """Deflate the Sharpe ratio of row ``best`` by the luck of as many trials as were tried.
+    """Deflate the Sharpe ratio of the best trial by the luck of as many as were tried.
 
-    ``returns`` has a row a complete trial; ``tried`` counts the pruned ones too, which
-    were looked at as well. A trial without deviation counts with a ratio of 0. The
-    trials of a search resemble each other, so counting them all is strict.
+    ``best`` has its block returns, ``returns`` a row of them for each complete trial,
+    itself included; ``tried`` counts the pruned ones too, which were looked at as well. A
+    trial without deviation, such as one that never trades, counts with a ratio of 0.
+    The trials of a search resemble each other, so counting them all is strict.
     None if the best has no deviation.
     """
-    track = track_of(returns[best])
+    track = track_of(best)
     if track is None:
         return None
     ratios = [block_sharpe(row) or 0.0 for row in returns]
@@ -132,9 +133,12 @@ def backtest_overfitting(
 
     ``returns`` has a row a trial and a column a block of time, all complete. The blocks
     are put into ``groups`` consecutive groups, as equal as can be; each half of them
-    chooses the best trial, and the other half ranks it. ``by`` should be what the
-    study chooses by: the mean for profits, else the Sharpe ratio (0 without deviation).
-    Equal trials share their mean rank; the earliest of equal winners is taken.
+    chooses the best trial, and the other half ranks it. Blocks in which no trial gained or
+    lost anything, such as hours without data, tell none from another and are left out.
+
+    ``by`` should be what the study chooses by: the mean for profits, else the Sharpe
+    ratio (0 without deviation). Equal trials share their mean rank; the earliest
+    of equal winners is taken.
 
     With too few blocks there are fewer groups, two blocks in each at least. None for
     fewer than four groups, fewer than two trials, or trials that are all the same.
@@ -149,6 +153,7 @@ def backtest_overfitting(
         raise ValueError("a return is not finite")
     if values.ndim != 2 or len(values) < 2 or (values == values[0]).all():
         return None
+    values = values[:, (values != 0).any(axis=0)]
     groups = min(groups, values.shape[1] // 4 * 2)
     if groups < 4:
         return None

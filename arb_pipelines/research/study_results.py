@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import polars as pl
 
 from arb_pipelines.errors import DataError
 from arb_pipelines.lake.schemas import OPTIMIZATION_BEST
 from arb_pipelines.optimize.objectives import values_of
-from arb_pipelines.optimize.overfit import backtest_overfitting, deflated_sharpe, track_of
+from arb_pipelines.optimize.overfit import backtest_overfitting, deflated_best
 from arb_pipelines.optimize.samplers.base import TrialState
-from arb_pipelines.optimize.scores import Scores, block_sharpe, score
+from arb_pipelines.optimize.scores import Scores, score
 from arb_pipelines.optimize.search import Told
 from arb_pipelines.optimize.stability import plateau
 from arb_pipelines.optimize.study import Study
@@ -89,8 +88,7 @@ def _luck(study: Study, told: Sequence[Told], best: Scores) -> dict[str, object]
     """Say what is left of the best once it is known as the best of so many.
 
     Pruned trials were tried as well and count as such; only complete ones have the
-    returns that the statistics compare. A trial without deviation, such as one that
-    never trades, has a Sharpe ratio of 0.
+    returns that the statistics compare.
     """
     complete = [
         (one.trial.params, one.gains[0], one.scores.returns)
@@ -98,14 +96,11 @@ def _luck(study: Study, told: Sequence[Told], best: Scores) -> dict[str, object]
         if one.gains is not None and one.scores is not None
     ]
     sets, gains, returns = zip(*complete, strict=True)
-    ratios = [block_sharpe(each) or 0.0 for each in returns]
     tried = sum(one.trial.state is not TrialState.FAILED for one in told)
-    track = track_of(best.returns)
     by_mean = study.first_objective.metric in _MEANS
     overfitting = backtest_overfitting(returns, by="mean" if by_mean else "sharpe")
-    variance = float(np.var(ratios, ddof=1)) if len(ratios) > 1 else 0.0
     return {
-        "deflated_sharpe": None if track is None else deflated_sharpe(track, tried, variance),
+        "deflated_sharpe": deflated_best(best.returns, returns, tried),
         "pbo": None if overfitting is None else overfitting.probability,
         "stability": plateau(study.parameters, sets, gains),
     }
