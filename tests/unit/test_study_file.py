@@ -153,3 +153,21 @@ def test_refuses_a_grid_without_end(tmp_path: Path) -> None:
     axes = "".join(f"  p{i}: {{type: int, low: 1, high: 10, step: 1}}\n" for i in range(8))
     with pytest.raises(ConfigError, match="more than 1,000,000 cells"):
         _load(tmp_path, GRID.replace("parameters:\n", "parameters:\n" + axes))
+
+
+def test_the_manual_names_every_setting_and_its_example_is_read(tmp_path: Path) -> None:
+    """docs/optimisation.md has each setting of a study, and the study it begins with is one."""
+    manual = (Path(__file__).resolve().parents[2] / "docs/optimisation.md").read_text()
+    example = manual.split("```yaml\n")[1].split("```")[0]
+    assert [window.name for window in _load(tmp_path, example).all_windows] == ["w00", "w01", "w02"]
+    settings = {*Study.model_fields}
+    for module in (samplers, windows, pruning, parameters):
+        for model in vars(module).values():
+            if isinstance(model, type) and issubclass(model, BaseModel):
+                settings |= {*model.model_fields}
+    assert {name for name in settings if f"`{name}`" not in manual} <= {
+        "kind",
+        "type",
+        "root",
+        "when",
+    }
