@@ -5,7 +5,7 @@ What a file may say belongs to the model; where such files lie, to the caller.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -57,42 +57,46 @@ def read_model(
 
 
 def mistake_at(path: Path, where: tuple[str | int, ...], reason: str) -> ConfigError:
-    """Make the error of what stands at ``where`` in a file that was read before.
+    """Make the error of what stands, or is missing, at ``where`` in a file that was read before.
 
-    Its line is that of the deepest part of ``where`` that the file has.
+    It names the place, without the parts that only pydantic knows, and the line of
+    the deepest part that the file has.
     """
     root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
     assert root is not None
-    node: yaml.Node | None = root
-    line = root.start_mark.line
-    for part in where:
-        key, node = _child(node, part)
-        if (found := key or node) is None:
-            break
-        line = found.start_mark.line
-    return ConfigError(reason, source=str(path), line=line + 1)
+    names, line, missing = _place(root, where)
+    name = ".".join((*names, *missing))
+    return ConfigError(f"{name}: {reason}" if name else reason, source=str(path), line=line)
 
 
 def _first_mistake(error: ValidationError, root: yaml.Node, path: Path) -> ConfigError:
     # an unknown key explains a missing one: it is usually the same word, mistyped
     first, *others = sorted(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
     unknown = first["type"] == "extra_forbidden"
-    where, line = [], root.start_mark.line
-    node: yaml.Node | None = root
-    for part in first["loc"]:
-        key, child = _child(node, part)
-        if key is None and child is None:
-            # pydantic also names union members, which are not in the file
-            if part is first["loc"][-1] and first["type"] == "missing":
-                where.append(str(part))
-            continue
-        node = child
-        where.append(str(part))
-        line = (key or child or root).start_mark.line
+    where, line, missing = _place(root, first["loc"])
+    if first["type"] == "missing":
+        where += missing
     reason = "unknown parameter" if unknown else first["msg"].removeprefix("Value error, ")
     name = f"{'.'.join(where)}: " if where else ""
     more = f" (and {len(others)} more)" if others else ""
-    return ConfigError(f"{name}{reason}{more}", source=str(path), line=line + 1)
+    return ConfigError(f"{name}{reason}{more}", source=str(path), line=line)
+
+
+def _place(root: yaml.Node, loc: Iterable[str | int]) -> tuple[list[str], int, list[str]]:
+    """Follow a place into a file: the parts that are there, the last one's line, the last if not.
+
+    Pydantic also names union members, which no file has: they are passed over.
+    """
+    node: yaml.Node | None = root
+    names, line, missing = [], root.start_mark.line, []
+    for part in loc:
+        key, child = _child(node, part)
+        missing = [] if key or child else [str(part)]
+        if not missing:
+            node = child
+            names.append(str(part))
+            line = (key or child or root).start_mark.line
+    return names, line + 1, missing
 
 
 def _child(node: yaml.Node | None, part: str | int) -> tuple[yaml.Node | None, yaml.Node | None]:

@@ -9,7 +9,7 @@ children and the report of what went wrong. What components decide is theirs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -17,7 +17,7 @@ import svcs
 
 from arb_pipelines.containers.bus import EventBus
 from arb_pipelines.containers.calls import attempt
-from arb_pipelines.containers.factories import made
+from arb_pipelines.containers.factories import Made
 from arb_pipelines.containers.metrics import Meter
 from arb_pipelines.containers.shared import SharedServices
 from arb_pipelines.containers.spec import COORDINATOR, ROLES, ContainerSpec, Role
@@ -82,7 +82,7 @@ class Container:
         for role, _ in self.spec.components:
             self.get(ROLES[role])
         for child in self.spec.children:
-            self.add_child(child)
+            self._make_child(child)
         self.state = State.INITIALISED
 
     def get(self, role: Role[T]) -> T:
@@ -108,10 +108,13 @@ class Container:
 
         Raises:
             ConfigError: there is a child of that name, or it cannot be made.
-            InvariantBroken: the container has been torn down.
+            InvariantBroken: the container is neither INITIALISED nor RUNNING.
         """
-        if self.state is State.TORN_DOWN:
-            raise InvariantBroken(f"{self.name} has been torn down and takes no child")
+        if self.state not in (State.INITIALISED, State.RUNNING):
+            raise InvariantBroken(f"{self.name} is {self.state} and takes no child")
+        return self._make_child(spec)
+
+    def _make_child(self, spec: ContainerSpec) -> Container:
         if spec.name in self.children:
             raise ConfigError(f"there is a child named {spec.name}", source=self.name)
         child = self.children[spec.name] = Container(spec, self.shared, parent=self)
@@ -177,13 +180,12 @@ class Container:
             raise ConfigError(f"{chain}: break this circle", source=self.name)
 
 
-def _factory_of(role: Role[Any]) -> Callable[[svcs.Container], Iterator[Any]]:
-    def make(svcs_container: svcs.Container) -> Iterator[Any]:
+def _factory_of(role: Role[Any]) -> Callable[[svcs.Container], Made]:
+    def make(svcs_container: svcs.Container) -> Made:
         container = svcs_container.get(Container)
         spec = container.spec.component(role)
         assert spec is not None
-        with made(spec, container, container._failures) as component:
-            yield component
+        return Made(spec, container, container._failures)
 
     return make
 

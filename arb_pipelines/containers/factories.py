@@ -11,8 +11,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping
 from difflib import get_close_matches
 from functools import lru_cache
 from importlib import import_module
@@ -37,11 +36,11 @@ class NoParams:
 
 
 class WrongParameter(ConfigError):
-    """A component's parameter cannot be used; ``name`` is its place among the parameters."""
+    """A component's parameter cannot be used: which one (its place among them), and why."""
 
-    def __init__(self, reason: str, name: tuple[str | int, ...] = ()) -> None:
-        self.name = name
-        super().__init__(reason)
+    def __init__(self, why: str, name: tuple[str | int, ...] = ()) -> None:
+        self.why, self.name = why, name
+        super().__init__(f"{'.'.join(map(str, name))}: {why}" if name else why)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -61,18 +60,14 @@ class Factory:
         """
         for name in json.loads(params):
             if name not in self.names:
-                raise WrongParameter(
-                    f"{name}: unknown parameter{nearest(name, self.names)}", (name,)
-                )
+                raise WrongParameter(f"unknown parameter{nearest(name, self.names)}", (name,))
         try:
             return self.adapter.validate_json(params)
         except ValidationError as error:
             first = error.errors()[0]
-            where = tuple(first["loc"])
-            reason = first["msg"].removeprefix("Value error, ")
-            raise WrongParameter(
-                f"{'.'.join(map(str, where))}: {reason}" if where else reason, where
-            ) from None
+            unknown = first["type"] == "extra_forbidden"
+            why = "unknown parameter" if unknown else first["msg"].removeprefix("Value error, ")
+            raise WrongParameter(why, tuple(first["loc"])) from None
         except ConfigError as error:  # of a dataclass's own checks
             raise WrongParameter(str(error)) from None
 
@@ -108,28 +103,37 @@ def load_factory(path: str) -> Factory:
     return Factory(path, call, adapter, names)
 
 
-@contextmanager
-def made(spec: ComponentSpec, container: Container, failures: list[str]) -> Iterator[Any]:
-    """Make a component, and tidy up after it; what fails then is noted in ``failures``."""
-    factory = load_factory(spec.factory)
-    try:
-        params = factory.check(spec.params)
-    except WrongParameter as error:
-        raise ConfigError(error.reason, source=spec.factory) from None
-    product = factory.call(params, container)
-    if not inspect.isgeneratorfunction(factory.call):
-        yield product
-        return
-    component = next(product)
-    try:
-        yield component
-    finally:
-        tidied = attempt(0, lambda rest: next(rest, _END), product)
+class Made:
+    """A component, and what tidies up after it, as a context manager.
+
+    It is made at once, not when it is entered: what it asks for while it is made
+    is then entered before it and outlives it. What fails at the end is noted in
+    ``failures``.
+    """
+
+    def __init__(self, spec: ComponentSpec, container: Container, failures: list[str]) -> None:
+        factory = load_factory(spec.factory)
+        try:
+            params = factory.check(spec.params)
+        except WrongParameter as error:
+            raise ConfigError(error.reason, source=spec.factory) from None
+        product = factory.call(params, container)
+        self._component, self._rest = product, iter(())
+        if inspect.isgeneratorfunction(factory.call):
+            self._component, self._rest = next(product, _END), product
+        if self._component is _END:
+            raise ConfigError("yields no component", source=spec.factory)
+        self._name, self._failures = spec.factory, failures
+
+    def __enter__(self) -> Any:
+        return self._component
+
+    def __exit__(self, *_: object) -> None:
+        tidied = attempt(0, lambda rest: next(rest, _END), self._rest)
         if tidied.error is not None:
-            failures.append(f"{spec.factory}: {tidied.error}")
+            self._failures.append(f"{self._name}: {tidied.error}")
         elif tidied.result is not _END:
-            product.close()
-            failures.append(f"{spec.factory} yields more than once")
+            self._failures.append(f"{self._name} yields more than once")
 
 
 def nearest(name: str, known: Collection[str] | Mapping[str, object]) -> str:

@@ -25,9 +25,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from arb_pipelines.containers.executors import check_memory_limit
 from arb_pipelines.containers.factories import WrongParameter, load_factory, nearest
@@ -40,17 +40,15 @@ from arb_pipelines.yaml_files import mistake_at, read_model
 CATALOGUE = Path(__file__).with_name("components.yaml")
 
 Loc = tuple[str | int, ...]
-RoleName = Literal[
-    "clock",
-    "universe",
-    "market_data",
-    "portfolio",
-    "broker",
-    "strategy",
-    "risk",
-    "order_manager",
-    "coordinator",
-]
+
+
+def _role(name: str) -> str:
+    if name not in ROLES:
+        raise ValueError(f"there is no such role{nearest(name, ROLES)}")
+    return name
+
+
+RoleName = Annotated[str, AfterValidator(_role)]
 
 
 class _File(BaseModel):
@@ -132,7 +130,7 @@ class ComponentRegistry:
         entry = self.entries.get(name)
         if entry is None:
             of_role = [known for known, entry in self.entries.items() if entry.role == role]
-            raise ConfigError(f"there is no component {name}{nearest(name, of_role)}")
+            raise ConfigError(f"there is no component {name} for {role}{nearest(name, of_role)}")
         if entry.role != role:
             raise ConfigError(f"{name} is a {entry.role}, not a {role}")
         return entry.factory
@@ -171,6 +169,6 @@ class ComponentRegistry:
         try:
             return self.component(role, use.component, use.params)
         except WrongParameter as error:
-            raise mistake_at(path, (*at, "params", *error.name), error.reason) from None
+            raise mistake_at(path, (*at, "params", *error.name), error.why) from None
         except ConfigError as error:
             raise mistake_at(path, (*at, "component"), str(error)) from None
