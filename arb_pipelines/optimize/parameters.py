@@ -24,6 +24,9 @@ from pydantic import (
 Value: TypeAlias = float | int | str | bool
 Choice = StrictBool | StrictInt | StrictFloat | StrictStr
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+#: Up to here a float counts every whole number.
+_MOST_CELLS = 2**53
+_Whole = Annotated[StrictInt, Field(ge=-_MOST_CELLS // 2, le=_MOST_CELLS // 2)]
 Conditions = dict[str, Choice | Annotated[tuple[Choice, ...], Field(min_length=1)]]
 
 
@@ -86,7 +89,7 @@ class Float(_Parameter):
         if self.cells is not None:
             return self.cell(_cell_of(position, self.cells))
         if self.log:
-            value = self.low * math.exp(position * math.log(self.high / self.low))
+            value = _along_logarithm(self.low, self.high, position)
         else:
             value = self.low + position * (self.high - self.low)
         return min(max(value, self.low), self.high)
@@ -108,8 +111,8 @@ class Int(_Parameter):
     """A whole number in ``[low, high]``."""
 
     type: Literal["int"]
-    low: StrictInt = Field(description="Least value, in the parameter's own unit.")
-    high: StrictInt = Field(description="Greatest value, in the parameter's own unit.")
+    low: _Whole = Field(description="Least value, in the parameter's own unit.")
+    high: _Whole = Field(description="Greatest value, in the parameter's own unit.")
     log: bool = Field(False, description="Search the logarithm; low must be above 0.")
     step: StrictInt | None = Field(
         None, ge=1, description="Only low, low + step, … up to high; any whole number if unset."
@@ -140,7 +143,7 @@ class Int(_Parameter):
             return self.cell(_cell_of(position, self.cells))
         # each value reaches half-way to its neighbours, the outer ones too
         low, high = self.low - 0.5, self.high + 0.5
-        value = round(low * math.exp(position * math.log(high / low)))
+        value = round(_along_logarithm(low, high, position))
         return min(max(value, self.low), self.high)
 
     def position(self, value: float) -> float:
@@ -212,6 +215,8 @@ def _check_bounds(low: float, high: float, log: bool, step: float | None) -> Non
         raise ValueError("low must be above 0 where log is true")
     if log and step is not None:
         raise ValueError("give log or step, not both")
+    if not math.isfinite(high - low) or (step is not None and (high - low) / step > _MOST_CELLS):
+        raise ValueError("high and low are too far apart")
 
 
 def _exact(value: float) -> Decimal:
@@ -222,9 +227,13 @@ def _cell_of(position: float, cells: int) -> int:
     return min(int(position * cells), cells - 1)
 
 
+def _along_logarithm(low: float, high: float, position: float) -> float:
+    return math.exp((1.0 - position) * math.log(low) + position * math.log(high))
+
+
 def _position(value: float, low: float, high: float, log: bool) -> float:
     if low == high:
         return 0.0
     if log:
-        return math.log(value / low) / math.log(high / low)
+        return (math.log(value) - math.log(low)) / (math.log(high) - math.log(low))
     return (value - low) / (high - low)

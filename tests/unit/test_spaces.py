@@ -27,7 +27,10 @@ def test_a_logarithm_has_its_middle_at_the_geometric_mean() -> None:
     rate = _float(low=0.01, high=100, log=True)
     assert rate.value_at(0.5) == pytest.approx(1.0)
     assert rate.position(1.0) == pytest.approx(0.5)
-    assert (rate.value_at(0.0), rate.value_at(1.0)) == (0.01, 100.0)
+    assert (rate.value_at(0.0), rate.value_at(1.0)) == pytest.approx((0.01, 100.0))
+    wide = _float(low=1e-300, high=1e300, log=True)
+    assert wide.value_at(0.5) == pytest.approx(1.0)
+    assert wide.position(1.0) == pytest.approx(0.5)
 
 
 def test_every_whole_number_has_its_share_of_the_axis() -> None:
