@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import json
 from collections.abc import Callable, Collection, Mapping
 from difflib import get_close_matches
 from functools import lru_cache
@@ -18,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from arb_pipelines.containers.calls import attempt
 from arb_pipelines.containers.spec import ComponentSpec
@@ -45,9 +45,10 @@ class WrongParameter(ConfigError):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Factory:
-    """A callable that makes components, and what its parameters may be."""
+    """A callable that makes components, or ``yields`` one, and what its parameters may be."""
 
     path: str
+    yields: bool
     call: Callable[[Any, Any], Any]
     adapter: TypeAdapter[Any]
     names: frozenset[str]
@@ -58,7 +59,7 @@ class Factory:
         Raises:
             WrongParameter: one is unknown, absent or out of range.
         """
-        for name in json.loads(params):
+        for name in from_json(params):
             if name not in self.names:
                 raise WrongParameter(f"unknown parameter{nearest(name, self.names)}", (name,))
         try:
@@ -100,7 +101,7 @@ def load_factory(path: str) -> Factory:
         names = frozenset(field.alias or n for n, field in kind.model_fields.items())
     else:
         raise ConfigError(f"{path}: annotate {params} with a dataclass or a pydantic model")
-    return Factory(path, call, adapter, names)
+    return Factory(path, inspect.isgeneratorfunction(call), call, adapter, names)
 
 
 class Made:
@@ -119,7 +120,7 @@ class Made:
             raise ConfigError(error.reason, source=spec.factory) from None
         product = factory.call(params, container)
         self._component, self._rest = product, iter(())
-        if inspect.isgeneratorfunction(factory.call):
+        if factory.yields:
             self._component, self._rest = next(product, _END), product
         if self._component is _END:
             raise ConfigError("yields no component", source=spec.factory)
