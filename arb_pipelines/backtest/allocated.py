@@ -129,7 +129,7 @@ class AllocatedBroker:
             raise DataError(f"capacity is shared on bars, and this is a book of {event.symbol}")
         if self._now is not None and event.ts_close > self._now:
             self._act(self._allocator.tick(self._now, self._prices))
-        yield from self._expire(event.ts_close)
+            yield from self._expire(event.ts_close)
         yield from self._pass_on(self._inner.on_market(event))
         self._prices[event.symbol] = event.close
         self._now = event.ts_close
@@ -178,8 +178,9 @@ class AllocatedBroker:
         """End what waits beyond its time, as the inner broker does with what rests there."""
         for client_id, buy in tuple(self._buys.items()):
             expires = buy.order.expires
-            waits = self._allocator.state(client_id) in (State.WAITING, State.FUNDING)
-            if waits and expires is not None and expires < ts_close:
+            if expires is None or expires >= ts_close:
+                continue
+            if self._allocator.state(client_id) in (State.WAITING, State.FUNDING):
                 # what never left cannot expire at a venue
                 ending = Ending.EXPIRED if buy.entries else Ending.CANCELLED
                 yield from self._withdraw(client_id, "its time is over", ending)
