@@ -29,7 +29,7 @@ def test_simulators_agree_decision_for_decision(world: AllocationWorld, policy: 
     """Every decision, fate, count and cent of the kernel is that of the readable simulator."""
     one, other = simulate(world.world, world.settings, policy), _kernel(world, policy)
     assert len(one.decisions) < ROOM
-    for name in ("decisions", "fates", "equity", "blocks"):
+    for name in ("decisions", "fates", "profits", "blocks"):
         a, b = getattr(one, name), getattr(other, name)
         assert len(a) == len(b), name
         assert a.tobytes() == b.tobytes(), f"{name}: {a[a != b][:3]} is not {b[a != b][:3]}"

@@ -114,7 +114,7 @@ def _walk(
         + own * rng.standard_normal((hours, symbols))
     )
     moves[:, 0] = nights * opens[:, None]
-    logs: Floats = np.cumsum(moves.reshape(-1, symbols), axis=0)
+    logs: Floats = np.cumsum(moves.reshape(hours * (_STEPS + 1), symbols), axis=0)
     return logs
 
 

@@ -22,6 +22,7 @@ from arb_pipelines.allocation.simulation.kernel_state import (
     FREE,
     HELD_N,
     LOGGED,
+    PAID_IN,
     RESERVED,
     RESERVED_SUM,
     RESOLVED,
@@ -38,7 +39,17 @@ from arb_pipelines.allocation.simulation.kernel_state import (
     wait,
 )
 from arb_pipelines.allocation.simulation.panel import STRIDE, TICK_NS, TICKS
-from arb_pipelines.allocation.simulation.world import Ending, Kind, Outcome, Policy, Rules, World
+from arb_pipelines.allocation.simulation.world import (
+    Ending,
+    Floats,
+    Int32,
+    Int64,
+    Kind,
+    Outcome,
+    Policy,
+    Rules,
+    World,
+)
 
 _TICK_S = TICK_NS // 1_000_000_000
 _YEAR_S = 365 * 86_400
@@ -57,12 +68,12 @@ def run_kernel(
 
     The first ``room`` decisions are kept, the others only counted.
     """
-    state = new_state(world, room)
+    state = new_state(world, policy, room)
     _run(world, rules, int(policy), state)
     counts = state.counts
     return Outcome(
         state.fates,
-        state.equity,
+        state.profits,
         state.decisions[: counts[LOGGED]],
         state.blocks,
         enters=int(counts[ENTERS]),
@@ -72,46 +83,97 @@ def run_kernel(
         resolved=int(counts[RESOLVED]),
         reserved=int(counts[RESERVED_SUM]),
         spent=int(counts[SPENT_SUM]),
+        paid_in=int(counts[PAID_IN]),
         free=int(state.cash[FREE]),
     )
 
 
 @njit(cache=True, nogil=True)
 def _run(world: World, rules: Rules, policy: int, state: State) -> None:
-    hours, days = world.path.shape[0], 0
+    counts = state.counts
+    hours, days, worth = world.path.shape[0], 0, world.capital
     for hour in range(hours):
         for part in range(TICKS):
             tick = hour * TICKS + part
-            _show(world, state, hour, part)
-            _expire(world, state, tick)
-            _exits(world, state, tick, part == 0)
-            _arrivals(world, state, tick)
-            _fills(world, state, tick, part == 0, False)
+            _show(world.path, state.px, state.last_px, hour, part)
+            if part == 0:
+                _expire(world, state, tick)
+            if _exit_is_due(
+                state.held[: counts[HELD_N]],
+                state.px,
+                world.symbol,
+                world.stop,
+                world.target,
+                state.due,
+                tick,
+            ):
+                _exits(world, state, tick, part == 0)
+            if part == 0:
+                _arrivals(world, state, tick)
+            if _any_below(state.px, state.highest_stop):
+                _withdraw(world, state, tick)
+            if _is_reached(state.entered[: counts[ENTERED_N]], state.px, world.symbol, world.limit):
+                _fills(world, state, tick, part == 0, False)
             decide(world, rules, policy, state, tick)
-            _fills(world, state, tick, False, True)
+            if _is_reached(state.entered[: counts[ENTERED_N]], state.px, world.symbol, world.limit):
+                _fills(world, state, tick, False, True)
             if part == TICKS - 1 and world.last[hour]:
                 _delever_all(world, state, tick)
-            state.counts[RESERVED_SUM] += state.cash[RESERVED]
-            state.counts[SPENT_SUM] += state.cash[SPENT]
+            counts[RESERVED_SUM] += state.cash[RESERVED]
+            counts[SPENT_SUM] += state.cash[SPENT]
         if world.day_end[hour]:
-            state.equity[days] = _marked(world, state)
+            marked = _marked(world, state)
+            state.profits[days] = marked - worth
+            worth = marked + _settle_day(world, state)
             days += 1
+    before = _marked(world, state)
     _finish(world, state, hours * TICKS)
     if days:
-        state.equity[days - 1] = state.cash[FREE]
+        state.profits[days - 1] += state.cash[FREE] - before
 
 
 @njit(cache=True, nogil=True)
-def _show(world: World, state: State, hour: int, part: int) -> None:
+def _show(path: Floats, shown: Floats, last: Floats, hour: int, part: int) -> None:
     """Set the prices of the tick, NaN where a symbol has no bar."""
     leg, step = part // STRIDE, part % STRIDE
-    for s in range(state.px.shape[0]):
-        px = world.path[hour, s, leg]
+    for s in range(shown.shape[0]):
+        px = path[hour, s, leg]
         if step:
-            px = px + (world.path[hour, s, leg + 1] - px) * (step / STRIDE)
-        state.px[s] = px
+            px = px + (path[hour, s, leg + 1] - px) * (step / STRIDE)
+        shown[s] = px
         if not np.isnan(px):
-            state.last_px[s] = px
+            last[s] = px
+
+
+@njit(cache=True, nogil=True)
+def _any_below(px: Floats, bounds: Floats) -> bool:
+    """Whether any symbol's price is at or below its bound."""
+    below = 0
+    for s in range(px.shape[0]):
+        below += px[s] <= bounds[s]
+    return below > 0
+
+
+@njit(cache=True, nogil=True)
+def _is_reached(orders: Int64, px: Floats, symbol: Int32, bounds: Floats) -> bool:
+    """Whether the price of any order is at or below its bound."""
+    reached = 0
+    for order in orders:
+        reached += px[symbol[order]] <= bounds[order]
+    return reached > 0
+
+
+@njit(cache=True, nogil=True)
+def _exit_is_due(
+    held: Int64, px: Floats, symbol: Int32, stop: Floats, target: Floats, due: Int64, tick: int
+) -> bool:
+    """Whether any position may be closed in this tick."""
+    for i in range(held.shape[0]):
+        order = held[i]
+        price = px[symbol[order]]
+        if price <= stop[order] or price >= target[order] or tick >= due[order]:
+            return True
+    return False
 
 
 # --- orders
@@ -119,22 +181,17 @@ def _show(world: World, state: State, hour: int, part: int) -> None:
 
 @njit(cache=True, nogil=True)
 def _expire(world: World, state: State, tick: int) -> None:
-    status, over = state.status, 0
+    """End the orders whose time is up."""
     for i in range(state.counts[WAITING_N]):
-        order = state.waiting[i]
-        if world.until[order] <= tick:
-            _end(state, order, tick, _EXPIRED)
-            over += 1
-    if over:
-        state.counts[WAITING_N] = keep_only(state.waiting, state.counts[WAITING_N], status, WAITING)
+        if world.until[state.waiting[i]] <= tick:
+            _end(state, state.waiting[i], tick, _EXPIRED)
+    _drop_waiting(world, state)
     for i in range(state.counts[ENTERED_N]):
         order = state.entered[i]
         if world.until[order] <= tick:
             _leave(world, state, order, tick, False)
             _end(state, order, tick, _EXPIRED)
-            over += 1
-    if over:
-        state.counts[ENTERED_N] = keep_only(state.entered, state.counts[ENTERED_N], status, ENTERED)
+    _drop_entered(state)
 
 
 @njit(cache=True, nogil=True)
@@ -158,36 +215,43 @@ def _leave(world: World, state: State, order: int, tick: int, filled: bool) -> N
 
 @njit(cache=True, nogil=True)
 def _arrivals(world: World, state: State, tick: int) -> None:
-    """Submit what is new, and withdraw what waits although the price has passed its stop."""
+    """Submit what is new."""
     while state.counts[ARRIVED] < world.first.shape[0]:
         order = state.counts[ARRIVED]
         if world.first[order] > tick:
             break
-        wait(state, order)
+        wait(world, state, order)
         state.counts[ARRIVED] += 1
-    over = 0
+
+
+@njit(cache=True, nogil=True)
+def _withdraw(world: World, state: State, tick: int) -> None:
     for i in range(state.counts[WAITING_N]):
         order = state.waiting[i]
         if state.px[world.symbol[order]] <= world.stop[order]:
             _end(state, order, tick, _WITHDRAWN)
-            over += 1
-    if over:
-        state.counts[WAITING_N] = keep_only(
-            state.waiting, state.counts[WAITING_N], state.status, WAITING
-        )
+    _drop_waiting(world, state)
+
+
+@njit(cache=True, nogil=True)
+def _drop_waiting(world: World, state: State) -> None:
+    n = keep_only(state.waiting, state.counts[WAITING_N], state.status, WAITING)
+    state.counts[WAITING_N] = n
+    state.highest_stop[:] = 0.0
+    for order in state.waiting[:n]:
+        s = world.symbol[order]
+        state.highest_stop[s] = max(state.highest_stop[s], world.stop[order])
 
 
 @njit(cache=True, nogil=True)
 def _fills(world: World, state: State, tick: int, opening: bool, taker: bool) -> None:
     """Fill orders at the venue whose limit is reached, in order of submission."""
-    found = 0
     for i in range(state.counts[ENTERED_N]):
         order = state.entered[i]
         s = world.symbol[order]
         px, limit = state.px[s], world.limit[order]
         if not px <= limit:
             continue
-        found += 1
         paid = px if opening else limit
         if taker:
             paid = min(limit, px * (1.0 + world.slippage[world.is_stock[s]]))
@@ -200,15 +264,19 @@ def _fills(world: World, state: State, tick: int, opening: bool, taker: bool) ->
         state.status[order] = _HELD
         state.units[order] = world.notional[order] / paid
         state.loan[order], state.since[order] = world.notional[order] - world.stake, tick
+        state.due[order] = tick + world.hold[order]
         fate = state.fates[order]
         fate["filled"], fate["entry_px"] = tick, paid
         fate["fees"] = world.needs[order] - world.stake
         if taker:
             fate["slippage"] = _cents(state.units[order] * (paid - px))
-    if found:
-        state.counts[ENTERED_N] = keep_only(
-            state.entered, state.counts[ENTERED_N], state.status, ENTERED
-        )
+    _drop_entered(state)
+
+
+@njit(cache=True, nogil=True)
+def _drop_entered(state: State) -> None:
+    n = keep_only(state.entered, state.counts[ENTERED_N], state.status, ENTERED)
+    state.counts[ENTERED_N] = n
 
 
 # --- positions
@@ -216,7 +284,6 @@ def _fills(world: World, state: State, tick: int, opening: bool, taker: bool) ->
 
 @njit(cache=True, nogil=True)
 def _exits(world: World, state: State, tick: int, opening: bool) -> None:
-    over = 0
     for i in range(state.counts[HELD_N]):
         order = state.held[i]
         px = state.px[world.symbol[order]]
@@ -225,13 +292,9 @@ def _exits(world: World, state: State, tick: int, opening: bool) -> None:
             _close(world, state, order, tick, px if opening else stop, _STOP)
         elif px >= target:
             _close(world, state, order, tick, px if opening else target, _TARGET)
-        elif tick >= state.fates[order]["filled"] + world.hold[order] and px > 0.0:
+        elif tick >= state.due[order] and px > 0.0:
             _close(world, state, order, tick, px, _TIME)
-        else:
-            continue
-        over += 1
-    if over:
-        state.counts[HELD_N] = keep_only(state.held, state.counts[HELD_N], state.status, _HELD)
+    state.counts[HELD_N] = keep_only(state.held, state.counts[HELD_N], state.status, _HELD)
 
 
 @njit(cache=True, nogil=True)
@@ -309,6 +372,16 @@ def _interest(world: World, state: State, order: int, tick: int) -> int:
 
 
 @njit(cache=True, nogil=True)
+def _settle_day(world: World, state: State) -> int:
+    """Bring the account back to its capital as far as free cash goes; give what was paid in."""
+    payment = world.capital - state.cash[FREE] - state.cash[RESERVED] - state.cash[SPENT]
+    payment = max(payment, -state.cash[FREE])
+    state.cash[FREE] += payment
+    state.counts[PAID_IN] += payment
+    return payment
+
+
+@njit(cache=True, nogil=True)
 def _marked(world: World, state: State) -> int:
     """Cash, and positions at their last price less what they owe, in cents."""
     worth = state.cash[FREE] + state.cash[RESERVED]
@@ -316,7 +389,7 @@ def _marked(world: World, state: State) -> int:
         order = state.held[i]
         px = state.last_px[world.symbol[order]]
         worth += _cents(state.units[order] * px) - state.loan[order]
-    return worth
+    return int(worth)
 
 
 @njit(cache=True, nogil=True)

@@ -26,7 +26,17 @@ from arb_pipelines.allocation.simulation.kernel_state import (
     wait,
 )
 from arb_pipelines.allocation.simulation.panel import TICK_NS
-from arb_pipelines.allocation.simulation.world import Barrier, Kind, Policy, Rules, World
+from arb_pipelines.allocation.simulation.world import (
+    Barrier,
+    Floats,
+    Int32,
+    Int64,
+    Kind,
+    Policy,
+    Rules,
+    UInt8,
+    World,
+)
 
 _NO_PRICE, _MARKET_CLOSED = int(Barrier.NO_PRICE), int(Barrier.MARKET_CLOSED)
 _TOLERANCE, _ENTRY_TOLERANCE = int(Barrier.TOLERANCE), int(Barrier.ENTRY_TOLERANCE)
@@ -37,62 +47,190 @@ _BLOCK, _FOUGHT, _RESOLVED = int(Kind.BLOCK), int(Kind.FIGHT), int(Kind.RESOLVED
 _STEALING, _RANKED = int(Policy.STEALING), int(Policy.RANKED)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def decide(world: World, rules: Rules, policy: int, state: State, tick: int) -> None:
     """Give capacity to whom the policy gives it in this tick."""
-    n = state.counts[WAITING_N]
-    if n == 0:
+    if policy != _STEALING:
+        if state.counts[WAITING_N]:
+            _in_turn(world, policy, state, tick)
         return
-    _rank(world, policy, state, n)
-    queue = state.queue
-    queue[:n] = state.waiting[:n]
-    if policy == _STEALING:
-        _by_distance(world, rules, state, tick, n)
+    market_open = world.market_open[tick] != 0
+    tolerance = rules.normal_tolerance_pct if market_open else rules.out_of_hours_tolerance_pct
+    forces = not market_open and not _enough_within(world, rules, state, tolerance)
+    outlook = _outlook(world, rules, state, tick)
+    n, busy = _queue(
+        state.waiting[: state.counts[WAITING_N]],
+        state.queue,
+        state.away,
+        state.blocked,
+        state.barrier,
+        world.symbol,
+        world.is_stock,
+        world.limit,
+        world.needs,
+        state.px,
+        state.symbol_until,
+        tick * TICK_NS,
+        market_open,
+        tolerance,
+        rules.entry_tolerance_pct,
+        state.cash[FREE],
+        outlook,
+        forces,
+    )
+    if busy:
+        state.forced[:n] = 0
+        if forces:
+            _mark_forced(world, rules, state, n)
+        _by_distance(world, rules, state, tick, n, tolerance)
     else:
-        _in_turn(world, policy, state, tick, n)
+        for order in state.queue[:n]:
+            _block(state, tick, order, state.barrier[order])
 
 
 @njit(cache=True, nogil=True)
-def distance(world: World, state: State, order: int) -> float:
+def _block(state: State, tick: int, order: int, barrier: int) -> None:
+    """Tell what blocks an order, unless that has been told."""
+    if barrier != state.blocked[order]:
+        state.blocked[order] = barrier
+        state.blocks[barrier] += 1
+        log(state, tick, _BLOCK, order, barrier, 0.0)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _outlook(world: World, rules: Rules, state: State, tick: int) -> tuple[float, float, int]:
+    """Give the furthest distance that may be stolen from, the furthest of all, and what spares it.
+
+    A fight spares from some thieves only, so its pair counts as one that may.
+    """
+    stealable = furthest = -1.0
+    reason = _CAPACITY
+    for i in range(state.counts[ENTERED_N]):
+        order = state.entered[i]
+        far = distance(state.px[world.symbol[order]], world.limit[order])
+        if far == np.inf:
+            continue
+        why = _sparing(world, rules, state, tick, -1, order, far)
+        if far >= furthest:
+            furthest, reason = far, why
+        if why < 0:
+            stealable = max(stealable, far)
+    return stealable, furthest, reason
+
+
+@njit(cache=True, nogil=True)
+def distance(px: float, limit: float) -> float:
     """Percent of the limit that the price must fall; infinite without a price."""
-    px, limit = state.px[world.symbol[order]], world.limit[order]
     if not px > 0.0:
         return np.inf
-    away: float = (px - limit) / limit * 100.0
-    return max(0.0, away)
+    return max(0.0, (px - limit) / limit * 100.0)
 
 
 @njit(cache=True, nogil=True)
-def _rank(world: World, policy: int, state: State, n: int) -> None:
-    """Sort who waits; little changes between ticks, so insertion is quick."""
-    waiting, key = state.waiting, state.key
-    for i in range(n):
+def _queue(
+    waiting: Int64,
+    queue: Int64,
+    away: Floats,
+    blocked: Int64,
+    barriers: Int64,
+    symbol: Int32,
+    is_stock: UInt8,
+    limit: Floats,
+    needs: Int64,
+    px: Floats,
+    symbol_until: Int64,
+    now: int,
+    market_open: bool,
+    tolerance: float,
+    entry_tolerance: float,
+    free: int,
+    outlook: tuple[float, float, int],
+    everybody: bool,
+) -> tuple[int, bool]:
+    """Queue those for whom something may change, nearest first.
+
+    Gives their number, and whether anybody can enter or steal. While nobody can,
+    what blocks an order does not depend on the others: it is noted in
+    ``barriers``, and who stays blocked for the same reason is left out. Otherwise
+    all within reach are queued. Plain arrays, since this runs at every tick.
+    """
+    stealable, furthest, reason = outlook
+    n, busy = 0, everybody
+    for i in range(waiting.shape[0]):
         order = waiting[i]
-        if policy == _STEALING:
-            key[order] = distance(world, state, order)
-        elif policy == _RANKED:
-            key[order] = -float(world.forecast[order])
-        rank, at = key[order], i
-        while at and (
-            key[waiting[at - 1]] > rank
-            or (key[waiting[at - 1]] == rank and waiting[at - 1] > order)
-        ):
-            waiting[at] = waiting[at - 1]
-            at -= 1
-        waiting[at] = order
+        s = symbol[order]
+        far = away[order] = distance(px[s], limit[order])
+        if far == np.inf:
+            barrier = _NO_PRICE
+        elif not market_open and is_stock[s]:
+            barrier = _MARKET_CLOSED
+        elif far > tolerance:
+            barrier = _TOLERANCE
+        elif needs[order] <= free:
+            busy = True
+            break
+        elif far > entry_tolerance:
+            barrier = _ENTRY_TOLERANCE
+        elif now < symbol_until[s]:
+            barrier = _COOL_DOWN
+        elif far < stealable:
+            busy = True
+            break
+        else:
+            barrier = reason if far < furthest else _CAPACITY
+        if barrier != blocked[order]:
+            barriers[order] = barrier
+            n = _insert(queue, away, n, order)
+    if not busy:
+        return n, False
+    n = 0
+    for i in range(waiting.shape[0]):
+        order = waiting[i]
+        s = symbol[order]
+        far = away[order] = distance(px[s], limit[order])
+        too_far = tolerance < far < np.inf and (market_open or not is_stock[s])
+        if everybody or not too_far or blocked[order] != _TOLERANCE:
+            n = _insert(queue, away, n, order)
+    return n, True
 
 
 @njit(cache=True, nogil=True)
-def _by_distance(world: World, rules: Rules, state: State, tick: int, n: int) -> None:
+def _insert(queue: Int64, away: Floats, n: int, order: int) -> int:
+    """Put an order in its place by distance and number; give the length of the queue."""
+    far, at = away[order], n
+    while at and (
+        away[queue[at - 1]] > far or (away[queue[at - 1]] == far and queue[at - 1] > order)
+    ):
+        queue[at] = queue[at - 1]
+        at -= 1
+    queue[at] = order
+    return n + 1
+
+
+@njit(cache=True, nogil=True)
+def _enough_within(world: World, rules: Rules, state: State, tolerance: float) -> bool:
+    """Whether those who are to be forced are all within the tolerance in any case."""
+    near, most = 0, rules.force_immediate_count
+    for i in range(state.counts[WAITING_N] + state.counts[ENTERED_N]):
+        if near >= most:
+            break
+        late = i - state.counts[WAITING_N]
+        order = state.entered[late] if late >= 0 else state.waiting[i]
+        s = world.symbol[order]
+        near += not world.is_stock[s] and distance(state.px[s], world.limit[order]) <= tolerance
+    return near >= most
+
+
+@njit(cache=True, nogil=True)
+def _by_distance(
+    world: World, rules: Rules, state: State, tick: int, n: int, tolerance: float
+) -> None:
+    """Let the queue enter, steal, or be told why not."""
     market_open = world.market_open[tick] != 0
-    state.forced[:n] = 0
-    if not market_open:
-        _mark_forced(world, rules, state, n)
-    tolerance = rules.normal_tolerance_pct if market_open else rules.out_of_hours_tolerance_pct
     thieves = losses = 0
     for i in range(n):
         order = state.queue[i]
-        away = state.key[order]
+        away = state.away[order]
         if away == np.inf:
             barrier = _NO_PRICE
         elif not market_open and world.is_stock[world.symbol[order]]:
@@ -111,10 +249,7 @@ def _by_distance(world: World, rules: Rules, state: State, tick: int, n: int) ->
                 state.thieves[thieves] = order
                 thieves, losses = thieves + 1, losses + taken
                 continue
-        if barrier != state.blocked[order]:
-            state.blocked[order] = barrier
-            state.blocks[barrier] += 1
-            log(state, tick, _BLOCK, order, barrier, 0.0)
+        _block(state, tick, order, barrier)
     state.counts[WAITING_N] = keep_only(
         state.waiting, state.counts[WAITING_N], state.status, WAITING
     )
@@ -128,7 +263,7 @@ def _mark_forced(world: World, rules: Rules, state: State, n: int) -> None:
     nearer = 0
     for i in range(n):
         order = state.queue[i]
-        away = state.key[order]
+        away = state.away[order]
         if nearer >= rules.force_immediate_count or away == np.inf:
             return
         if world.is_stock[world.symbol[order]]:
@@ -137,7 +272,7 @@ def _mark_forced(world: World, rules: Rules, state: State, n: int) -> None:
         for j in range(state.counts[ENTERED_N]):
             other = state.entered[j]
             if not world.is_stock[world.symbol[other]]:
-                far = distance(world, state, other)
+                far = distance(state.px[world.symbol[other]], world.limit[other])
                 rank += far < away or (far == away and other < order)
         state.forced[i] = rank < rules.force_immediate_count
         nearer += 1
@@ -159,7 +294,7 @@ def _steal(
         victim, far = -1, -1.0
         for j in range(state.counts[ENTERED_N]):
             other = state.entered[j]
-            d = distance(world, state, other)
+            d = distance(state.px[world.symbol[other]], world.limit[other])
             if not away < d < np.inf or d > last_far or (d == last_far and other >= last):
                 continue
             if d >= far:  # by rising number: of equals the last submitted
@@ -192,7 +327,7 @@ def _sparing(
     symbol = world.symbol[victim]
     if state.moved_at[victim] == tick or now < state.symbol_until[symbol]:
         return _COOL_DOWN
-    if now < state.pair_until[min(thief, symbol), max(thief, symbol)]:
+    if thief >= 0 and now < state.pair_until[min(thief, symbol), max(thief, symbol)]:
         return _FIGHT
     return -1
 
@@ -219,7 +354,14 @@ def _book(
     log(state, tick, _STEAL, thief, taken, away)
     for j in range(first, first + taken):
         victim = state.victims[j]
-        log(state, tick, _LOSS, thief, victim, distance(world, state, victim))
+        log(
+            state,
+            tick,
+            _LOSS,
+            thief,
+            victim,
+            distance(state.px[world.symbol[victim]], world.limit[victim]),
+        )
         state.status[victim], state.moved_at[victim] = ABSENT, tick
     for j in range(first, first + taken):
         one, other = world.symbol[thief], world.symbol[state.victims[j]]
@@ -251,7 +393,7 @@ def _take_effect(world: World, state: State, tick: int, thieves: int) -> None:
                 state.counts[RESOLVED] += 1
                 log(state, tick, _RESOLVED, victim, 0, 0.0)
             _release(world, state, victim)
-            wait(state, victim)
+            wait(world, state, victim)
             more = min(state.cash[FREE], world.needs[thief] - held)
             held += more
             state.cash[FREE] -= more
@@ -270,10 +412,12 @@ def _release(world: World, state: State, order: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _in_turn(world: World, policy: int, state: State, tick: int, n: int) -> None:
+def _in_turn(world: World, policy: int, state: State, tick: int) -> None:
     """First come, or highest forecast first; the first that finds no room stops the rest."""
+    n, queue = state.counts[WAITING_N], state.queue
+    queue[:n] = state.waiting[:n]
     for i in range(n):
-        order = state.queue[i]
+        order = queue[i]
         if not state.px[world.symbol[order]] > 0.0:
             continue
         if world.needs[order] > state.cash[FREE] and not (
@@ -314,7 +458,7 @@ def _displace(world: World, state: State, tick: int, order: int) -> bool:
         victim = state.victims[j]
         log(state, tick, _LOSS, order, victim, forecast[victim])
         _release(world, state, victim)
-        wait(state, victim)
+        wait(world, state, victim)
     state.counts[ENTERED_N] = keep_only(
         state.entered, state.counts[ENTERED_N], state.status, ENTERED
     )

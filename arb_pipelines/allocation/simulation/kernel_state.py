@@ -16,6 +16,7 @@ from arb_pipelines.allocation.simulation.world import (
     Barrier,
     Floats,
     Int64,
+    Policy,
     Records,
     UInt8,
     World,
@@ -36,7 +37,8 @@ FREE, RESERVED, SPENT = range(3)
     ENTERED_N,
     HELD_N,
     ARRIVED,
-) = range(12)
+    PAID_IN,
+) = range(13)
 #: Values of ``State.status``.
 ABSENT, WAITING, ENTERED = range(3)
 
@@ -45,10 +47,14 @@ class State(NamedTuple):
     """Everything a simulation changes; an order is the index of its opportunity.
 
     ``waiting``, ``entered`` and ``held`` list orders, as many as their count says:
-    by rank, by number, by time of fill. ``key`` is the rank of a waiting order,
-    lowest first. A thief ``holds`` cents while it ``awaits`` the cancels of so many
-    victims. ``entered_at`` and ``moved_at`` are ticks. ``symbol_until``,
-    ``pair_until`` (ns), ``run_last`` and ``run_length`` are the allocator's rests.
+    by rank and number, by number, by time of fill. ``rank`` is what a policy ranks
+    by before all else, lowest first; ``away`` the distance of an order in the
+    queue. A thief ``holds`` cents while it ``awaits`` the cancels of so many
+    victims. ``blocked`` is by what it was last told, ``barrier``
+    by what it is now. ``entered_at`` and ``moved_at`` are ticks, ``due`` that of the latest close.
+    ``highest_stop``, by symbol, is that of the orders which wait, or higher.
+    ``symbol_until``, ``pair_until`` (ns), ``run_last`` and ``run_length`` are the
+    allocator's rests.
     """
 
     waiting: Int64
@@ -61,33 +67,37 @@ class State(NamedTuple):
     holds: Int64
     awaits: Int64
     status: UInt8
-    key: Floats
+    rank: Int64
+    away: Floats
     entered_at: Int64
     moved_at: Int64
     stole: UInt8
     blocked: Int64
+    barrier: Int64
     units: Floats
     loan: Int64
     since: Int64
+    due: Int64
     symbol_until: Int64
     pair_until: Int64
     run_last: Int64
     run_length: Int64
     px: Floats
     last_px: Floats
+    highest_stop: Floats
     cash: Int64
     counts: Int64
     blocks: Int64
-    equity: Int64
+    profits: Int64
     fates: Records
     decisions: Records
 
 
-def new_state(world: World, room: int) -> State:
+def new_state(world: World, policy: Policy, room: int) -> State:
     """Make the state a simulation begins with; ``room`` is for so many logged decisions."""
     n, symbols = len(world.first), len(world.is_stock)
-    waiting, entered, held, queue, thieves, victims, holds, awaits, loan, since = (
-        np.zeros(n, np.int64) for _ in range(10)
+    waiting, entered, held, queue, thieves, victims, holds, awaits, loan, since, due = (
+        np.zeros(n, np.int64) for _ in range(11)
     )
     fates = np.zeros(n, FATE)
     fates["filled"] = fates["closed"] = -1
@@ -102,24 +112,28 @@ def new_state(world: World, room: int) -> State:
         holds=holds,
         awaits=awaits,
         status=np.zeros(n, np.uint8),
-        key=np.zeros(n),
+        rank=-world.forecast if policy is Policy.RANKED else np.zeros(n, np.int64),
+        away=np.zeros(n),
         entered_at=np.full(n, -1, np.int64),
         moved_at=np.full(n, -1, np.int64),
         stole=np.zeros(n, np.uint8),
         blocked=np.full(n, -1, np.int64),
+        barrier=np.full(n, -1, np.int64),
         units=np.zeros(n),
         loan=loan,
         since=since,
+        due=due,
         symbol_until=np.zeros(symbols, np.int64),
         pair_until=np.zeros((symbols, symbols), np.int64),
         run_last=np.full((symbols, symbols), -1, np.int64),
         run_length=np.zeros((symbols, symbols), np.int64),
         px=np.full(symbols, np.nan),
         last_px=np.full(symbols, np.nan),
+        highest_stop=np.zeros(symbols),
         cash=np.array([world.capital, 0, 0], np.int64),
-        counts=np.zeros(ARRIVED + 1, np.int64),
+        counts=np.zeros(PAID_IN + 1, np.int64),
         blocks=np.zeros(len(Barrier), np.int64),
-        equity=np.zeros(int(world.day_end.sum()), np.int64),
+        profits=np.zeros(int(world.day_end.sum()), np.int64),
         fates=fates,
         decisions=np.zeros(room, DECISION),
     )
@@ -137,11 +151,20 @@ def log(state: State, tick: int, kind: int, order: int, other: int, value: float
 
 
 @njit(cache=True, nogil=True)
-def wait(state: State, order: int) -> None:
-    """Put an order behind those that wait; the next ranking finds its place."""
-    state.waiting[state.counts[WAITING_N]] = order
+def wait(world: World, state: State, order: int) -> None:
+    """Put an order in its place among those that wait."""
+    rank, waiting, at = state.rank, state.waiting, state.counts[WAITING_N]
+    while at and (
+        rank[waiting[at - 1]] > rank[order]
+        or (rank[waiting[at - 1]] == rank[order] and waiting[at - 1] > order)
+    ):
+        waiting[at] = waiting[at - 1]
+        at -= 1
+    waiting[at] = order
     state.counts[WAITING_N] += 1
     state.status[order] = WAITING
+    s = world.symbol[order]
+    state.highest_stop[s] = max(state.highest_stop[s], world.stop[order])
 
 
 @njit(cache=True, nogil=True)

@@ -36,14 +36,14 @@ class Rule:
     bars. Stocks' orders also end with their session.
     """
 
-    every_bars: int = 2
-    valid_h: int = 12
-    hold_h: int = 24
+    every_bars: int = 4
+    valid_h: int = 24
+    hold_h: int = 48
     lookback: int = 24
-    near: float = 0.25
-    far: float = 2.5
-    target: float = 2.0
-    stop: float = 2.0
+    near: float = 0.5
+    far: float = 3.0
+    target: float = 3.0
+    stop: float = 3.0
     seed: int = 0
 
 

@@ -11,7 +11,10 @@ What a tick does, in this order:
 6. the allocation decides; a cancel takes effect at once;
 7. orders just entered whose limit had been passed fill at the price of the
    moment, less slippage;
-8. at a session's last tick stock positions are brought to overnight leverage.
+8. at a session's last tick stock positions are brought to overnight leverage;
+9. at the end of a UTC day the account is brought back to its capital, as far as
+   free cash goes: profits are paid out and losses made good, so that all days are
+   traded with the same means and can be compared.
 
 The price of a position's exit follows the same rule as (5); stops and times pay
 slippage, targets do not. When the data ends every position is closed.
@@ -108,7 +111,8 @@ class _Simulation:
         )
         self.blocks = np.zeros(len(BARRIERS), np.int64)
         self.last_px = np.full(len(world.is_stock), np.nan)
-        self.equity: list[int] = []
+        self.profits: list[int] = []
+        self.paid_in, self.worth = 0, world.capital
         self.tick, self.arrived = 0, 0
 
     def run(self) -> Outcome:
@@ -117,21 +121,22 @@ class _Simulation:
             hour, part = divmod(self.tick, TICKS)
             self.step(price_at(self.world.path[hour], part), hour, part)
             if part == TICKS - 1 and self.world.day_end[hour]:
-                self.equity.append(self.marked())
-        self.tick = hours * TICKS
+                self.settle_day()
+        before, self.tick = self.marked(), hours * TICKS
         for position in list(self.positions):
             px = self.last_px[self.world.symbol[position.order]]
             self.close(position, px, Ending.DATA_END)
         for order in sorted(self.entered | self.waiting):
             self.end(order, Ending.NEVER)
-        if self.equity:
-            self.equity[-1] = self.cash.free
+        if self.profits:
+            self.profits[-1] += self.cash.free - before
         return Outcome(
             self.fates,
-            np.array(self.equity, np.int64),
+            np.array(self.profits, np.int64),
             np.array(self.decisions, DECISION),
             self.blocks,
             **self.counts,
+            paid_in=self.paid_in,
             free=self.cash.free,
         )
 
@@ -305,6 +310,18 @@ class _Simulation:
     def interest(self, position: _Position) -> int:
         seconds = (self.tick - position.since) * TICK_S
         return _cents(position.loan * self.world.rate * seconds / YEAR_S)
+
+    def settle_day(self) -> None:
+        """Note the day's profit, and pay it out or in."""
+        worth = self.marked()
+        self.profits.append(worth - self.worth)
+        payment = max(self.world.capital - self.cash.total, -self.cash.free)
+        if payment > 0:
+            self.cash.deposit(payment)
+        else:
+            self.cash.withdraw(-payment)
+        self.paid_in += payment
+        self.worth = worth + payment
 
     def marked(self) -> int:
         """Cash, and positions at their last price less what they owe, in cents."""

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
+Int32 = npt.NDArray[np.int32]
 UInt8 = npt.NDArray[np.uint8]
 Records = npt.NDArray[Any]
 
@@ -93,6 +94,7 @@ DECISION = np.dtype(
 class World(NamedTuple):
     """Prices, orders and terms.
 
+    Orders come and expire on the hour: ``first`` and ``until`` are first ticks of one.
     ``path`` has shape ``(hours, symbols, 4)``, NaN without a bar; ``day_end`` marks
     the last hour of each UTC day. ``needs`` and ``notional`` are cents an order;
     ``forecast`` is its expected profit in cents as known when it is proposed.
@@ -104,7 +106,7 @@ class World(NamedTuple):
     last: UInt8
     market_open: UInt8
     day_end: UInt8
-    symbol: npt.NDArray[np.int32]
+    symbol: Int32
     first: Int64
     until: Int64
     hold: Int64
@@ -140,13 +142,14 @@ class Rules(NamedTuple):
 class Outcome(NamedTuple):
     """What a simulation came to.
 
-    ``fates`` by opportunity; ``equity`` (cents) at the end of each UTC day, with
-    positions at their last price; ``blocks`` by barrier; ``reserved``
-    and ``spent`` are sums of cents over all ticks. ``free`` is the cash at the end.
+    ``fates`` by opportunity; ``profits`` (cents) by UTC day, with positions at
+    their last price; ``blocks`` by barrier; ``reserved``
+    and ``spent`` are sums of cents over all ticks; ``paid_in`` what the account was given in
+    all (less what it paid out), and ``free`` its cash at the end.
     """
 
     fates: Records
-    equity: Int64
+    profits: Int64
     decisions: Records
     blocks: Int64
     enters: int
@@ -156,4 +159,5 @@ class Outcome(NamedTuple):
     resolved: int
     reserved: int
     spent: int
+    paid_in: int
     free: int
