@@ -112,29 +112,40 @@ def open_workers(
 ) -> Iterator[tuple[Executor, str]]:
     """Give what runs trials of ``job``, and the name of the job there.
 
-    These are processes of this machine, or those of the cluster that ARB_CLUSTER names.
+    These are processes of this machine, or the workers of the cluster that
+    ARB_CLUSTER names.
+
+    Raises:
+        ConfigError: the cluster cannot be reached, or its extra is not installed.
     """
     name = str(uuid4())
-    cluster = lake.settings.cluster
+    executor = _open_executor(lake.settings.cluster, study, workers, name, job)
+    try:
+        yield executor, name
+    finally:
+        executor.close()
+        close_job(name)
+
+
+def _open_executor(
+    cluster: str | None, study: Study, workers: int, name: str, job: Job
+) -> Executor:
     if cluster is None:
-        executor = open_executor(
+        return open_executor(
             thread_model(Mode.OPTIMIZATION),
             workers,
             memory_limit_mib=study.memory_limit_mib,
             initializer=open_job,
             initargs=(name, job),
         )
-    else:
-        from arb_pipelines.optimize.cluster import open_cluster
-
-        executor = open_cluster(
-            cluster, workers, name, job, memory_limit_mib=study.memory_limit_mib
-        )
     try:
-        yield executor, name
-    finally:
-        executor.close()
-        close_job(name)
+        from arb_pipelines.optimize.cluster import open_cluster
+    except ImportError:
+        raise ConfigError(
+            "needs Dask, the extra `cluster`: pip install 'arb-pipelines[cluster]'",
+            source="ARB_CLUSTER",
+        ) from None
+    return open_cluster(cluster, workers, name, job, memory_limit_mib=study.memory_limit_mib)
 
 
 def evaluate(
