@@ -16,10 +16,10 @@ bar, and no earlier one.
 the close. Which extreme comes first is not in the data, so it is a setting. The
 *pessimistic* path visits the one that hurts the position first: the low if the net
 position in the symbol is long, the high if it is short. If it is flat, the oldest
-open order counts as a position yet to come, which should find the favourable move
-over and the adverse one ahead: the high comes first for a buy, the low for a sell.
-The *optimistic* path is the other one. The position is the one after the fills at
-the open.
+limit or stop order that is open counts as a position yet to come, which finds the
+favourable move over and the adverse one ahead: the high comes first for a buy, the
+low for a sell. The *optimistic* path is the other one. The position is the one after
+the fills at the open.
 
 *Fills*, in the order of the path; at one price, in the order of submission:
 
