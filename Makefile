@@ -29,7 +29,7 @@ $(VENV)/.dev: requirements/dev.lock $(VENV)/.base
 	@touch $@
 
 # Numba compiles the kernels when they are first used, which takes longer than the demo.
-$(VENV)/.kernels: $(VENV)/.base $(wildcard $(patsubst %,arb_pipelines/%/*.py,market trading backtest lake generator))
+$(VENV)/.kernels: $(VENV)/.base $(wildcard $(patsubst %,arb_pipelines/%/*.py,market trading backtest backtest/bars allocation/simulation generator lake lake/recording))
 	@echo "compiling the kernels (half a minute or more, once for each version) ..."
 	@rm -rf build/warm && mkdir -p build && ARB_HOME=build/warm $(BIN)/arb demo --symbols 3 --minutes 1 --json >/dev/null 2>build/warm.log || { cat build/warm.log >&2; exit 1; }
 	@rm -rf build/warm build/warm.log && touch $@
@@ -47,7 +47,7 @@ test: $(VENV)/.dev ## lint, types, import rules, tests
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m pytest -n auto --dist loadgroup
 
-bench: $(VENV)/.base .venv-bench/.peers ## benchmarks against their peers; writes build/bench.json
+bench: $(VENV)/.dev .venv-bench/.peers ## benchmarks against their peers; writes build/bench.json
 	@$(BIN)/python -m bench
 
 lock: ## resolve the dependencies anew (needs uv)
