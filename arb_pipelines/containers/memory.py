@@ -11,6 +11,7 @@ import mmap
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -22,36 +23,61 @@ _STATUS = Path("/proc/self/status")
 _CLEAR_REFS = Path("/proc/self/clear_refs")
 
 
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """A limit that is in force, and the one that was before it."""
+
+    mib: int
+    before: tuple[int, int]
+
+    def lift(self) -> None:
+        resource.setrlimit(resource.RLIMIT_DATA, self.before)
+
+
+_in_force: _Limit | None = None
+
+
 @contextmanager
 def limited(limit_mib: int | None) -> Iterator[None]:
-    """Let the process add at most ``limit_mib`` to its data within the block; None for no limit.
+    """Let the process add at most ``limit_mib`` to its data within the block.
 
     Data is what RLIMIT_DATA counts: heap and private writable mappings, not files
     mapped read-only. Memory that the process had freed but not given back is used
     first and does not count. Native code that cannot bear a refused allocation may
-    abort the process instead of raising.
+    abort the process instead of raising. The limit is lifted by the error that it
+    causes, so that what tidies up has memory; None is the limit of the block around.
 
     Raises:
         MemoryError: the block needed more.
         ConfigError: the operating system does not enforce the limit.
     """
-    if limit_mib is None:
+    global _in_force
+    around = _in_force
+    limit = around if limit_mib is None else _impose(limit_mib)
+    if limit is None:
         yield
         return
+    _in_force = limit
+    try:
+        yield
+    except MemoryError as error:
+        limit.lift()
+        reason = f"needed more than its limit of {limit.mib} MiB: {one_line(error)}"
+        raise MemoryError(reason) from None
+    finally:
+        _in_force = around
+        if limit is not around:
+            limit.lift()
+
+
+def _impose(limit_mib: int) -> _Limit:
     check_limit(limit_mib)
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     most = _status_bytes("VmData") + limit_mib * MIB
     for other in (soft, hard):
         most = most if other == resource.RLIM_INFINITY else min(most, other)
     resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
-    try:
-        try:
-            yield
-        finally:
-            resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
-    except MemoryError as error:
-        reason = f"needed more than its limit of {limit_mib} MiB: {one_line(error)}"
-        raise MemoryError(reason) from None
+    return _Limit(limit_mib, (soft, hard))
 
 
 def check_limit(limit_mib: int) -> None:

@@ -34,7 +34,8 @@ class ProcessExecutor:
 
     Calls, arguments and results are pickled: functions by their import path. A
     worker starts when a call first needs it, never sees Ctrl-C, and ends with its
-    parent. ``serve`` is what a worker does with its pipe and ``arguments``; with
+    parent. A script that opens one starts under ``if __name__ == "__main__"``, since
+    each worker imports it. ``serve`` is what a worker does with its pipe and ``arguments``; with
     fewer ``processes`` than ``slots`` it must take several calls at once.
     """
 

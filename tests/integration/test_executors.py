@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from arb_pipelines.containers import memory
 from arb_pipelines.containers.executors import Done, Executor, open_executor
 from arb_pipelines.containers.modes import ThreadModel
 from arb_pipelines.errors import ConfigError
@@ -221,6 +223,17 @@ def test_numbers_that_make_no_sense_are_refused() -> None:
         open_executor(ThreadModel.SINGLE_THREADED, 2)
     with pytest.raises(ConfigError, match="memory_limit_mib: 0 MiB: give at least 1"):
         open_executor(ThreadModel.PROCESS_PARALLEL, 1, memory_limit_mib=0)
+
+
+def test_a_limit_that_the_system_does_not_enforce_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whether it does is found out by trying, not by the system's name."""
+    monkeypatch.setattr(memory.mmap, "mmap", lambda *_, **__: io.BytesIO())  # is let pass
+    memory._is_enforced.cache_clear()
+    with pytest.raises(ConfigError, match="does not enforce RLIMIT_DATA"):
+        open_executor(ThreadModel.PROCESS_PARALLEL, 1, memory_limit_mib=64)
+    memory._is_enforced.cache_clear()
 
 
 def open_files() -> int:

@@ -8,9 +8,16 @@ from typing import Any
 import pytest
 
 from arb_pipelines.containers.breaker import CircuitBreaker
+from arb_pipelines.containers.executors import open_executor
 from arb_pipelines.containers.modes import Mode, ThreadModel, allowed_models
 from arb_pipelines.containers.runner import ContainerReport, run_container, run_containers
-from arb_pipelines.containers.spec import ContainerSpec
+from arb_pipelines.containers.spec import (
+    CLOCK,
+    COORDINATOR,
+    ContainerSpec,
+    component,
+    container_spec,
+)
 from arb_pipelines.errors import ConfigError
 from tests.fakes import components
 
@@ -66,6 +73,26 @@ def test_a_container_over_its_memory_limit_ends_alone(model: ThreadModel) -> Non
     assert str(big.error).startswith("MemoryError: needed more than its limit of 128 MiB")
     assert big.metrics is not None
     assert one.value == two.value is not None
+
+
+@pytest.mark.parametrize("model", ALONE)
+def test_a_container_within_a_limited_call_says_which_limit_it_broke(model: ThreadModel) -> None:
+    """Whoever limits the call around it, the report is as clear, and the teardown has memory."""
+    executor = open_executor(model, 1, memory_limit_mib=128)
+    spec = container_spec(
+        "it",
+        {
+            CLOCK: component(f"{components.HERE}:thing", raises=True),
+            COORDINATOR: component(f"{components.HERE}:Glutton", mib=600),
+        },
+    )
+    for number, each in enumerate([spec, components.adder()]):
+        executor.submit(number, run_container, each)
+    big, well = sorted([*executor.wait(), *executor.wait()], key=lambda done: done.number)
+    executor.close()
+    assert str(big.result.error).startswith("MemoryError: needed more than its limit of 128 MiB")
+    assert len(big.result.teardown) == 1
+    assert well.result.error is None
 
 
 def test_a_container_that_kills_its_process_ends_alone() -> None:
