@@ -10,14 +10,20 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from arb_pipelines.backtest.bars.arrays import bar_arrays
 from arb_pipelines.backtest.universe import scenario_of
-from arb_pipelines.errors import DataError
+from arb_pipelines.clock import NS_PER_S
+from arb_pipelines.errors import ConfigError, DataError
+from arb_pipelines.lake.bars import read_bars
 from arb_pipelines.lake.markets import load_markets
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.optimize.samplers.random import RandomSampler
 from arb_pipelines.optimize.shared_books import books_version, make_room, share_books
-from arb_pipelines.optimize.study import Study
+from arb_pipelines.optimize.study import Study, is_file
+from arb_pipelines.optimize.targets.bars import BarsTarget
 from arb_pipelines.optimize.targets.base import Target
+from arb_pipelines.optimize.targets.fields import UnknownParameter
+from arb_pipelines.optimize.targets.settings import BarsSettings, TriangleSettings
 from arb_pipelines.optimize.targets.triangle import TriangleTarget, digest_of
 from arb_pipelines.research.strategies import find_strategy
 from arb_pipelines.trading.strategy import Strategy, load_strategy
@@ -38,26 +44,66 @@ def open_target(lake: Lake, study: Study, days: Sequence[date], *, snapshot: int
     """Open what ``study`` measures over ``days``, as of ``snapshot``.
 
     Raises:
-        ConfigError: the target cannot be made, or lacks a parameter of the study.
-        DataError: a day has no data.
+        ConfigError: the target cannot be made, has no such parameter as the study
+            chooses, or can use none of its values.
+        DataError: a day has no books, or a symbol no bars.
     """
-    strategy = _strategy(lake, study.target.strategy)
-    opened = _open_triangle(lake, study, strategy, days, snapshot)
-    sampler = RandomSampler(study.parameters, seed=0)
-    for number in range(_TRIED):
-        opened.target.check(sampler.ask(number))
+    settings = study.target
+    match settings:
+        case TriangleSettings():
+            opened = _open_triangle(lake, study, settings, days, snapshot)
+        case BarsSettings():
+            opened = _open_bars(lake, study, settings, days, snapshot)
+    _check(study, opened.target)
     return opened
 
 
-def _strategy(lake: Lake, name: str) -> Strategy:
-    if "/" in name or name.endswith(".yaml"):
-        return load_strategy(Path(name))
-    return find_strategy(lake.settings.strategies, name)
+def _check(study: Study, target: Target) -> None:
+    """Try draws from the space: a search whose every trial would fail does not begin.
+
+    Some values may be refused where others are not, such as a fast window above a
+    slow one: those trials fail, which is the search's to learn.
+    """
+    sampler = RandomSampler(study.parameters, seed=0)
+    refused = []
+    for number in range(_TRIED):
+        try:
+            target.check(sampler.ask(number))
+        except UnknownParameter:
+            raise
+        except ConfigError as error:
+            refused.append(error)
+    if len(refused) == _TRIED:
+        raise refused[0]
+
+
+def _open_bars(
+    lake: Lake, study: Study, settings: BarsSettings, days: Sequence[date], snapshot: int
+) -> OpenedTarget:
+    venue, interval_s = settings.venue, settings.interval_s
+    frame = read_bars(
+        lake,
+        venue,
+        settings.symbols,
+        min(days),
+        max(days),
+        interval_s=interval_s,
+        snapshot=snapshot,
+    )
+    arrays = tuple(
+        bar_arrays(
+            frame, symbol, interval_ns=interval_s * NS_PER_S, source=f"bars of {venue} in the lake"
+        )
+        for symbol in settings.symbols
+    )
+    target = BarsTarget(settings, arrays, study.blocks)
+    return OpenedTarget(target, target.digest)
 
 
 def _open_triangle(
-    lake: Lake, study: Study, strategy: Strategy, days: Sequence[date], snapshot: int
+    lake: Lake, study: Study, settings: TriangleSettings, days: Sequence[date], snapshot: int
 ) -> OpenedTarget:
+    strategy = _strategy(lake, settings.strategy)
     venue = strategy.exchange
     versions = {str(day): books_version(lake, venue, day, snapshot=snapshot) for day in days}
     empty = [day for day, version in versions.items() if not version.rows]
@@ -76,3 +122,9 @@ def _open_triangle(
     make_room(lake, files)
     target = TriangleTarget(lake, strategy, markets, study.blocks, snapshot)
     return OpenedTarget(target, digest_of(target, versions))
+
+
+def _strategy(lake: Lake, name: str) -> Strategy:
+    if is_file(name):
+        return load_strategy(Path(name))
+    return find_strategy(lake.settings.strategies, name)

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -20,12 +20,19 @@ from arb_pipelines.optimize.targets.base import Params
 M = TypeVar("M", bound=BaseModel)
 
 
+class UnknownParameter(ConfigError):
+    """A target has no such parameter: it never will, whatever the values of the others."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        super().__init__(f"{name}: the target has no such parameter{_nearest(name, known)}")
+
+
 def with_fields(model: M, params: Params) -> M:
     """Give ``model`` with the fields that ``params`` name, checked as a whole.
 
     Raises:
-        ConfigError: a field is unknown, with the nearest names; or a value, or the
-            whole, cannot be used.
+        UnknownParameter: there is no such field; names the nearest.
+        ConfigError: a value, or the whole, cannot be used.
     """
     known = dict(fields_of(type(model)))
     data = model.model_dump(exclude_unset=True)
@@ -66,13 +73,14 @@ def _set(data: dict[str, Any], name: str, value: object, known: Mapping[str, boo
             at[section] = inner = {}
         at = inner
     if name not in known and last not in at:  # a key of a mapping, such as balances.USDT, is known
-        raise ConfigError(f"{name}: the target has no such parameter{_nearest(name, known)}")
+        raise UnknownParameter(name, known)
     if known.get(name):
         at.clear()
     at[last] = value
 
 
-def _nearest(name: str, known: Mapping[str, bool]) -> str:
+def _nearest(name: str, known: Iterable[str]) -> str:
+    known = list(known)
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     ends = [other for other in known if other.rpartition(".")[2] == name.rpartition(".")[2]]
     names = list(dict.fromkeys([*ends, *close]))[:3]

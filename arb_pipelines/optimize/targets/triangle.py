@@ -26,17 +26,17 @@ from arb_pipelines.backtest.records import Outcome, TradeStatus
 from arb_pipelines.backtest.scenario import Books, Scenario, prepare
 from arb_pipelines.backtest.universe import scenario_of
 from arb_pipelines.clock import NS_PER_DAY, day_start_ns, parse_day
-from arb_pipelines.errors import ConfigError, DataError
+from arb_pipelines.errors import DataError
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.market.cycles import CycleSet
 from arb_pipelines.market.symbols import Market
 from arb_pipelines.optimize.shared_books import BooksVersion, map_books, share_books
 from arb_pipelines.optimize.targets.base import Params, PeriodResult
-from arb_pipelines.optimize.targets.fields import with_fields
+from arb_pipelines.optimize.targets.fields import UnknownParameter, with_fields
 from arb_pipelines.trading.parameters import Strategy
 
 #: Fields that are not the search's to choose: they say whose data and rows these are.
-_FIXED = ("name", "exchange", "trading_pairs_file")
+_FIXED = frozenset({"name", "exchange", "trading_pairs_file"})
 #: Measures that count the trades of each ``TradeStatus``.
 _STATUS_COUNTS = ("completed", "missed", "unwound", "residuals")
 
@@ -69,7 +69,8 @@ class TriangleTarget:
         """Refuse parameters that are not fields of a strategy.
 
         Raises:
-            ConfigError: a name is unknown or a value cannot be used.
+            UnknownParameter: a name is no field, or one that a study does not choose.
+            ConfigError: a value cannot be used.
         """
         self._strategy(params)
 
@@ -87,9 +88,8 @@ class TriangleTarget:
         return _result(strategy, period, scenario, outcome, shared.rates, self.blocks)
 
     def _strategy(self, params: Params) -> Strategy:
-        fixed = [name for name in params if name in _FIXED]
-        if fixed:
-            raise ConfigError(f"{fixed[0]}: a study does not choose it")
+        for name in params.keys() & _FIXED:
+            raise UnknownParameter(name, ())
         return with_fields(self.strategy, params)
 
     def _day(self, strategy: Strategy, period: str) -> _Day:
