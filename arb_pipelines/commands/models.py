@@ -15,6 +15,8 @@ models_app = typer.Typer(help="The SQL models in dbt_like_sql/.", no_args_is_hel
 Venue = Annotated[str | None, typer.Option(help="Venue of the partition.")]
 Strategy = Annotated[str | None, typer.Option(help="Strategy of the partition.")]
 Day = Annotated[str | None, typer.Option(help="UTC day of the partition, YYYY-MM-DD.")]
+Study = Annotated[str | None, typer.Option(help="Study of the partition.")]
+Window = Annotated[str | None, typer.Option(help="Window of the study, such as w00.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -38,7 +40,12 @@ def list_models(as_json: JsonFlag = False) -> None:
 
 @models_app.command("run")
 def run_models(
-    venue: Venue = None, strategy: Strategy = None, day: Day = None, as_json: JsonFlag = False
+    venue: Venue = None,
+    strategy: Strategy = None,
+    day: Day = None,
+    study: Study = None,
+    window: Window = None,
+    as_json: JsonFlag = False,
 ) -> None:
     """Build the models, of one partition or whole.
 
@@ -48,7 +55,7 @@ def run_models(
     from arb_pipelines.research.models import build_models
     from arb_pipelines.settings import load_settings
 
-    built = build_models(Lake(load_settings()), _partition(venue, strategy, day))
+    built = build_models(Lake(load_settings()), _partition(venue, strategy, day, study, window))
     if as_json:
         print_json(built)
     else:
@@ -58,7 +65,12 @@ def run_models(
 
 @models_app.command("test")
 def try_models(
-    venue: Venue = None, strategy: Strategy = None, day: Day = None, as_json: JsonFlag = False
+    venue: Venue = None,
+    strategy: Strategy = None,
+    day: Day = None,
+    study: Study = None,
+    window: Window = None,
+    as_json: JsonFlag = False,
 ) -> None:
     """Run the models' fixtures, tests and audits; exit code 2 if one finds a bad row.
 
@@ -69,7 +81,7 @@ def try_models(
     from arb_pipelines.settings import load_settings
 
     lake = Lake(load_settings(), read_only=True)
-    fixtures, checks = models.try_models(lake, _partition(venue, strategy, day))
+    fixtures, checks = models.try_models(lake, _partition(venue, strategy, day, study, window))
     broken = [f"{one.model}: {one.fixture}" for one in fixtures if one.differences]
     broken += [f"{one.check.name} ({one.bad} rows)" for one in checks if not one.passed]
     if as_json:
@@ -80,13 +92,19 @@ def try_models(
         raise DataError(f"the models' tests found: {'; '.join(broken)}")
 
 
-def _partition(venue: str | None, strategy: str | None, day: str | None) -> dict[str, Any] | None:
+def _partition(
+    venue: str | None, strategy: str | None, day: str | None, study: str | None, window: str | None
+) -> dict[str, Any] | None:
     from arb_pipelines.clock import parse_day
 
-    if venue and strategy:
-        raise ConfigError("a partition has a venue or a strategy, not both")
+    if sum(map(bool, (venue, strategy, study))) > 1:
+        raise ConfigError("a partition has a venue, a strategy or a study, and only one of them")
     if bool(venue or strategy) != bool(day):
         raise ConfigError("give --day together with --venue or --strategy, or none of them")
+    if bool(study) != bool(window):
+        raise ConfigError("give --study and --window together, or none of them")
+    if study:
+        return {"study": study, "window_name": window}
     if day is None:
         return None
     name, value = ("venue", venue) if venue else ("strategy", strategy)

@@ -25,6 +25,8 @@ Choices = Sequence[float | str | None]
 _COLORS = colormaps["viridis"]
 #: Positive numbers that span more than this factor are drawn by their logarithm.
 _LOG_SPAN = 100.0
+#: Room is left for as many windows, so that a single one is no wall of colour.
+_LEAST_WINDOWS = 4
 
 
 def history(
@@ -52,8 +54,8 @@ def history(
 
 
 def importance(shares: Mapping[str, float], *, title: str) -> str:
-    """Draw how much of the values' variation each parameter accounts for, the most at the top."""
-    figure, axes = canvas(title, "share of the variation", "")
+    """Draw each parameter's share of the importance of all, the greatest at the top."""
+    figure, axes = canvas(title, "share of importance (PED-ANOVA: where the best trials lie)", "")
     if not shares:
         return nothing(figure, axes, "too few complete trials to tell")
     names = sorted(shares, key=lambda name: (shares[name], name))
@@ -123,7 +125,9 @@ def in_and_out_of_sample(
         axes.bar(place + shift, np.nan_to_num(values), 0.38, color=color, label=label)
     axes.axhline(0.0, color=RULE, linewidth=0.8)
     axes.set_xticks(place, list(windows), fontsize=7)
-    axes.legend(frameon=False, fontsize=8)
+    axes.set_xlim(-0.6, max(len(windows), _LEAST_WINDOWS) - 0.4)
+    axes.margins(y=0.2)
+    axes.legend(frameon=False, fontsize=8, loc="upper right", ncols=2)
     return as_markdown(figure, title)
 
 

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import orjson
+
 from arb_pipelines.errors import ConfigError
 from arb_pipelines.lake.schemas import OPTIMIZATION_BEST, OPTIMIZATION_TRIALS
 from arb_pipelines.lake.store import Lake
@@ -41,7 +43,8 @@ class Searched:
             return {"empty": "the study has no such window"}
         shown = ("trials", "complete", "pruned", "failed", "params", "value", "test_value")
         luck = ("deflated_sharpe", "pbo", "stability", "digest", "seconds")
-        return self.report.best.select(*shown, *luck).row(0, named=True)
+        facts = self.report.best.select(*shown, *luck).row(0, named=True)
+        return facts | {"params": orjson.loads(facts["params"] or "null")}
 
 
 def search_window(

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import orjson
 import pytest
 
 from arb_pipelines.definitions import build_defs
@@ -182,7 +181,7 @@ def test_what_was_found_is_shown(searched: Searched) -> None:
     assert shown["trials"] == 24
     assert shown["value"] == best["value"]
     assert shown["test_value"] == best["test_value"]
-    assert orjson.loads(shown["params"]).keys() == {"min_profit_bps", "capital_allocation.amount"}
+    assert shown["params"].keys() == {"min_profit_bps", "capital_allocation.amount"}
     for picture in (
         "history",
         "importance",
@@ -206,7 +205,7 @@ def test_the_marts_say_what_the_search_found(searched: Searched) -> None:
         "(study, window_name, trial_no) WHERE study = 'wide' AND window_name = 'w00' "
         "ORDER BY parameter"
     )
-    shown = orjson.loads(searched.metadata("optimization_best", "wide|w00")["params"])
+    shown = searched.metadata("optimization_best", "wide|w00")["params"]
     assert best["number"].to_list() == [shown[name] for name in sorted(shown)]
     assert searched.lake.query("SELECT count(*) FROM trial_parameters").item() == 3 * 24 * 2
 
