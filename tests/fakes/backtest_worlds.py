@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 
 from arb_pipelines.backtest.scenario import Books, Scenario, prepare
+from arb_pipelines.clock import day_start_ns
+from arb_pipelines.lake.schemas import BOOK_LEVELS, BOOK_TOPS
+from arb_pipelines.lake.store import Lake
 from arb_pipelines.market.cycles import find_cycles
 from arb_pipelines.market.symbols import FeeSide, Market
 from arb_pipelines.trading.parameters import Strategy
@@ -184,3 +187,38 @@ def _random_levels(
         np.where(np.isnan(px), 0.0, unit * rng.integers(1, 20, depth)) for px in (bid_px, ask_px)
     ]
     return bid_px, sizes[0], ask_px, sizes[1]
+
+
+def store_world(lake: Lake, world: World, day: date) -> None:
+    """Put the world's books on ``day``, with depth beside the tops."""
+    books = world.books
+    symbols = np.array(world.scenario.cycles.symbols)
+    head = {
+        "venue": "demo",
+        "day": day,
+        "row_no": np.arange(len(books.symbol)),
+        "symbol": symbols[books.symbol],
+        "ts_event": None,
+        "ts_recv": books.ts_recv - day_start_ns(DAY) + day_start_ns(day),
+        "update_id": None,
+        "source": "test",
+    }
+    sides = dict(zip(("bid_px", "bid_sz", "ask_px", "ask_sz"), books[2:], strict=True))
+    tops = {name: [_or_none(row[0]) for row in levels] for name, levels in sides.items()}
+    known = {side: ~np.isnan(sides[f"{side}_px"]) for side in ("bid", "ask")}
+    lists = {
+        name: [row[has].tolist() for row, has in zip(levels, known[name[:3]], strict=True)]
+        for name, levels in sides.items()
+    }
+    only_tops = {"source_row": np.arange(len(books.symbol))}
+    lake.replace(
+        {"venue": "demo", "day": day},
+        {
+            BOOK_TOPS: BOOK_TOPS.frame(head | only_tops | tops),
+            BOOK_LEVELS: BOOK_LEVELS.frame(head | lists),
+        },
+    )
+
+
+def _or_none(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

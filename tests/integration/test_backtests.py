@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -11,54 +11,17 @@ import polars as pl
 import pytest
 
 from arb_pipelines import cli
-from arb_pipelines.clock import day_start_ns
 from arb_pipelines.errors import ConfigError, DataError
 from arb_pipelines.lake.books import iter_levels, read_levels
 from arb_pipelines.lake.markets import store_markets
-from arb_pipelines.lake.schemas import BOOK_LEVELS, BOOK_TOPS
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.backtest_ranges import describe, run_backtests
 from arb_pipelines.research.backtests import run_backtest
 from arb_pipelines.trading.parameters import Strategy
-from tests.fakes.backtest_worlds import DAY, World, random_world
+from tests.fakes.backtest_worlds import DAY, random_world, store_world
 
 DAYS = [DAY, DAY + timedelta(1), DAY + timedelta(3)]
 TABLES = ("backtest_trades", "backtest_legs", "backtest_summaries")
-
-
-def _store(lake: Lake, world: World, day: date) -> None:
-    """Put the world's books on ``day``, with depth beside the tops."""
-    books = world.books
-    symbols = np.array(world.scenario.cycles.symbols)
-    head = {
-        "venue": "demo",
-        "day": day,
-        "row_no": np.arange(len(books.symbol)),
-        "symbol": symbols[books.symbol],
-        "ts_event": None,
-        "ts_recv": books.ts_recv - day_start_ns(DAY) + day_start_ns(day),
-        "update_id": None,
-        "source": "test",
-    }
-    sides = dict(zip(("bid_px", "bid_sz", "ask_px", "ask_sz"), books[2:], strict=True))
-    tops = {name: [_or_none(row[0]) for row in levels] for name, levels in sides.items()}
-    known = {side: ~np.isnan(sides[f"{side}_px"]) for side in ("bid", "ask")}
-    lists = {
-        name: [row[has].tolist() for row, has in zip(levels, known[name[:3]], strict=True)]
-        for name, levels in sides.items()
-    }
-    only_tops = {"source_row": np.arange(len(books.symbol))}
-    lake.replace(
-        {"venue": "demo", "day": day},
-        {
-            BOOK_TOPS: BOOK_TOPS.frame(head | only_tops | tops),
-            BOOK_LEVELS: BOOK_LEVELS.frame(head | lists),
-        },
-    )
-
-
-def _or_none(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
 
 
 def _rows(lake: Lake, strategy: Strategy) -> list[pl.DataFrame]:
@@ -75,7 +38,7 @@ def traded(lake: Lake) -> tuple[Lake, Strategy]:
     store_markets(lake, "demo", DAY, world.markets, list_day=DAY)
     for number, day in enumerate(DAYS):
         books = random_world(4, depth=3, updates=300 + 50 * number)
-        _store(lake, books, day)
+        store_world(lake, books, day)
     return lake, world.strategy
 
 
@@ -114,7 +77,7 @@ def test_an_earlier_snapshot_gives_the_earlier_result(traded: tuple[Lake, Strate
     """Books replaced later do not change a backtest of the snapshot that was read before."""
     lake, strategy = traded
     first = run_backtest(lake, strategy, DAY)
-    _store(lake, random_world(4, depth=3, updates=100), DAY)
+    store_world(lake, random_world(4, depth=3, updates=100), DAY)
     assert run_backtest(lake, strategy, DAY).digest != first.digest
     assert run_backtest(lake, strategy, DAY, snapshot=first.snapshot).digest == first.digest
     runs = lake.query("SELECT lake_snapshot FROM runs WHERE task = 'backtest' ORDER BY ts_started")
