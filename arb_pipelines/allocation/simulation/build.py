@@ -2,18 +2,54 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from arb_pipelines.allocation.decisions import Reason
+from arb_pipelines.allocation.hours import MarketHours
 from arb_pipelines.allocation.parameters import AllocationSettings
 from arb_pipelines.allocation.simulation.opportunities import Opportunities
-from arb_pipelines.allocation.simulation.panel import HOUR_NS, Int64, Panel, corners
+from arb_pipelines.allocation.simulation.panel import (
+    HOUR_NS,
+    TICKS,
+    Bools,
+    Int64,
+    Panel,
+    corners,
+    tick_times,
+)
 from arb_pipelines.allocation.simulation.terms import Terms
 from arb_pipelines.allocation.simulation.world import Barrier, Rules, World
 from arb_pipelines.clock import NS_PER_DAY
 
 #: The number of each reason of a block.
 BARRIERS = {reason: Barrier[reason.name] for reason in Reason}
+
+
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """The stock market's hours on a panel's rows; what they mean is told by ``Panel``."""
+
+    session: Bools
+    last: Bools
+    market_open: Bools
+
+
+def sessions_of(ts_open: Int64, hours: MarketHours) -> Sessions:
+    """Look up the market's hours at every tick.
+
+    Raises:
+        DataError: an hour is outside the calendar's days.
+    """
+    for edge in ts_open[[0, -1]].tolist() if len(ts_open) else ():
+        hours.is_open(edge)  # refuses what it does not know
+    ticks, opens = tick_times(ts_open), np.array(hours.opens)
+    found = np.searchsorted(opens, ticks, side="right") - 1
+    market_open: Bools = np.zeros(len(ticks), np.bool_)
+    market_open[:] = (found >= 0) & (ticks < np.array(hours.closes)[found])
+    session: Bools = market_open.reshape(-1, TICKS).all(axis=1)
+    return Sessions(session, session & ~np.append(session[1:], False), market_open)
 
 
 def build_world(

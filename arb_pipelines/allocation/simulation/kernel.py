@@ -48,6 +48,7 @@ from arb_pipelines.allocation.simulation.world import (
     Outcome,
     Policy,
     Rules,
+    UInt8,
     World,
 )
 
@@ -91,7 +92,7 @@ def run_kernel(
 @njit(cache=True, nogil=True)
 def _run(world: World, rules: Rules, policy: int, state: State) -> None:
     counts = state.counts
-    hours, days, worth = world.path.shape[0], 0, world.capital
+    hours, worth = world.path.shape[0], world.capital
     for hour in range(hours):
         for part in range(TICKS):
             tick = hour * TICKS + part
@@ -113,23 +114,27 @@ def _run(world: World, rules: Rules, policy: int, state: State) -> None:
             if _any_below(state.px, state.highest_stop):
                 _withdraw(world, state, tick)
             if _is_reached(state.entered[: counts[ENTERED_N]], state.px, world.symbol, world.limit):
-                _fills(world, state, tick, part == 0, False)
+                _fills(world, state, tick, part == 0)
             decide(world, rules, policy, state, tick)
-            if _is_reached(state.entered[: counts[ENTERED_N]], state.px, world.symbol, world.limit):
-                _fills(world, state, tick, False, True)
+            _see_above(
+                state.entered[: counts[ENTERED_N]],
+                state.px,
+                world.symbol,
+                world.limit,
+                state.above,
+            )
             if part == TICKS - 1 and world.last[hour]:
                 _delever_all(world, state, tick)
             counts[RESERVED_SUM] += state.cash[RESERVED]
             counts[SPENT_SUM] += state.cash[SPENT]
+        marked = _marked(world, state)
+        state.profits[hour] = marked - worth
+        worth = marked
         if world.day_end[hour]:
-            marked = _marked(world, state)
-            state.profits[days] = marked - worth
-            worth = marked + _settle_day(world, state)
-            days += 1
-    before = _marked(world, state)
+            worth += _settle_day(world, state)
     _finish(world, state, hours * TICKS)
-    if days:
-        state.profits[days - 1] += state.cash[FREE] - before
+    if hours:
+        state.profits[hours - 1] += state.cash[FREE] - worth
 
 
 @njit(cache=True, nogil=True)
@@ -161,6 +166,14 @@ def _is_reached(orders: Int64, px: Floats, symbol: Int32, bounds: Floats) -> boo
     for order in orders:
         reached += px[symbol[order]] <= bounds[order]
     return reached > 0
+
+
+@njit(cache=True, nogil=True)
+def _see_above(orders: Int64, px: Floats, symbol: Int32, limit: Floats, above: UInt8) -> None:
+    """Note the orders at the venue whose limit is still to be reached from above."""
+    for order in orders:
+        if px[symbol[order]] > limit[order]:
+            above[order] = 1
 
 
 @njit(cache=True, nogil=True)
@@ -244,15 +257,15 @@ def _drop_waiting(world: World, state: State) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _fills(world: World, state: State, tick: int, opening: bool, taker: bool) -> None:
+def _fills(world: World, state: State, tick: int, opening: bool) -> None:
     """Fill orders at the venue whose limit is reached, in order of submission."""
     for i in range(state.counts[ENTERED_N]):
         order = state.entered[i]
         s = world.symbol[order]
         px, limit = state.px[s], world.limit[order]
-        if not px <= limit:
+        if not px <= limit or not (opening or state.above[order]):
             continue
-        paid = px if opening else limit
+        paid, taker = px if opening else limit, state.above[order] == 0
         if taker:
             paid = min(limit, px * (1.0 + world.slippage[world.is_stock[s]]))
         log(state, tick, _FILL, order, int(taker), paid)
@@ -289,7 +302,8 @@ def _exits(world: World, state: State, tick: int, opening: bool) -> None:
         px = state.px[world.symbol[order]]
         stop, target = world.stop[order], world.target[order]
         if px <= stop:
-            _close(world, state, order, tick, px if opening else stop, _STOP)
+            crossed = not opening and state.fates[order]["entry_px"] > stop
+            _close(world, state, order, tick, stop if crossed else px, _STOP)
         elif px >= target:
             _close(world, state, order, tick, px if opening else target, _TARGET)
         elif tick >= state.due[order] and px > 0.0:
@@ -374,7 +388,7 @@ def _interest(world: World, state: State, order: int, tick: int) -> int:
 @njit(cache=True, nogil=True)
 def _settle_day(world: World, state: State) -> int:
     """Bring the account back to its capital as far as free cash goes; give what was paid in."""
-    payment = world.capital - state.cash[FREE] - state.cash[RESERVED] - state.cash[SPENT]
+    payment: int = world.capital - state.cash[FREE] - state.cash[RESERVED] - state.cash[SPENT]
     payment = max(payment, -state.cash[FREE])
     state.cash[FREE] += payment
     state.counts[PAID_IN] += payment
@@ -389,7 +403,8 @@ def _marked(world: World, state: State) -> int:
         order = state.held[i]
         px = state.last_px[world.symbol[order]]
         worth += _cents(state.units[order] * px) - state.loan[order]
-    return int(worth)
+    cents: int = worth
+    return cents
 
 
 @njit(cache=True, nogil=True)

@@ -50,7 +50,8 @@ class State(NamedTuple):
     by rank and number, by number, by time of fill. ``rank`` is what a policy ranks
     by before all else, lowest first; ``away`` the distance of an order in the
     queue. A thief ``holds`` cents while it ``awaits`` the cancels of so many
-    victims. ``blocked`` is by what it was last told, ``barrier``
+    victims. ``above`` marks who entered before the price had
+    passed its limit, or saw it above since. ``blocked`` is by what it was last told, ``barrier``
     by what it is now. ``entered_at`` and ``moved_at`` are ticks, ``due`` that of the latest close.
     ``highest_stop``, by symbol, is that of the orders which wait, or higher.
     ``symbol_until``, ``pair_until`` (ns), ``run_last`` and ``run_length`` are the
@@ -72,6 +73,7 @@ class State(NamedTuple):
     entered_at: Int64
     moved_at: Int64
     stole: UInt8
+    above: UInt8
     blocked: Int64
     barrier: Int64
     units: Floats
@@ -117,6 +119,7 @@ def new_state(world: World, policy: Policy, room: int) -> State:
         entered_at=np.full(n, -1, np.int64),
         moved_at=np.full(n, -1, np.int64),
         stole=np.zeros(n, np.uint8),
+        above=np.zeros(n, np.uint8),
         blocked=np.full(n, -1, np.int64),
         barrier=np.full(n, -1, np.int64),
         units=np.zeros(n),
@@ -133,7 +136,7 @@ def new_state(world: World, policy: Policy, room: int) -> State:
         cash=np.array([world.capital, 0, 0], np.int64),
         counts=np.zeros(PAID_IN + 1, np.int64),
         blocks=np.zeros(len(Barrier), np.int64),
-        profits=np.zeros(int(world.day_end.sum()), np.int64),
+        profits=np.zeros(len(world.path), np.int64),
         fates=fates,
         decisions=np.zeros(room, DECISION),
     )
@@ -182,6 +185,7 @@ def enter(world: World, state: State, order: int, tick: int) -> None:
     state.status[order] = ENTERED
     state.entered_at[order] = state.moved_at[order] = tick
     state.blocked[order] = -1
+    state.above[order] = 0
 
 
 @njit(cache=True, nogil=True)

@@ -1,8 +1,7 @@
 """What there is to compete for: limit orders that a plain rule proposes from past bars.
 
 Each symbol proposes a buy every few of its bars: a limit below its last close, a
-target above and a stop below that limit, all in *ranges* (the mean of log high
-over low of its last bars). How far below is drawn from a seeded generator. The
+target above and a stop below that limit. How far below is drawn from a seeded generator. The
 rule knows the bars that have ended when it proposes, and nothing else; it is the
 same for every way of allocating, and it was not chosen by its profit.
 
@@ -11,11 +10,11 @@ Who gets capacity for which of them does not belong here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from arb_pipelines.allocation.simulation.panel import TICKS, Floats, Int64, Panel
 
@@ -25,26 +24,28 @@ Int32 = npt.NDArray[np.int32]
 _MOST_HOURS_SILENT = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """How limit orders are proposed; hours are of the clock, bars of the symbol.
+class Rule(BaseModel):
+    """How limit orders are proposed; a range is the mean of log high over low of past bars."""
 
-    ``every_bars`` is the pause between two proposals of a symbol, ``valid_h`` how
-    long an order waits or rests, ``hold_h`` how long a position is held at most.
-    ``near`` and ``far`` bound the distance of the limit below the last close,
-    ``target`` and ``stop`` are distances from the limit, in ranges of ``lookback``
-    bars. Stocks' orders also end with their session.
-    """
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
-    every_bars: int = 4
-    valid_h: int = 24
-    hold_h: int = 48
-    lookback: int = 24
-    near: float = 0.5
-    far: float = 3.0
-    target: float = 3.0
-    stop: float = 3.0
-    seed: int = 0
+    every_bars: int = Field(4, ge=1, description="Bars of a symbol from proposal to proposal.")
+    valid_h: int = Field(
+        24, ge=1, description="Hours that an order waits or rests; a stock's also end with its day."
+    )
+    hold_h: int = Field(48, ge=1, description="Hours that a position is held at most.")
+    lookback: int = Field(24, ge=1, description="Bars that a range is the mean of.")
+    near: float = Field(0.5, ge=0, description="Least distance below the last close, ranges.")
+    far: float = Field(3.0, ge=0, description="Greatest such distance; drawn evenly between.")
+    target: float = Field(3.0, gt=0, description="Target above the limit, ranges.")
+    stop: float = Field(3.0, gt=0, description="Stop below the limit, ranges.")
+    seed: int = Field(0, ge=0, lt=2**63, description="Seed of the distances.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.near > self.far:
+            raise ValueError("near is greater than far")
+        return self
 
 
 class Opportunities(NamedTuple):

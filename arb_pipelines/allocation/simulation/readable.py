@@ -6,15 +6,17 @@ What a tick does, in this order:
 2. positions that reach target or stop, or have been held long enough, are closed;
 3. new opportunities are submitted;
 4. those still waiting although the price has passed their stop are withdrawn;
-5. orders at the venue whose limit is reached fill: at the limit, or, if the bar
-   opened beyond it, at the open;
+5. orders at the venue fill whose limit the price reaches from above: at the
+   limit, or, if a bar opens beyond it, at the open;
 6. the allocation decides; a cancel takes effect at once;
-7. orders just entered whose limit had been passed fill at the price of the
-   moment, less slippage;
-8. at a session's last tick stock positions are brought to overnight leverage;
-9. at the end of a UTC day the account is brought back to its capital, as far as
+7. at a session's last tick stock positions are brought to overnight leverage;
+8. at the end of a UTC day the account is brought back to its capital, as far as
    free cash goes: profits are paid out and losses made good, so that all days are
    traded with the same means and can be compared.
+
+An order that enters when its limit has been passed already fills at the next
+bar's open, with slippage, if that is beyond the limit too. The path within a bar is
+an assumption: nobody may buy at its turning points.
 
 The price of a position's exit follows the same rule as (5); stops and times pay
 slippage, targets do not. When the data ends every position is closed.
@@ -102,6 +104,7 @@ class _Simulation:
         self.world, self.allocation, self.cash = world, allocation, allocation.cash
         self.waiting: set[int] = set()
         self.entered: set[int] = set()
+        self.above: set[int] = set()  # of those entered, whose limit has not been passed since
         self.positions: list[_Position] = []
         self.fates = np.zeros(len(world.first), FATE)
         self.fates["filled"] = self.fates["closed"] = -1
@@ -120,16 +123,16 @@ class _Simulation:
         for self.tick in range(hours * TICKS):
             hour, part = divmod(self.tick, TICKS)
             self.step(price_at(self.world.path[hour], part), hour, part)
-            if part == TICKS - 1 and self.world.day_end[hour]:
-                self.settle_day()
-        before, self.tick = self.marked(), hours * TICKS
+            if part == TICKS - 1:
+                self.mark(hour)
+        self.tick = hours * TICKS
         for position in list(self.positions):
             px = self.last_px[self.world.symbol[position.order]]
             self.close(position, px, Ending.DATA_END)
         for order in sorted(self.entered | self.waiting):
             self.end(order, Ending.NEVER)
         if self.profits:
-            self.profits[-1] += self.cash.free - before
+            self.profits[-1] += self.cash.free - self.worth
         return Outcome(
             self.fates,
             np.array(self.profits, np.int64),
@@ -156,17 +159,11 @@ class _Simulation:
             if prices[symbol[order]] <= world.stop[order]:
                 self.end(order, Ending.WITHDRAWN)
         for order in sorted(self.entered):
-            px = prices[symbol[order]]
-            if px <= world.limit[order]:
-                self.fill(order, px if part == 0 else world.limit[order], px, taker=False)
+            self.consider_fill(order, prices[symbol[order]], opening=part == 0)
         self.carry_out(
             self.allocation.tick(now * TICK_NS, {str(i): float(p) for i, p in enumerate(prices)})
         )
-        for order in sorted(self.entered):
-            px = prices[symbol[order]]
-            if px <= world.limit[order]:
-                paid = px * (1.0 + world.slippage[world.is_stock[symbol[order]]])
-                self.fill(order, min(world.limit[order], paid), px, taker=True)
+        self.above |= {o for o in self.entered if prices[symbol[o]] > world.limit[o]}
         if part == TICKS - 1 and world.last[hour]:
             for position in list(self.positions):
                 if world.is_stock[symbol[position.order]]:
@@ -208,6 +205,7 @@ class _Simulation:
                 for loss in decision.victims:
                     victim = loss.order.order_id
                     self.entered.discard(int(victim))
+                    self.above.discard(int(victim))
                     self.waiting.add(int(victim))
                     self.carry_out(self.allocation.on_cancelled(self.tick * TICK_NS, victim))
 
@@ -241,6 +239,17 @@ class _Simulation:
 
     # --- money
 
+    def consider_fill(self, order: int, px: float, *, opening: bool) -> None:
+        world, maker = self.world, order in self.above
+        limit = world.limit[order]
+        if not px <= limit:
+            return
+        if opening and not maker:
+            slippage = world.slippage[world.is_stock[world.symbol[order]]]
+            self.fill(order, min(limit, px * (1.0 + slippage)), px, taker=True)
+        elif opening or maker:
+            self.fill(order, px if opening else limit, px, taker=False)
+
     def fill(self, order: int, px: float, market_px: float, *, taker: bool) -> None:
         world, fate = self.world, self.fates[order]
         cost = int(world.needs[order])
@@ -259,7 +268,8 @@ class _Simulation:
         order, world = position.order, self.world
         stop, target = world.stop[order], world.target[order]
         if px <= stop:
-            self.close(position, px if opening else stop, Ending.STOP)
+            crossed = not opening and self.fates[order]["entry_px"] > stop
+            self.close(position, stop if crossed else px, Ending.STOP)
         elif px >= target:
             self.close(position, px if opening else target, Ending.TARGET)
         elif self.tick >= position.filled + world.hold[order] and px > 0.0:
@@ -311,17 +321,20 @@ class _Simulation:
         seconds = (self.tick - position.since) * TICK_S
         return _cents(position.loan * self.world.rate * seconds / YEAR_S)
 
-    def settle_day(self) -> None:
-        """Note the day's profit, and pay it out or in."""
+    def mark(self, hour: int) -> None:
+        """Note the hour's profit; at a day's end pay out or in what the account is off."""
         worth = self.marked()
         self.profits.append(worth - self.worth)
+        self.worth = worth
+        if not self.world.day_end[hour]:
+            return
         payment = max(self.world.capital - self.cash.total, -self.cash.free)
         if payment > 0:
             self.cash.deposit(payment)
         else:
             self.cash.withdraw(-payment)
         self.paid_in += payment
-        self.worth = worth + payment
+        self.worth += payment
 
     def marked(self) -> int:
         """Cash, and positions at their last price less what they owe, in cents."""

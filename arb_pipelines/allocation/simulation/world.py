@@ -49,7 +49,7 @@ class Kind(IntEnum):
     BLOCK = 3  # other: number of the barrier
     FIGHT = 4
     RESOLVED = 5  # other: 1 if the thief filled
-    FILL = 6  # value: price
+    FILL = 6  # other: 1 if it took; value: price
     CLOSE = 7  # other: the ending; value: cents that came back
     DELEVER = 8  # value: cents of the position sold
 
@@ -142,8 +142,8 @@ class Rules(NamedTuple):
 class Outcome(NamedTuple):
     """What a simulation came to.
 
-    ``fates`` by opportunity; ``profits`` (cents) by UTC day, with positions at
-    their last price; ``blocks`` by barrier; ``reserved``
+    ``fates`` by opportunity; ``profits`` (cents) by hour, with positions at their
+    last price; ``blocks`` by barrier; ``reserved``
     and ``spent`` are sums of cents over all ticks; ``paid_in`` what the account was given in
     all (less what it paid out), and ``free`` its cash at the end.
     """
