@@ -154,3 +154,19 @@ def test_an_interrupt_that_a_library_wrapped_is_still_one(
     with pytest.raises(SystemExit) as left:
         cli.main([])
     assert (left.value.code, capsys.readouterr().err) == (130, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--study", "demo"), "give --study and --window together"),
+        (("--window", "w00"), "give --study and --window together"),
+        (("--venue", "v"), "give --day together"),
+        (("--study", "demo", "--window", "w00", "--venue", "v", "--day", "2026-01-05"), "only one"),
+    ],
+)
+def test_half_a_partition_is_refused(
+    home: Settings, arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Models of a partition are asked for by all of its columns."""
+    assert said in refusal(capsys, "models", "run", *arguments)
