@@ -20,7 +20,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-TOPICS = ("universe", "scanner", "ingest", "backtest", "bars", "containers")
+TOPICS = ("universe", "scanner", "ingest", "backtest", "bars", "containers", "optimize")
 FIELDS = ("name", "ours", "peer", "ratio", "unit", "bar", "holds", "peak_mib")
 OUTPUT = Path("build") / "bench.json"
 
