@@ -94,18 +94,17 @@ class BarsTarget:
         return self._cut(latest[1], period)
 
     def _chosen(self, params: Params) -> tuple[SmaCross, BarExecution]:
+        own = {one.name for one in fields(SmaCross)}
+        known = own | {f"{_EXECUTION}{name}" for name, _ in fields_of(BarExecution)}
+        chosen: dict[str, Any] = {**self.settings.fixed, **params}
+        for name in chosen.keys() - known:
+            raise UnknownParameter(name, sorted(known))
+        of_strategy = {name: value for name, value in chosen.items() if name in own}
         of_execution = {
             name.removeprefix(_EXECUTION): value
-            for name, value in params.items()
-            if name.startswith(_EXECUTION)
+            for name, value in chosen.items()
+            if name not in own
         }
-        rest = {n: v for n, v in params.items() if not n.startswith(_EXECUTION)}
-        of_strategy: dict[str, Any] = {**self.settings.fixed, **rest}
-        names = {one.name for one in fields(SmaCross)}
-        known = [*names, *(f"{_EXECUTION}{name}" for name, _ in fields_of(BarExecution))]
-        for name in of_strategy:
-            if name not in names:
-                raise UnknownParameter(name, known)
         missing = sorted({"fast", "slow"} - of_strategy.keys())
         if missing:
             raise ConfigError(f"{missing[0]}: choose it by a parameter, or fix it in the target")

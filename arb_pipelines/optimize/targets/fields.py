@@ -35,7 +35,7 @@ def with_fields(model: M, params: Params) -> M:
         ConfigError: a value, or the whole, cannot be used.
     """
     known = dict(fields_of(type(model)))
-    data = model.model_dump(exclude_unset=True)
+    data = model.model_dump()
     for name in sorted(params, key=lambda name: not known.get(name)):  # kinds come first
         _set(data, name, params[name], known)
     try:
