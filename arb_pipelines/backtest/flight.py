@@ -78,7 +78,7 @@ def consider(setting: Setting, state: State, cycle: int, now: int) -> None:
     flight.holdings = 0
     flight.legs_sent = 0
     departs = now + setting.decision_ns[number % setting.decision_ns.shape[0]]
-    order = order_amount(terms, symbols[0], sides[0], amount, bests[0])
+    order = order_amount(terms, symbols[0], sides[0], amount, bests[0], limits[0])
     _send_leg(setting, state, slot, 0, order, amount, departs)
 
 
@@ -205,7 +205,8 @@ def _after_leg(setting: Setting, state: State, slot: int, done: Fill, now: int) 
         unwind_or_end(setting, state, slot, now)
         return
     then, then_side = setting.leg_symbol[flight.cycle, k + 1], setting.leg_side[flight.cycle, k + 1]
-    order = order_amount(setting.terms, then, then_side, done.received, flights.bests[slot, k + 1])
+    best, limit = flights.bests[slot, k + 1], flights.limits[slot, k + 1]
+    order = order_amount(setting.terms, then, then_side, done.received, best, limit)
     if order > 0.0:
         _send_leg(setting, state, slot, k + 1, order, done.received, now)
         return

@@ -90,8 +90,8 @@ def _send_unwind(
         then_best = best_price(books.px[then, then_side], books.left[then, then_side])
         value_after = value_before(then_side, then_best, 1.0)
     best = best_price(px, left)
-    order = order_amount(terms, s, side, amount, best)
     limit = limit_price(terms, s, side, best, setting.rules.unwind_slippage)
+    order = order_amount(terms, s, side, amount, best, limit)
     hoped = fill(terms, s, side, order, limit, px, left)
     row = flights.seen_px.shape[1] - 1
     flights.seen_px[slot, row] = px

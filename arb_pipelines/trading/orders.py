@@ -50,12 +50,17 @@ def limit_price(terms: Terms, symbol: int, side: int, best: float, max_slippage:
 
 
 @njit(cache=True)
-def order_amount(terms: Terms, symbol: int, side: int, amount: float, best: float) -> float:
+def order_amount(
+    terms: Terms, symbol: int, side: int, amount: float, best: float, limit: float
+) -> float:
     """Round what is in hand to an order the venue takes; 0 if it takes none.
 
     ``amount`` is in the currency given. The answer is a sell's size, or the
     funds a buy may pay for base currency, its fee on top of them left out.
-    ``best`` values it against the minimum and maximum.
+    ``best`` turns a buy's funds into a size, for the venue's least and greatest; a sell
+    is worth its size at its ``limit``, which is what a venue holds against its least funds.
+
+    Source: Binance, Filters, NOTIONAL (``price * quantity`` of the order).
     """
     if side == BUY:
         funds = amount * terms.on_input[symbol, BUY]
@@ -65,7 +70,7 @@ def order_amount(terms: Terms, symbol: int, side: int, amount: float, best: floa
     else:
         most = terms.max_size[symbol]
         size = floor_to(min(amount, most) if most > 0.0 else amount, terms.base_step[symbol])
-        funds = size * best
+        funds = size * limit
     if size <= 0.0 or size < terms.min_size[symbol] or funds < terms.min_funds[symbol]:
         return 0.0
     return funds if side == BUY else size

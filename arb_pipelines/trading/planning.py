@@ -100,7 +100,7 @@ def plan(
     have = amount
     for k in range(symbols.shape[0]):
         s, side = symbols[k], sides[k]
-        order = order_amount(terms, s, side, have, bests[k])
+        order = order_amount(terms, s, side, have, bests[k], limits[k])
         if not order > 0.0:
             return Refusal.MINIMUM.value, 0.0
         done = fill(terms, s, side, order, limits[k], px[s, side], left[s, side])

@@ -116,10 +116,10 @@ def _through(
     best = best_price(px[s, side], left[s, side])
     if not best > 0.0:
         return 0.0
-    order = order_amount(terms, s, side, amount, best)
+    limit = limit_price(terms, s, side, best, max_slippage)
+    order = order_amount(terms, s, side, amount, best, limit)
     if not order > 0.0:
         return 0.0
-    limit = limit_price(terms, s, side, best, max_slippage)
     done = fill(terms, s, side, order, limit, px[s, side], left[s, side])
     return float(done.received)
 

@@ -57,7 +57,9 @@ def test_the_fee_is_taken_where_the_venue_takes_it(
 ) -> None:
     """One per cent of five at 100, on top of what is paid or off what arrives."""
     terms = _terms(100.0, fee_side=fee_side)
-    order = order_amount(terms, 0, side, 505.0 if fee_side is FeeSide.QUOTE else 500.0, 100.0)
+    order = order_amount(
+        terms, 0, side, 505.0 if fee_side is FeeSide.QUOTE else 500.0, 100.0, 100.0
+    )
     done = fill(terms, 0, side, order if side == BUY else 5.0, 100.0, PX, SZ)
     assert done.spent == pytest.approx(spent)
     assert done.received == pytest.approx(received)
@@ -66,12 +68,19 @@ def test_the_fee_is_taken_where_the_venue_takes_it(
 def test_sizes_round_down_and_small_orders_are_none() -> None:
     """0.29 of a step of 0.1 is 0.2; below a minimum the venue takes nothing."""
     terms = _terms(base_increment=Decimal("0.1"), base_min_size=Decimal("0.2"))
-    assert order_amount(terms, 0, SELL, 0.29, 100.0) == 0.2
-    assert order_amount(terms, 0, SELL, 0.19, 100.0) == 0.0
+    assert order_amount(terms, 0, SELL, 0.29, 100.0, 100.0) == 0.2
+    assert order_amount(terms, 0, SELL, 0.19, 100.0, 100.0) == 0.0
     assert fill(terms, 0, BUY, 29.0, 100.0, PX, SZ).size == 0.2
-    assert order_amount(_terms(min_funds=Decimal(10)), 0, BUY, 9.99, 100.0) == 0.0
-    assert order_amount(_terms(base_max_size=Decimal(2)), 0, SELL, 3.0, 100.0) == 2.0
-    assert order_amount(_terms(base_max_size=Decimal(2)), 0, BUY, 300.0, 100.0) == 200.0
+    assert order_amount(_terms(min_funds=Decimal(10)), 0, BUY, 9.99, 100.0, 100.0) == 0.0
+    assert order_amount(_terms(base_max_size=Decimal(2)), 0, SELL, 3.0, 100.0, 100.0) == 2.0
+    assert order_amount(_terms(base_max_size=Decimal(2)), 0, BUY, 300.0, 100.0, 100.0) == 200.0
+
+
+def test_a_sale_is_worth_what_its_limit_promises() -> None:
+    """A venue values an order at the price it carries: 0.1 at a limit of 99 are less than 10."""
+    terms = _terms(min_funds=Decimal(10))
+    assert order_amount(terms, 0, SELL, 0.1, 100.0, 100.0) == 0.1
+    assert order_amount(terms, 0, SELL, 0.1, 100.0, 99.0) == 0.0
 
 
 def test_limits_round_towards_safety() -> None:

@@ -171,7 +171,8 @@ class CycleOrderManager:
         """Make the order of a leg; None if what is in hand makes none."""
         plan = execution.plan
         symbol, side = self._traded.legs[execution.cycle][leg]
-        amount = order_amount(self._traded.terms, symbol, side, available, plan.bests[leg])
+        best, limit = plan.bests[leg], plan.limits[leg]
+        amount = order_amount(self._traded.terms, symbol, side, available, best, limit)
         if not amount > 0.0:
             return None
         return self._send(
@@ -181,8 +182,8 @@ class CycleOrderManager:
                 symbol=symbol,
                 side=side,
                 amount=amount,
-                limit=plan.limits[leg],
-                best=plan.bests[leg],
+                limit=limit,
+                best=best,
                 available=available,
                 value_after=plan.values[leg + 1],
                 planned=plan.planned[leg],
@@ -207,8 +208,8 @@ class CycleOrderManager:
             value_after = value_before(then_side, best_price(*shelf.levels(then, then_side)), 1.0)
         px, left = shelf.levels(symbol, side)
         best = best_price(px, left)
-        order = order_amount(terms, symbol, side, amount, best)
         limit = limit_price(terms, symbol, side, best, slippage)
+        order = order_amount(terms, symbol, side, amount, best, limit)
         hoped = fill(terms, symbol, side, order, limit, px, left)
         return self._send(
             execution,
