@@ -21,7 +21,7 @@ from arb_pipelines.allocation.allocator import Allocator
 from arb_pipelines.allocation.audit import Audit
 from arb_pipelines.allocation.decisions import Cancel, Decision, Enter, Steal
 from arb_pipelines.allocation.orders import MarketKind, RestingOrder, State
-from arb_pipelines.containers.protocols import CancellingBroker
+from arb_pipelines.containers.protocols import Broker
 from arb_pipelines.errors import DataError
 from arb_pipelines.market.graph import BUY
 from arb_pipelines.trading.events import (
@@ -69,7 +69,7 @@ class AllocatedBroker:
 
     def __init__(
         self,
-        inner: CancellingBroker,
+        inner: Broker,
         allocator: Allocator,
         audit: Audit,
         *,
@@ -83,6 +83,7 @@ class AllocatedBroker:
         self._holdings: dict[str, _Holding] = {}
         self._prices: dict[str, float] = {}
         self._now: int | None = None
+        self._unwanted: list[str] = []
 
     def submit(self, order: Order) -> None:
         """Let a buy wait for capacity; pass a sale on.
@@ -119,6 +120,13 @@ class AllocatedBroker:
             )
         )
 
+    def cancel(self, client_id: str, ts: int) -> None:
+        """Take an order back; a buy that waits for capacity ends before the next bar."""
+        if client_id in self._buys:
+            self._unwanted.append(client_id)
+        else:
+            self._inner.cancel(client_id, ts)
+
     def on_market(self, event: MarketEvent) -> Iterator[BrokerEvent]:
         """Decide on what was known before this bar, then tell what it did to entered orders.
 
@@ -127,6 +135,7 @@ class AllocatedBroker:
         """
         if not isinstance(event, Bar):
             raise DataError(f"capacity is shared on bars, and this is a book of {event.symbol}")
+        yield from self._give_up()
         if self._now is not None and event.ts_close > self._now:
             self._act(self._allocator.tick(self._now, self._prices))
             yield from self._expire(event.ts_close)
@@ -136,6 +145,7 @@ class AllocatedBroker:
 
     def close(self) -> Iterator[BrokerEvent]:
         """End every buy, wherever it waits or rests, and close the inner broker."""
+        yield from self._give_up()
         for client_id in tuple(self._buys):
             yield from self._withdraw(client_id, "the data is over", Ending.CANCELLED)
         yield from self._pass_on(self._inner.close())
@@ -181,9 +191,13 @@ class AllocatedBroker:
             if expires is None or expires >= ts_close:
                 continue
             if self._allocator.state(client_id) in (State.WAITING, State.FUNDING):
-                # what never left cannot expire at a venue
-                ending = Ending.EXPIRED if buy.entries else Ending.CANCELLED
-                yield from self._withdraw(client_id, "its time is over", ending)
+                yield from self._withdraw(client_id, "its time is over", Ending.EXPIRED)
+
+    def _give_up(self) -> Iterator[BrokerEvent]:
+        while self._unwanted:
+            client_id = self._unwanted.pop(0)
+            if client_id in self._buys:
+                yield from self._withdraw(client_id, "taken back", Ending.CANCELLED)
 
     def _withdraw(self, client_id: str, reason: str, ending: Ending) -> Iterator[BrokerEvent]:
         """End a buy: at once if it waits here, else when the inner broker says so."""

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from arb_pipelines.containers.desk import Desk
+from arb_pipelines.containers.desk import Desk, hand_over
 from arb_pipelines.containers.protocols import Broker, Portfolio
 from arb_pipelines.errors import DataError, InvariantBroken
-from arb_pipelines.trading.events import Bar, BrokerEvent, MarketEvent, Order
+from arb_pipelines.trading.events import Bar, BrokerEvent, MarketEvent
 from arb_pipelines.trading.lifecycle import OrderStatus
 
 
@@ -87,7 +87,7 @@ class BacktestCoordinator:
             for event in market:
                 self._play(event)
             self._settle(self._broker.close())
-            self._submit(self._desk.close(self._clock.now_ns()))
+            hand_over(self._desk.close(self._clock.now_ns()), self._broker)
             self._settle(self._broker.close())
             return self._collect()
 
@@ -99,17 +99,13 @@ class BacktestCoordinator:
         self._updates += 1
         self._settle(self._broker.on_market(event))
         self._clock.advance(ts)
-        self._submit(self._desk.on_market(event))
+        hand_over(self._desk.on_market(event), self._broker)
 
     def _settle(self, events: Iterable[BrokerEvent]) -> None:
         """Tell the desk, one by one; its answers leave before the next is asked for."""
         for event in events:
             self._clock.advance(event.ts)
-            self._submit(self._desk.on_broker(event))
-
-    def _submit(self, orders: Iterable[Order]) -> None:
-        for order in orders:
-            self._broker.submit(order)
+            hand_over(self._desk.on_broker(event), self._broker)
 
     def _collect(self) -> RunResult:
         if self._desk.open_orders:

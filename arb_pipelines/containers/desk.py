@@ -4,7 +4,7 @@
     fate of an order ─► portfolio ─► strategy ─► order manager ─► orders
 
 A backtest's coordinator and a live session both drive a desk: they bring it market
-data and what the broker tells, and hand the orders it answers with to their broker.
+data and what the broker tells, and ``hand_over`` what it answers with to their broker.
 So what is decided cannot differ between them. The desk does no I/O, asks no time,
 and keeps the lifecycle of every open order.
 """
@@ -16,10 +16,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from arb_pipelines.containers.protocols import OrderManager, Portfolio, Risk, Strategy
+from arb_pipelines.containers.protocols import (
+    Broker,
+    OrderManager,
+    Portfolio,
+    Risk,
+    Step,
+    Strategy,
+)
 from arb_pipelines.errors import InvariantBroken
 from arb_pipelines.trading.events import (
     BrokerEvent,
+    Cancel,
     Cancelled,
     Ended,
     Ending,
@@ -37,6 +45,8 @@ from arb_pipelines.trading.reports import CycleReport, LegReport, Report
 Publish = Callable[[Event | Report], object]
 #: Says in one line why an order breaks the venue's rules; None if it keeps them.
 Check = Callable[[Order], object | None]
+#: What leaves a desk for its broker.
+Outgoing = Order | Cancel
 
 
 def _accept(order: Order) -> None:
@@ -80,13 +90,13 @@ class Desk:
         """Orders of which something may still come, oldest first."""
         return tuple(self._open.values())
 
-    def on_market(self, event: MarketEvent) -> list[Order]:
-        """Take in a bar or a book; give the orders to send, in order."""
+    def on_market(self, event: MarketEvent) -> list[Outgoing]:
+        """Take in a bar or a book; give what to send, in order."""
         self._publish(event)
         return self._consider(self._strategy.on_market(event))
 
-    def on_broker(self, event: BrokerEvent) -> list[Order]:
-        """Take in what became of an order; give the orders to send, in order.
+    def on_broker(self, event: BrokerEvent) -> list[Outgoing]:
+        """Take in what became of an order; give what to send, in order.
 
         Raises:
             InvariantBroken: the order is not open, or its life has no such step.
@@ -98,13 +108,13 @@ class Desk:
         self._portfolio.on_broker(event)
         return self._follow(event)
 
-    def close(self, ts: int) -> list[Order]:
+    def close(self, ts: int) -> list[Outgoing]:
         """Give the orders that close open positions, when no more data is to come."""
         return self._carry_out(self._orders.close(ts))
 
-    def _consider(self, signals: Iterable[Signal]) -> list[Order]:
+    def _consider(self, signals: Iterable[Signal]) -> list[Outgoing]:
         """Review signals one after the other: each is begun before the next is reviewed."""
-        orders: list[Order] = []
+        orders: list[Outgoing] = []
         for signal in signals:
             self.tally.signals += 1
             self._publish(signal)
@@ -116,12 +126,16 @@ class Desk:
                 orders += self._carry_out(self._orders.begin(verdict))
         return orders
 
-    def _carry_out(self, steps: Iterable[Order | Report | Ended]) -> list[Order]:
-        orders: list[Order] = []
+    def _carry_out(self, steps: Iterable[Step]) -> list[Outgoing]:
+        orders: list[Outgoing] = []
         for step in steps:
             match step:
                 case Order():
                     orders += self._take(step)
+                case Cancel():
+                    if step.client_id in self._open:  # else it has ended meanwhile
+                        self._publish(step)
+                        orders.append(step)
                 case Ended():
                     if step.declined is not None:
                         self.tally.refused[step.declined] += 1
@@ -134,7 +148,7 @@ class Desk:
                     assert_never(step)
         return orders
 
-    def _take(self, order: Order) -> list[Order]:
+    def _take(self, order: Order) -> list[Outgoing]:
         """Register an order before it leaves; one that breaks a rule is rejected here."""
         if order.client_id in self._open:
             raise InvariantBroken(f"two orders have the client id {order.client_id}")
@@ -156,8 +170,17 @@ class Desk:
             self._open.pop(state.client_id, None)
             self.tally.orders[state.status] += 1
 
-    def _follow(self, event: BrokerEvent) -> list[Order]:
+    def _follow(self, event: BrokerEvent) -> list[Outgoing]:
         """Tell what became of an order; the order manager's answer comes before new signals."""
         self._publish(event)
         signals = list(self._strategy.on_broker(event))
         return self._carry_out(self._orders.on_broker(event)) + self._consider(signals)
+
+
+def hand_over(outgoing: Iterable[Outgoing], broker: Broker) -> None:
+    """Bring what a desk answered with to its broker, in order."""
+    for step in outgoing:
+        if isinstance(step, Cancel):
+            broker.cancel(step.client_id, step.ts)
+        else:
+            broker.submit(step)

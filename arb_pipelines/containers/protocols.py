@@ -15,6 +15,7 @@ from typing import Protocol
 from arb_pipelines.trading.events import (
     Approved,
     BrokerEvent,
+    Cancel,
     Ended,
     MarketEvent,
     Order,
@@ -26,15 +27,19 @@ from arb_pipelines.trading.reports import Report
 __all__ = [
     "Approved",
     "Broker",
-    "CancellingBroker",
     "Clock",
     "Ended",
     "OrderManager",
     "Portfolio",
     "Refused",
     "Risk",
+    "Step",
     "Strategy",
 ]
+
+
+#: What an order manager gives: to be sent, to be told, or the end of an approval.
+Step = Order | Cancel | Report | Ended
 
 
 class Clock(Protocol):
@@ -77,18 +82,19 @@ class OrderManager(Protocol):
     """Carries out what was approved, order by order.
 
     For each ``Approved`` it gives ``Ended`` once, after the last order; an order's
-    fate arrives as events, perhaps much later and mixed with those of others.
+    fate arrives as events, perhaps much later and mixed with those of others. A
+    ``Cancel`` asks an open order back; one that has ended by then is left in peace.
     """
 
-    def begin(self, approved: Approved) -> Iterable[Order | Report | Ended]:
+    def begin(self, approved: Approved) -> Iterable[Step]:
         """Give the first orders, or ``Ended`` at once if none is worth sending."""
         ...
 
-    def on_broker(self, event: BrokerEvent) -> Iterable[Order | Report | Ended]:
+    def on_broker(self, event: BrokerEvent) -> Iterable[Step]:
         """Give what follows from the fate of an earlier order."""
         ...
 
-    def close(self, ts: int) -> Iterable[Order | Report | Ended]:
+    def close(self, ts: int) -> Iterable[Step]:
         """Give the orders that close open positions: the data is over, nothing is in flight."""
         ...
 
@@ -105,6 +111,13 @@ class Broker(Protocol):
         """Accept an order; its fate comes as events, never as a return value."""
         ...
 
+    def cancel(self, client_id: str, ts: int) -> None:
+        """Ask to take an order back at ``ts``; it may still fill until ``Cancelled`` is told.
+
+        An order that has ended already is left in peace.
+        """
+        ...
+
     def on_market(self, event: MarketEvent) -> Iterable[BrokerEvent]:
         """Say what happened to open orders before and with this event, then take it in."""
         ...
@@ -113,17 +126,6 @@ class Broker(Protocol):
         """Bring every open order to its end at the last known prices: no data is to come.
 
         Called again after the orders that close positions were submitted.
-        """
-        ...
-
-
-class CancellingBroker(Broker, Protocol):
-    """A broker that can take orders back."""
-
-    def cancel(self, client_id: str, ts: int) -> None:
-        """Ask to take an order back at ``ts``; it may still fill until ``Cancelled`` is told.
-
-        An order that has ended already is left in peace.
         """
         ...
 

@@ -173,6 +173,14 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class Cancel:
+    """An open order is to be taken back; it may still fill until ``Cancelled`` is told."""
+
+    client_id: str
+    ts: int
+
+
+@dataclass(frozen=True, slots=True)
 class Routed:
     """An order left for the venue at ``ts``; told before anything that became of it."""
 
@@ -224,7 +232,7 @@ class Cancelled:
 MarketEvent = Bar | Book
 Signal = CycleSignal | OrderSignal
 BrokerEvent = Routed | OrderFill | Cancelled
-Event = MarketEvent | Signal | Approved | Refused | Order | BrokerEvent | Ended
+Event = MarketEvent | Signal | Approved | Refused | Order | Cancel | BrokerEvent | Ended
 
 
 def currencies(order: Order | OrderFill) -> tuple[str, str]:

@@ -2,8 +2,8 @@
 
     RECEIVED ──► VALIDATED ──► ROUTED ──► PARTIAL ⟲ ──► FILLED
         │            │            │          │
-        └► REJECTED ◄┴────────────┤          ├► CANCELLED, EXPIRED
-                     └► CANCELLED ◄──────────┘
+        └► REJECTED ◄┴────────────┤          │
+                     └► CANCELLED, EXPIRED ◄─┘
 
 What the venue says decides: an order is FILLED when a fill is final, whatever is
 left of it by rounding. A step that the picture does not have, or a fill beyond what
@@ -41,9 +41,7 @@ TERMINAL = frozenset(
 )
 _NEXT: dict[OrderStatus, frozenset[OrderStatus]] = {
     OrderStatus.RECEIVED: frozenset({OrderStatus.VALIDATED, OrderStatus.REJECTED}),
-    OrderStatus.VALIDATED: frozenset(
-        {OrderStatus.ROUTED, OrderStatus.CANCELLED, OrderStatus.REJECTED}
-    ),
+    OrderStatus.VALIDATED: TERMINAL - {OrderStatus.FILLED} | {OrderStatus.ROUTED},
     OrderStatus.ROUTED: TERMINAL | {OrderStatus.PARTIAL},
     OrderStatus.PARTIAL: TERMINAL - {OrderStatus.REJECTED} | {OrderStatus.PARTIAL},
 }

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from arb_pipelines.backtest.brokers.passthrough import PassThroughBroker
-from arb_pipelines.containers.desk import Desk
+from arb_pipelines.containers.desk import Desk, hand_over
 from arb_pipelines.trading.events import Book, BrokerEvent, Order
 
 #: What is due at the same nanosecond: books first, then news, in the order of the orders.
@@ -100,15 +100,11 @@ async def run_session(
         while True:
             book = await work.get()
             if book is not None:
-                _submit(desk.on_market(book))
+                hand_over(desk.on_market(book), broker)
             else:
                 for news in broker.heard():
-                    _submit(desk.on_broker(news))
+                    hand_over(desk.on_broker(news), broker)
             work.task_done()
-
-    def _submit(orders: Iterable[Order]) -> None:
-        for order in orders:
-            broker.submit(order)
 
     async with asyncio.TaskGroup() as tasks:
         venue = ScriptedVenue(script, time, tasks, lambda: work.put_nowait(None))

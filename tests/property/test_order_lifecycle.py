@@ -34,6 +34,7 @@ from arb_pipelines.trading.lifecycle import (
 STEPS = {
     ("received", "validated"), ("received", "rejected"),
     ("validated", "routed"), ("validated", "cancelled"), ("validated", "rejected"),
+    ("validated", "expired"),
     ("routed", "partial"), ("routed", "filled"), ("routed", "cancelled"),
     ("routed", "rejected"), ("routed", "expired"),
     ("partial", "partial"), ("partial", "filled"), ("partial", "cancelled"),

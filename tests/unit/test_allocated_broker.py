@@ -176,15 +176,30 @@ def test_what_is_left_of_a_partly_filled_victim_enters_again() -> None:
 
 
 def test_an_order_that_waits_beyond_its_time_ends_here() -> None:
-    """It takes part in bars that close no later; one that never left cannot expire."""
+    """It takes part in bars that close no later, and expires though it never left."""
     scene = Scene()
     scene.buy("a", "A-USD", 0.5, expires=2 * HOUR)
     scene.bars(A=105.0)
     assert scene.bars(A=105.0) == []
     (ended,) = scene.bars(A=100.0)
-    assert (ended.client_id, ended.ending) == ("a", Ending.CANCELLED)
+    assert (ended.client_id, ended.ending) == ("a", Ending.EXPIRED)
     assert scene.bars(A=100.0) == []
     assert scene.sent == []
+
+
+def test_a_buy_is_taken_back_wherever_it_waits(scene: Scene) -> None:
+    """A waiting one before the next bar, a resting one when the venue says so; twice is once."""
+    for name in ("c", "c", "a", "a"):
+        scene.broker.cancel(name, scene.hour * HOUR)
+    (waiting,) = scene.bars(A=100.8)
+    assert (waiting.client_id, waiting.ending) == ("c", Ending.CANCELLED)
+    assert scene.venue.cancels == ["a"]
+    scene.venue.news.append(Cancelled("a", scene.hour * HOUR, "taken back"))
+    (resting,) = scene.bars(A=100.8)
+    assert resting.client_id == "a"
+    assert [order.order_id for order in scene.allocator.orders()] == ["b"]
+    scene.broker.cancel("sale", 0)  # what is no buy is the venue's to take back
+    assert scene.venue.cancels == ["a", "sale"]
 
 
 def test_at_the_end_every_buy_ends_wherever_it_waits(scene: Scene) -> None:

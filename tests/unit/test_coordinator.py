@@ -12,12 +12,14 @@ import pytest
 from arb_pipelines.backtest.brokers.passthrough import PassThroughBroker
 from arb_pipelines.backtest.coordinator import BacktestCoordinator, EventClock
 from arb_pipelines.containers.desk import Check, Desk
+from arb_pipelines.containers.protocols import Step
 from arb_pipelines.errors import DataError, InvariantBroken
 from arb_pipelines.market.graph import BUY
 from arb_pipelines.trading.events import (
     Approved,
     Book,
     BrokerEvent,
+    Cancel,
     Cancelled,
     Ended,
     Ending,
@@ -64,7 +66,7 @@ class Recording:
     cancelled: list[tuple[str, int]] = field(default_factory=list)
     inbox: deque[BrokerEvent] = field(default_factory=deque)
     overfill: float = 1.0
-    silent: bool = False
+    silent: bool = False  # tells of no fill
 
     def send(self, order: Order) -> None:
         self.sent.append(order)
@@ -78,6 +80,7 @@ class Recording:
 
     def cancel(self, client_id: str, ts: int) -> None:
         self.cancelled.append((client_id, ts))
+        self.inbox.append(Cancelled(client_id, ts, "taken back"))
 
     def heard(self) -> Iterator[BrokerEvent]:
         while self.inbox:
@@ -147,11 +150,32 @@ def test_orders_pass_to_the_sink_and_news_back_unchanged() -> None:
     assert [news.client_id for news in told] == ["test-1", "test-1", "test-2", "test-2"]
 
 
-def test_a_wish_to_cancel_passes_to_the_sink() -> None:
-    """What comes of it is for the sink to tell."""
-    sink = Recording()
-    PassThroughBroker(sink).cancel("a", 7)
-    assert sink.cancelled == [("a", 7)]
+class Impatient(SingleOrders):
+    """Asks each order back as soon as it has left, and once more when it has ended."""
+
+    def on_broker(self, event: BrokerEvent) -> Iterable[Step]:
+        yield from super().on_broker(event)
+        yield Cancel(event.client_id, event.ts)
+
+
+def test_an_order_manager_takes_open_orders_back_and_ended_ones_are_left_in_peace() -> None:
+    """The wish is published and reaches the sink; what comes of it is for the sink to tell."""
+    bench = Bench(sink=Recording(silent=True))
+    portfolio = Portfolio({"USDT": 100.0})
+    desk = Desk(
+        bench.strategy,
+        SingleOrderRisk(portfolio),
+        Impatient("test"),
+        portfolio,
+        publish=bench.published.append,
+    )
+    result = BacktestCoordinator(desk, PassThroughBroker(bench.sink), portfolio).run(_books(1, 2))
+    assert bench.sink.cancelled == [("test-1", 1)]
+    assert [event for event in bench.published if isinstance(event, Cancel)] == [
+        Cancel("test-1", 1)
+    ]
+    assert result.orders == {OrderStatus.CANCELLED: 1}
+    assert result.balances == {"USDT": 100.0}
 
 
 def test_what_risk_refuses_never_reaches_the_broker() -> None:

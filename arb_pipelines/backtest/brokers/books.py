@@ -77,6 +77,9 @@ class BookBroker:
         heapq.heappush(self._coming, (arrives, self._orders, _ARRIVES, order))
         self._orders += 1
 
+    def cancel(self, client_id: str, ts: int) -> None:
+        """Come too late: nothing rests here, and what is on its way arrives before this would."""
+
     def on_market(self, event: MarketEvent) -> Iterator[BrokerEvent]:
         """Fill what arrives before a book, then show the book."""
         if isinstance(event, Book):
