@@ -26,6 +26,7 @@ TOPICS = (
     "backtest",
     "optimize",
     "allocate",
+    "stealing",
     "models",
     "sql",
     "lake",

@@ -20,11 +20,17 @@ from arb_pipelines.lake.store import Lake
 from arb_pipelines.optimize.samplers.random import RandomSampler
 from arb_pipelines.optimize.shared_books import books_version, make_room, share_books
 from arb_pipelines.optimize.study import Study, is_file
+from arb_pipelines.optimize.targets.allocation import AllocationTarget
 from arb_pipelines.optimize.targets.bars import BarsTarget
 from arb_pipelines.optimize.targets.base import Target
 from arb_pipelines.optimize.targets.fields import UnknownParameter
-from arb_pipelines.optimize.targets.settings import BarsSettings, TriangleSettings
+from arb_pipelines.optimize.targets.settings import (
+    AllocationTargetSettings,
+    BarsSettings,
+    TriangleSettings,
+)
 from arb_pipelines.optimize.targets.triangle import TriangleTarget, digest_of
+from arb_pipelines.research.allocation_worlds import open_world
 from arb_pipelines.research.strategies import find_strategy
 from arb_pipelines.trading.strategy import Strategy, load_strategy
 
@@ -54,6 +60,8 @@ def open_target(lake: Lake, study: Study, days: Sequence[date], *, snapshot: int
             opened = _open_triangle(lake, study, settings, days, snapshot)
         case BarsSettings():
             opened = _open_bars(lake, study, settings, days, snapshot)
+        case AllocationTargetSettings():
+            opened = _open_allocation(lake, study, settings, days, snapshot)
     _check(study, opened.target)
     return opened
 
@@ -97,6 +105,19 @@ def _open_bars(
         for symbol in settings.symbols
     )
     target = BarsTarget(settings, arrays, study.blocks)
+    return OpenedTarget(target, target.digest)
+
+
+def _open_allocation(
+    lake: Lake,
+    study: Study,
+    settings: AllocationTargetSettings,
+    days: Sequence[date],
+    snapshot: int,
+) -> OpenedTarget:
+    first, calendar = min(days), settings.settings.calendar
+    world = open_world(lake, settings.market, first, max(days), calendar, snapshot=snapshot)
+    target = AllocationTarget(world, settings.settings, first, study.blocks)
     return OpenedTarget(target, target.digest)
 
 

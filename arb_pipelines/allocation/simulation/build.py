@@ -45,10 +45,9 @@ def sessions_of(ts_open: Int64, hours: MarketHours) -> Sessions:
     for edge in ts_open[[0, -1]].tolist() if len(ts_open) else ():
         hours.is_open(edge)  # refuses what it does not know
     ticks, opens = tick_times(ts_open), np.array(hours.opens)
-    found = np.searchsorted(opens, ticks, side="right") - 1
-    market_open: Bools = np.zeros(len(ticks), np.bool_)
-    market_open[:] = (found >= 0) & (ticks < np.array(hours.closes)[found])
-    session: Bools = market_open.reshape(-1, TICKS).all(axis=1)
+    found: Int64 = np.searchsorted(opens, ticks, side="right") - 1
+    market_open: Bools = np.greater_equal(found, 0) & np.less(ticks, np.array(hours.closes)[found])
+    session: Bools = np.all(market_open.reshape(-1, TICKS), axis=1)
     return Sessions(session, session & ~np.append(session[1:], False), market_open)
 
 

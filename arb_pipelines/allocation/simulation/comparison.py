@@ -7,7 +7,6 @@ are resampled in blocks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,9 +15,8 @@ from scipy import stats
 from arb_pipelines.allocation.parameters import AllocationSettings
 from arb_pipelines.allocation.simulation.build import rules_of
 from arb_pipelines.allocation.simulation.kernel import run_kernel
-from arb_pipelines.allocation.simulation.metrics import Metrics, daily_profits, measure
 from arb_pipelines.allocation.simulation.panel import Floats
-from arb_pipelines.allocation.simulation.world import Policy, World
+from arb_pipelines.allocation.simulation.world import Outcome, Policy, World
 from arb_pipelines.trading.performance import DAYS_A_YEAR
 
 STEALING, NO_STEALS = "stealing", "no_steals"
@@ -39,47 +37,24 @@ class Interval:
     high: float
 
 
-@dataclass(frozen=True, slots=True)
-class Contest:
-    """One world under every policy.
+def run_all(world: World, settings: AllocationSettings) -> dict[str, Outcome]:
+    """Run a world under stealing and every baseline.
 
-    ``daily`` are profits in cents; ``gains`` tell what stealing earned more than
-    each baseline, in percent of the capital a year.
-    """
-
-    metrics: Mapping[str, Metrics]
-    daily: Mapping[str, Floats]
-    gains: Mapping[str, Interval]
-    capital: int
-
-    def gain(self, baseline: str) -> float:
-        """What stealing earned more than a baseline, in percent of the capital a year."""
-        days = self.daily[STEALING] - self.daily[baseline]
-        return float(days.mean()) * DAYS_A_YEAR / self.capital * 100.0
-
-
-def contest(world: World, settings: AllocationSettings, *, seed: int = 0) -> Contest:
-    """Run a world under stealing and every baseline; ``seed`` is of the resampling.
-
-    ``no_steals`` is the allocator with the same tolerances, all orders protected:
+    ``no_steals`` is the allocator with the same tolerances and all orders protected:
     what differs from it is the worth of stealing alone.
     """
     rules = rules_of(settings)
-    nobody = rules._replace(by_time=False, protection_pct=np.inf)
-    outcomes = {
+    return {
         STEALING: run_kernel(world, rules),
-        NO_STEALS: run_kernel(world, nobody),
+        NO_STEALS: run_kernel(world, rules._replace(by_time=False, protection_pct=np.inf)),
         FIRST_COME: run_kernel(world, rules, Policy.FIRST_COME),
         RANKED: run_kernel(world, rules, Policy.RANKED),
     }
-    daily = {name: daily_profits(world, outcome) for name, outcome in outcomes.items()}
-    scale = DAYS_A_YEAR / world.capital * 100.0
-    gains = {
-        name: stationary_interval((daily[STEALING] - daily[name]) * scale, seed=seed)
-        for name in BASELINES
-    }
-    metrics = {name: measure(world, outcome) for name, outcome in outcomes.items()}
-    return Contest(metrics, daily, gains, world.capital)
+
+
+def pct_a_year(daily_cents: Floats, capital_cents: int) -> Floats:
+    """Turn profits by day into percent of the capital a year."""
+    return daily_cents * (DAYS_A_YEAR * 100.0 / capital_cents)
 
 
 def stationary_interval(

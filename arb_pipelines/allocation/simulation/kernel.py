@@ -17,8 +17,6 @@ from arb_pipelines.allocation.simulation.kernel_state import (
     ARRIVED,
     ENTERED,
     ENTERED_N,
-    ENTERS,
-    FIGHTS,
     FREE,
     HELD_N,
     LOGGED,
@@ -28,7 +26,6 @@ from arb_pipelines.allocation.simulation.kernel_state import (
     RESOLVED,
     SPENT,
     SPENT_SUM,
-    STEALS,
     SUCCESSES,
     WAITING,
     WAITING_N,
@@ -40,6 +37,8 @@ from arb_pipelines.allocation.simulation.kernel_state import (
 )
 from arb_pipelines.allocation.simulation.panel import STRIDE, TICK_NS, TICKS
 from arb_pipelines.allocation.simulation.world import (
+    FIRST_STEAL_BARRIER,
+    Count,
     Ending,
     Floats,
     Int32,
@@ -58,6 +57,7 @@ _HELD = 3  # a status beside those of ``kernel_state``
 _NEVER, _EXPIRED, _WITHDRAWN = int(Ending.NEVER), int(Ending.EXPIRED), int(Ending.WITHDRAWN)
 _TARGET, _STOP, _TIME = int(Ending.TARGET), int(Ending.STOP), int(Ending.TIME)
 _DATA_END, _MARGIN = int(Ending.DATA_END), int(Ending.MARGIN)
+_BLOCKS, _FIRST_STEAL_BARRIER = int(Count.BLOCKS), int(FIRST_STEAL_BARRIER)
 _RESOLVED, _FILL = int(Kind.RESOLVED), int(Kind.FILL)
 _CLOSE, _DELEVER = int(Kind.CLOSE), int(Kind.DELEVER)
 
@@ -71,20 +71,13 @@ def run_kernel(
     """
     state = new_state(world, policy, room)
     _run(world, rules, int(policy), state)
-    counts = state.counts
     return Outcome(
         state.fates,
         state.profits,
-        state.decisions[: counts[LOGGED]],
+        state.so_far,
+        state.decisions[: state.counts[LOGGED]],
         state.blocks,
-        enters=int(counts[ENTERS]),
-        steals=int(counts[STEALS]),
-        fights=int(counts[FIGHTS]),
-        successes=int(counts[SUCCESSES]),
-        resolved=int(counts[RESOLVED]),
-        reserved=int(counts[RESERVED_SUM]),
-        spent=int(counts[SPENT_SUM]),
-        paid_in=int(counts[PAID_IN]),
+        paid_in=int(state.counts[PAID_IN]),
         free=int(state.cash[FREE]),
     )
 
@@ -127,6 +120,8 @@ def _run(world: World, rules: Rules, policy: int, state: State) -> None:
                 _delever_all(world, state, tick)
             counts[RESERVED_SUM] += state.cash[RESERVED]
             counts[SPENT_SUM] += state.cash[SPENT]
+        state.so_far[hour, :_BLOCKS] = counts[:_BLOCKS]
+        state.so_far[hour, _BLOCKS] = state.blocks[_FIRST_STEAL_BARRIER:].sum()
         marked = _marked(world, state)
         state.profits[hour] = marked - worth
         worth = marked

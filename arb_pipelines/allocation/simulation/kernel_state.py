@@ -14,6 +14,7 @@ from arb_pipelines.allocation.simulation.world import (
     DECISION,
     FATE,
     Barrier,
+    Count,
     Floats,
     Int64,
     Policy,
@@ -22,23 +23,11 @@ from arb_pipelines.allocation.simulation.world import (
     World,
 )
 
-#: Indices of ``State.cash`` and ``State.counts``.
+#: Indices of ``State.cash``.
 FREE, RESERVED, SPENT = range(3)
-(
-    ENTERS,
-    STEALS,
-    FIGHTS,
-    SUCCESSES,
-    RESOLVED,
-    RESERVED_SUM,
-    SPENT_SUM,
-    LOGGED,
-    WAITING_N,
-    ENTERED_N,
-    HELD_N,
-    ARRIVED,
-    PAID_IN,
-) = range(13)
+#: Indices of ``State.counts``: first those of ``Count``, then lengths and sums of our own.
+ENTERS, STEALS, FIGHTS, SUCCESSES, RESOLVED, RESERVED_SUM, SPENT_SUM = range(7)
+LOGGED, WAITING_N, ENTERED_N, HELD_N, ARRIVED, PAID_IN = range(7, 13)
 #: Values of ``State.status``.
 ABSENT, WAITING, ENTERED = range(3)
 
@@ -91,6 +80,7 @@ class State(NamedTuple):
     counts: Int64
     blocks: Int64
     profits: Int64
+    so_far: Int64
     fates: Records
     decisions: Records
 
@@ -137,6 +127,7 @@ def new_state(world: World, policy: Policy, room: int) -> State:
         counts=np.zeros(PAID_IN + 1, np.int64),
         blocks=np.zeros(len(Barrier), np.int64),
         profits=np.zeros(len(world.path), np.int64),
+        so_far=np.zeros((len(world.path), len(Count)), np.int64),
         fates=fates,
         decisions=np.zeros(room, DECISION),
     )

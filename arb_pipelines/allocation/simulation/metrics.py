@@ -7,11 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from arb_pipelines.allocation.simulation.panel import TICKS, Floats, Int64
-from arb_pipelines.allocation.simulation.world import Barrier, Ending, Outcome, World
+from arb_pipelines.allocation.simulation.world import Count, Ending, Outcome, World
 from arb_pipelines.trading.performance import max_drawdown, sharpe
-
-#: Blocks of orders that were near enough to steal.
-STEAL_BARRIERS = (Barrier.COOL_DOWN, Barrier.FIGHT, Barrier.PROTECTED, Barrier.CAPACITY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +52,7 @@ def measure(world: World, outcome: Outcome) -> Metrics:
     ratio = sharpe(daily.tolist()) or 0.0
     wins = float((traded["profit"] > 0).mean()) if len(traded) else 0.0
     ticks = max(len(world.path) * TICKS, 1) * world.capital
+    steals, held = outcome.total(Count.STEALS), outcome.total(Count.SPENT)
     return_pct = profit / world.capital * 100.0
     return Metrics(
         net_profit=profit,
@@ -66,13 +64,13 @@ def measure(world: World, outcome: Outcome) -> Metrics:
         fees=int(traded["fees"].sum()),
         slippage=int(traded["slippage"].sum()),
         interest=int(traded["interest"].sum()),
-        entries=outcome.enters,
-        steals=outcome.steals,
-        blocks=int(outcome.blocks[list(STEAL_BARRIERS)].sum()),
-        fights=outcome.fights,
-        success_rate=outcome.successes / outcome.steals if outcome.steals else 0.0,
-        used=(outcome.reserved + outcome.spent) / ticks,
-        held=outcome.spent / ticks,
+        entries=outcome.total(Count.ENTERS),
+        steals=steals,
+        blocks=outcome.total(Count.BLOCKS),
+        fights=outcome.total(Count.FIGHTS),
+        success_rate=outcome.total(Count.SUCCESSES) / steals if steals else 0.0,
+        used=(outcome.total(Count.RESERVED) + held) / ticks,
+        held=held / ticks,
         score=return_pct - drawdown + 0.5 * ratio + wins,
     )
 

@@ -47,6 +47,8 @@ from arb_pipelines.allocation.simulation.panel import TICK_NS, TICKS, price_at
 from arb_pipelines.allocation.simulation.world import (
     DECISION,
     FATE,
+    FIRST_STEAL_BARRIER,
+    Count,
     Ending,
     Floats,
     Kind,
@@ -109,9 +111,8 @@ class _Simulation:
         self.fates = np.zeros(len(world.first), FATE)
         self.fates["filled"] = self.fates["closed"] = -1
         self.decisions: list[tuple[int, int, int, int, float]] = []
-        self.counts = dict.fromkeys(
-            ("enters", "steals", "fights", "successes", "resolved", "reserved", "spent"), 0
-        )
+        self.counts = dict.fromkeys(Count, 0)
+        self.so_far: list[list[int]] = []
         self.blocks = np.zeros(len(BARRIERS), np.int64)
         self.last_px = np.full(len(world.is_stock), np.nan)
         self.profits: list[int] = []
@@ -136,9 +137,9 @@ class _Simulation:
         return Outcome(
             self.fates,
             np.array(self.profits, np.int64),
+            np.array(self.so_far, np.int64).reshape(-1, len(Count)),
             np.array(self.decisions, DECISION),
             self.blocks,
-            **self.counts,
             paid_in=self.paid_in,
             free=self.cash.free,
         )
@@ -168,8 +169,8 @@ class _Simulation:
             for position in list(self.positions):
                 if world.is_stock[symbol[position.order]]:
                     self.delever(position, prices[symbol[position.order]])
-        self.counts["reserved"] += self.cash.reserved
-        self.counts["spent"] += self.cash.spent
+        self.counts[Count.RESERVED] += self.cash.reserved
+        self.counts[Count.SPENT] += self.cash.spent
 
     # --- orders
 
@@ -214,24 +215,25 @@ class _Simulation:
             case Enter(order=order, cents=cents):
                 self.waiting.discard(int(order.order_id))
                 self.entered.add(int(order.order_id))
-                self.counts["enters"] += 1
+                self.counts[Count.ENTERS] += 1
                 self.log(Kind.ENTER, int(order.order_id), 0, cents)
             case Steal(thief=thief, distance_pct=distance, victims=victims):
-                self.counts["steals"] += 1
+                self.counts[Count.STEALS] += 1
                 self.log(Kind.STEAL, int(thief.order_id), len(victims), distance)
                 for loss in victims:
                     lost = int(loss.order.order_id)
                     self.log(Kind.LOSS, int(thief.order_id), lost, loss.distance_pct)
             case Block(order=order, reason=reason):
                 self.blocks[BARRIERS[reason]] += 1
+                self.counts[Count.BLOCKS] += BARRIERS[reason] >= FIRST_STEAL_BARRIER
                 self.log(Kind.BLOCK, int(order.order_id), BARRIERS[reason], 0.0)
             case Fight(symbols=(thief_symbol, victim_symbol)):
-                self.counts["fights"] += 1
+                self.counts[Count.FIGHTS] += 1
                 self.log(Kind.FIGHT, int(thief_symbol), int(victim_symbol), 0.0)
             case Resolved(thief=thief, outcome=outcome):
                 filled = outcome is StealOutcome.FILLED
-                self.counts["resolved"] += 1
-                self.counts["successes"] += filled
+                self.counts[Count.RESOLVED] += 1
+                self.counts[Count.SUCCESSES] += filled
                 self.log(Kind.RESOLVED, int(thief.order_id), int(filled), 0.0)
 
     def log(self, kind: Kind, order: int, other: int, value: float) -> None:
@@ -323,6 +325,7 @@ class _Simulation:
 
     def mark(self, hour: int) -> None:
         """Note the hour's profit; at a day's end pay out or in what the account is off."""
+        self.so_far.append(list(self.counts.values()))
         worth = self.marked()
         self.profits.append(worth - self.worth)
         self.worth = worth

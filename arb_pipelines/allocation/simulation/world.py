@@ -67,6 +67,9 @@ class Barrier(IntEnum):
     CAPACITY = 7
 
 
+#: From this barrier on an order was near enough to steal.
+FIRST_STEAL_BARRIER = Barrier.COOL_DOWN
+
 FATE = np.dtype(
     [
         ("ending", np.int8),
@@ -124,6 +127,19 @@ class World(NamedTuple):
     rate: float
 
 
+class Count(IntEnum):
+    """Columns of ``Outcome.so_far``."""
+
+    ENTERS = 0
+    STEALS = 1
+    FIGHTS = 2
+    SUCCESSES = 3  # steals whose thief filled
+    RESOLVED = 4  # steals whose outcome is known
+    RESERVED = 5  # cents reserved, summed over ticks
+    SPENT = 6  # cents in positions, summed over ticks
+    BLOCKS = 7  # near enough to steal, and could not: barriers from ``FIRST_STEAL_BARRIER`` on
+
+
 class Rules(NamedTuple):
     """The allocator's settings as numbers; times are ns."""
 
@@ -143,21 +159,19 @@ class Outcome(NamedTuple):
     """What a simulation came to.
 
     ``fates`` by opportunity; ``profits`` (cents) by hour, with positions at their
-    last price; ``blocks`` by barrier; ``reserved``
-    and ``spent`` are sums of cents over all ticks; ``paid_in`` what the account was given in
-    all (less what it paid out), and ``free`` its cash at the end.
+    last price; ``so_far`` counts from the start to the end of each hour, a column a
+    ``Count``; ``blocks`` by barrier; ``paid_in`` is what the account was given in
+    all, less what it paid out, and ``free`` its cash at the end.
     """
 
     fates: Records
     profits: Int64
+    so_far: Int64
     decisions: Records
     blocks: Int64
-    enters: int
-    steals: int
-    fights: int
-    successes: int
-    resolved: int
-    reserved: int
-    spent: int
     paid_in: int
     free: int
+
+    def total(self, count: Count) -> int:
+        """Give a count over the whole simulation."""
+        return int(self.so_far[-1, count]) if len(self.so_far) else 0

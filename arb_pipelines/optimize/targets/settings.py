@@ -6,6 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from arb_pipelines.allocation.parameters import AllocationSettings
+from arb_pipelines.allocation.simulation.market import SimulatedMarket
 from arb_pipelines.backtest.bars.execution import BarExecution
 from arb_pipelines.optimize.parameters import Choice
 
@@ -62,5 +64,19 @@ class BarsSettings(_Settings):
         return self
 
 
+class AllocationTargetSettings(_Settings):
+    """Work stealing among limit orders on hourly bars; parameters are its settings' fields."""
+
+    kind: Literal["allocation"]
+    market: SimulatedMarket = Field(
+        SimulatedMarket(), description="Bars, the orders proposed on them, and the account's terms."
+    )
+    settings: AllocationSettings = Field(
+        AllocationSettings(), description="What no parameter chooses."
+    )
+
+
 #: Every kind of target; a further one joins with ``|`` and a ``kind`` of its own.
-TargetSettings = Annotated[TriangleSettings | BarsSettings, Field(discriminator="kind")]
+TargetSettings = Annotated[
+    TriangleSettings | BarsSettings | AllocationTargetSettings, Field(discriminator="kind")
+]
