@@ -100,6 +100,11 @@ class Study(BaseModel):
         description="Memory that one trial may add to its process, MiB; more ends that trial "
         "and no other.",
     )
+    landscape: tuple[str, str] | None = Field(
+        None,
+        description="Two numeric parameters over which the trials' values are drawn; the two that "
+        "matter most if unset.",
+    )
     blocks: int = Field(
         24, ge=1, le=1440, description="Return blocks a day, of equal time: 24 are hours."
     )
@@ -139,6 +144,19 @@ class Study(BaseModel):
             raise ValueError("a trial is judged by one objective; leave pruning out for several")
         return rule
 
+    @field_validator("landscape", mode="after")
+    @classmethod
+    def _drawable(
+        cls, names: tuple[str, str] | None, info: ValidationInfo
+    ) -> tuple[str, str] | None:
+        space = info.data.get("parameters")
+        if names is None or space is None:
+            return names
+        for name in names:
+            if name not in space.root or space.root[name].type == "categorical":
+                raise ValueError(f"{name} is no numeric parameter of the study")
+        return names
+
     @property
     def trial_count(self) -> int:
         """Trials of a window: ``trials``, or all cells of a grid."""
@@ -151,10 +169,10 @@ class Study(BaseModel):
     def digest(self) -> str:
         """SHA-256 of the settings with defaults filled in.
 
-        Comments, order and layout of the file do not change it. What the target
-        refers to, such as the strategy's file, is not in it.
+        Comments, order and layout of the file do not change it, nor does what is
+        drawn. What the target refers to, such as the strategy's file, is not in it.
         """
-        content = self.model_dump(mode="json")
+        content = self.model_dump(mode="json", exclude={"landscape"})
         if is_file(str(content["target"].get("strategy"))):
             del content["target"]["strategy"]  # where it lies means nothing
         return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()

@@ -24,7 +24,8 @@ FROM optimization_best WHERE study = ? ORDER BY window_name
 def study_pictures(lake: Lake, study: Study, report: WindowReport) -> dict[str, str]:
     """Draw one window's search as markdown by name, and all windows of the study in and out of it.
 
-    The landscape is over the two numeric parameters that matter most.
+    The landscape is over the two parameters that the study names, or else the two
+    numeric ones that matter most.
     """
     metric = study.first_objective.metric
     maximise = study.first_objective.direction == "maximise"
@@ -49,7 +50,9 @@ def study_pictures(lake: Lake, study: Study, report: WindowReport) -> dict[str, 
         "parallel_coordinates": plots.parallel_coordinates(
             choices, value, maximise=maximise, metric=metric, title=title
         ),
-        "landscape": _landscape(choices, value, metric, title),
+        "landscape": _landscape(
+            {name: choices[name] for name in study.landscape or names}, value, metric, title
+        ),
         "in_and_out_of_sample": plots.in_and_out_of_sample(
             windows["window_name"].to_list(),
             windows["train"].to_numpy(),

@@ -171,3 +171,13 @@ def test_the_manual_names_every_setting_and_its_example_is_read(tmp_path: Path) 
         "root",
         "when",
     }
+
+
+def test_a_landscape_names_two_numeric_parameters(tmp_path: Path) -> None:
+    """It may be chosen, is refused over names or categories, and is no part of the digest."""
+    drawn = _load(tmp_path, GOOD + "landscape: [fraction, min_profit_bps]\n")
+    assert drawn.landscape == ("fraction", "min_profit_bps")
+    assert drawn.digest == _load(tmp_path, GOOD).digest
+    for name in ("mode", "protection_pct"):
+        with pytest.raises(ConfigError, match=f"{name} is no numeric parameter"):
+            _load(tmp_path, GOOD + f"landscape: [{name}, min_profit_bps]\n")
