@@ -8,6 +8,7 @@ them again.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Collection, Iterator, Sequence
@@ -132,8 +133,7 @@ def make_room(lake: Lake, needed: Collection[BookFile]) -> None:
     for stat, path in sorted(others, key=lambda other: other[0].st_mtime, reverse=True):
         size += stat.st_size
         if size > most:
-            path.unlink(missing_ok=True)
-            path.with_suffix(".lock").unlink(missing_ok=True)
+            _remove(path)
 
 
 def folder_of(lake: Lake) -> Path:
@@ -148,6 +148,13 @@ def _found(path: Path) -> bool:
     except FileNotFoundError:
         return False
     return True
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, or what a crash left of one, unless it is being written."""
+    lock = filelock.FileLock(path.with_suffix(".lock"))
+    with contextlib.suppress(filelock.Timeout), lock.acquire(timeout=0):
+        path.unlink(missing_ok=True)
 
 
 def _write(file: BookFile, parts: Iterator[Levels]) -> None:
