@@ -18,6 +18,7 @@ from typing import assert_never
 
 from arb_pipelines.containers.protocols import (
     Broker,
+    Check,
     OrderManager,
     Portfolio,
     Risk,
@@ -43,14 +44,8 @@ from arb_pipelines.trading.reports import CycleReport, LegReport, Report
 
 #: Hears of everything that happens, in order; the container's bus, or nobody.
 Publish = Callable[[Event | Report], object]
-#: Says in one line why an order breaks the venue's rules; None if it keeps them.
-Check = Callable[[Order], object | None]
 #: What leaves a desk for its broker.
 Outgoing = Order | Cancel
-
-
-def _accept(order: Order) -> None:
-    return None
 
 
 def _unheard(event: Event | Report) -> None:
@@ -78,7 +73,7 @@ class Desk:
         portfolio: Portfolio,
         *,
         publish: Publish = _unheard,
-        check: Check = _accept,
+        check: Check | None = None,
     ) -> None:
         self._strategy, self._risk, self._orders = strategy, risk, orders
         self._portfolio, self._publish, self._check = portfolio, publish, check
@@ -154,7 +149,7 @@ class Desk:
             raise InvariantBroken(f"two orders have the client id {order.client_id}")
         state = received(order)
         self._publish(order)
-        wrong = self._check(order)
+        wrong = self._check(order) if self._check is not None else None
         if wrong is not None:
             rejected = Cancelled(order.client_id, order.ts, str(wrong), Ending.REJECTED)
             self._step(apply(state, rejected))

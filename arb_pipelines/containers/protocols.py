@@ -9,7 +9,7 @@ says in which order they are called.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from arb_pipelines.trading.events import (
@@ -27,6 +27,7 @@ from arb_pipelines.trading.reports import Report
 __all__ = [
     "Approved",
     "Broker",
+    "Check",
     "Clock",
     "Ended",
     "OrderManager",
@@ -38,6 +39,8 @@ __all__ = [
 ]
 
 
+#: Says in one line why an order breaks the venue's rules; None if it keeps them.
+Check = Callable[[Order], object | None]
 #: What an order manager gives: to be sent, to be told, or the end of an approval.
 Step = Order | Cancel | Report | Ended
 

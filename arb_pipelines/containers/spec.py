@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from arb_pipelines.containers.protocols import (
     Broker,
+    Check,
     Clock,
     OrderManager,
     Portfolio,
@@ -55,6 +56,7 @@ MARKET_DATA = Role[Iterable[MarketEvent]]("market_data")
 UNIVERSE = Role[Any]("universe")  # what there is to trade: for the other components to agree on
 PORTFOLIO = Role[Portfolio]("portfolio")
 BROKER = Role[Broker]("broker")
+VALIDATOR = Role[Check]("validator")  # of orders; without one, none is checked
 STRATEGY = Role[Strategy]("strategy")
 RISK = Role[Risk]("risk")
 ORDER_MANAGER = Role[OrderManager]("order_manager")
@@ -64,7 +66,7 @@ COORDINATOR = Role[Coordinator]("coordinator")
 ROLES: Mapping[str, Any] = {
     role.name: role
     for role in (
-        *(CLOCK, UNIVERSE, MARKET_DATA, PORTFOLIO, BROKER),
+        *(CLOCK, UNIVERSE, MARKET_DATA, PORTFOLIO, VALIDATOR, BROKER),
         *(STRATEGY, RISK, ORDER_MANAGER, COORDINATOR),
     )
 }

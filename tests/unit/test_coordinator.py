@@ -11,8 +11,8 @@ import pytest
 
 from arb_pipelines.backtest.brokers.passthrough import PassThroughBroker
 from arb_pipelines.backtest.coordinator import BacktestCoordinator, EventClock
-from arb_pipelines.containers.desk import Check, Desk
-from arb_pipelines.containers.protocols import Step
+from arb_pipelines.containers.desk import Desk
+from arb_pipelines.containers.protocols import Check, Step
 from arb_pipelines.errors import DataError, InvariantBroken
 from arb_pipelines.market.graph import BUY
 from arb_pipelines.trading.events import (
@@ -108,7 +108,7 @@ class Bench:
             SingleOrders("test"),
             self.portfolio,
             publish=self.published.append,
-            **({} if check is None else {"check": check}),
+            check=check,
         )
         return BacktestCoordinator(
             desk,

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from arb_pipelines.backtest.brokers.books import BookBroker
+from arb_pipelines.backtest.components.single import open_desk, portfolio_of
 from arb_pipelines.backtest.coordinator import BacktestCoordinator
 from arb_pipelines.backtest.journal import Journal
 from arb_pipelines.backtest.kernel import run_kernel
@@ -20,15 +21,11 @@ from arb_pipelines.backtest.scenario import Scenario
 from arb_pipelines.backtest.universe import scenario_of
 from arb_pipelines.clock import day_start_ns
 from arb_pipelines.containers.container import Container
-from arb_pipelines.containers.desk import Desk
 from arb_pipelines.containers.factories import NoParams
 from arb_pipelines.containers.spec import (
     BROKER,
     MARKET_DATA,
-    ORDER_MANAGER,
     PORTFOLIO,
-    RISK,
-    STRATEGY,
     UNIVERSE,
 )
 from arb_pipelines.errors import ConfigError
@@ -100,10 +97,8 @@ def cycle_strategy(params: NoParams, container: Container) -> CycleStrategy:
 
 def cycle_risk(params: NoParams, container: Container) -> CycleRisk:
     """Pass what the strategy's gate lets pass."""
-    universe, portfolio = _universe(container), container.get(PORTFOLIO)
-    if not isinstance(portfolio, Portfolio):
-        raise ConfigError("cycle_risk asks a portfolio of balances", source=container.name)
-    return CycleRisk(universe.traded, universe.seen, portfolio)
+    universe = _universe(container)
+    return CycleRisk(universe.traded, universe.seen, portfolio_of(container))
 
 
 def cycle_orders(params: NoParams, container: Container) -> CycleOrderManager:
@@ -124,15 +119,10 @@ class CycleRun:
         bus.subscribe(object, self._journal.hear)
         value = _Value(universe, container)
         bus.subscribe(CycleReport, lambda report: value.add(report.ts_end, report.profit))
-        portfolio = container.get(PORTFOLIO)
-        desk = Desk(
-            container.get(STRATEGY),
-            container.get(RISK),
-            container.get(ORDER_MANAGER),
-            portfolio,
-            publish=bus.publish,
+        coordinator = BacktestCoordinator(
+            open_desk(container), container.get(BROKER), container.get(PORTFOLIO)
         )
-        BacktestCoordinator(desk, container.get(BROKER), portfolio).run(container.get(MARKET_DATA))
+        coordinator.run(container.get(MARKET_DATA))
         return self._journal.outcome()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from arb_pipelines.backtest.bars.arrays import BarArrays
 from arb_pipelines.backtest.bars.execution import BarExecution
@@ -20,12 +20,14 @@ from arb_pipelines.containers.spec import (
     PORTFOLIO,
     RISK,
     STRATEGY,
+    VALIDATOR,
 )
 from arb_pipelines.errors import ConfigError
 from arb_pipelines.trading.events import Bar, MarketEvent
 from arb_pipelines.trading.portfolio import Portfolio
 from arb_pipelines.trading.single_orders import SingleOrderRisk, SingleOrders
 from arb_pipelines.trading.sma_cross import SmaCross, SmaCrossStrategy
+from arb_pipelines.trading.validation import OrderValidator
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +44,18 @@ class OneSymbol:
     symbol: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SmaCrossOn(SmaCross):
     """The SMA cross's parameters, and the symbol it trades."""
 
-    symbol: str = ""
+    symbol: str
+
+
+@dataclass(frozen=True, slots=True)
+class VenueRules:
+    """Which of a venue's rules count. Recorded prices may be off the ``ticks`` it lists today."""
+
+    ticks: bool = True
 
 
 def event_clock(params: NoParams, container: Container) -> EventClock:
@@ -76,18 +85,47 @@ def bar_broker(params: BarExecution, container: Container) -> BarBroker:
 def sma_cross(params: SmaCrossOn, container: Container) -> SmaCrossStrategy:
     """Trade the SMA cross with all the quote currency that is in hand."""
     cash = container.get(PORTFOLIO).balances().get(params.symbol.partition("-")[2], 0.0)
-    own = {field.name: asdict(params)[field.name] for field in fields(SmaCross)}
+    own = {field.name: getattr(params, field.name) for field in fields(SmaCross)}
     return SmaCrossStrategy(SmaCross(**own), params.symbol, cash)
+
+
+def portfolio_of(container: Container) -> Portfolio:
+    """Give the portfolio, which risk and validator ask what is free."""
+    portfolio = container.get(PORTFOLIO)
+    if not isinstance(portfolio, Portfolio):
+        raise ConfigError("its portfolio is to be one of balances", source=container.name)
+    return portfolio
+
+
+def order_validator(params: VenueRules, container: Container) -> OrderValidator:
+    """Hold orders to ``shared.markets`` and to what is in hand."""
+    markets = container.shared.markets
+    if not params.ticks:
+        markets = [replace(market, price_increment=None) for market in markets]
+    by_symbol = {market.symbol: market for market in markets}
+    return OrderValidator(by_symbol, portfolio_of(container).available)
 
 
 def single_order_risk(params: NoParams, container: Container) -> SingleOrderRisk:
     """Stop what the balances do not cover."""
-    return SingleOrderRisk(_portfolio(container))
+    return SingleOrderRisk(portfolio_of(container))
 
 
 def single_orders(params: NoParams, container: Container) -> SingleOrders:
     """Send each signal as one order."""
     return SingleOrders(container.spec.name)
+
+
+def open_desk(container: Container) -> Desk:
+    """Join what decides in a container; its bus hears all."""
+    return Desk(
+        container.get(STRATEGY),
+        container.get(RISK),
+        container.get(ORDER_MANAGER),
+        container.get(PORTFOLIO),
+        publish=container.bus.publish,
+        check=container.get(VALIDATOR) if container.spec.component(VALIDATOR) else None,
+    )
 
 
 class BacktestRun:
@@ -106,16 +144,11 @@ class BacktestRun:
             DataError, InvariantBroken: as ``BacktestCoordinator.run``.
         """
         portfolio, clock = container.get(PORTFOLIO), container.get(CLOCK)
-        desk = Desk(
-            container.get(STRATEGY),
-            container.get(RISK),
-            container.get(ORDER_MANAGER),
-            portfolio,
-            publish=container.bus.publish,
-        )
         if not isinstance(clock, EventClock):
             raise ConfigError("a backtest's clock is event_clock", source=container.name)
-        coordinator = BacktestCoordinator(desk, container.get(BROKER), portfolio, clock=clock)
+        coordinator = BacktestCoordinator(
+            open_desk(container), container.get(BROKER), portfolio, clock=clock
+        )
         return coordinator.run(_marked(container))
 
 
@@ -132,10 +165,3 @@ def _marked(container: Container) -> Iterator[MarketEvent]:
             if in_hand.keys() <= closes.keys():
                 value = sum(amount * closes[currency] for currency, amount in in_hand.items())
                 container.meter.mark(event.ts_close, value)
-
-
-def _portfolio(container: Container) -> Portfolio:
-    portfolio = container.get(PORTFOLIO)
-    if not isinstance(portfolio, Portfolio):
-        raise ConfigError("this risk asks a portfolio of balances", source=container.name)
-    return portfolio
