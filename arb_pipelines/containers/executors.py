@@ -60,19 +60,12 @@ def open_executor(
         ConfigError: fewer than one worker or more than one of SINGLE_THREADED; a
             memory limit where calls share a process or the system does not enforce it.
     """
-    if workers < 1:
-        raise ConfigError(f"{workers}: give at least 1", source="workers")
+    check_workers(model, workers)
     check_memory_limit(model, memory_limit_mib)
     setup = Setup(initializer, initargs)
     cores = min(workers, os.cpu_count() or 1)
     match model:
         case ThreadModel.SINGLE_THREADED:
-            if workers > 1:
-                raise ConfigError(
-                    f"{workers}: {model} runs one call at a time; "
-                    f"use {ThreadModel.PROCESS_PARALLEL} for more",
-                    source="workers",
-                )
             return SerialExecutor(setup, memory_limit_mib)
         case ThreadModel.MULTI_THREADED:
             return ThreadExecutor(workers, setup)
@@ -87,6 +80,22 @@ def open_executor(
             return ProcessExecutor(workers, serve_loop, arguments, processes=cores)
         case _:
             assert_never(model)
+
+
+def check_workers(model: ThreadModel, workers: int) -> None:
+    """Refuse a number of workers that the model cannot have.
+
+    Raises:
+        ConfigError: fewer than one, or more than one of SINGLE_THREADED.
+    """
+    if workers < 1:
+        raise ConfigError(f"{workers}: give at least 1", source="workers")
+    if workers > 1 and model is ThreadModel.SINGLE_THREADED:
+        raise ConfigError(
+            f"{workers}: {model} runs one call at a time; "
+            f"use {ThreadModel.PROCESS_PARALLEL} for more",
+            source="workers",
+        )
 
 
 def check_memory_limit(model: ThreadModel, limit_mib: int | None) -> None:

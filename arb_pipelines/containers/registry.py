@@ -29,7 +29,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from arb_pipelines.containers.executors import check_memory_limit
+from arb_pipelines.containers.executors import check_memory_limit, check_workers
 from arb_pipelines.containers.factories import WrongParameter, load_factory, nearest
 from arb_pipelines.containers.modes import Mode, ThreadModel, thread_model
 from arb_pipelines.containers.spec import ROLES, ComponentSpec, ContainerSpec, component
@@ -147,6 +147,7 @@ class ComponentRegistry:
         try:
             model = thread_model(file.mode, file.thread_model)
             check_memory_limit(model, file.memory_limit_mib)
+            check_workers(model, file.workers or 1)
         except ConfigError as error:
             where = (error.source,) if error.source else ()
             raise mistake_at(path, where, error.reason) from None

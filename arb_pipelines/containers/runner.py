@@ -18,7 +18,12 @@ from typing import Any
 from arb_pipelines.containers.breaker import CircuitBreaker
 from arb_pipelines.containers.calls import Call, Done, attempt, attempt_on_loop, settled
 from arb_pipelines.containers.container import Container
-from arb_pipelines.containers.executors import Executor, check_memory_limit, open_executor
+from arb_pipelines.containers.executors import (
+    Executor,
+    check_memory_limit,
+    check_workers,
+    open_executor,
+)
 from arb_pipelines.containers.memory import PeakMeter, limited
 from arb_pipelines.containers.metrics import ContainerMetrics
 from arb_pipelines.containers.modes import Mode, ThreadModel, thread_model
@@ -69,12 +74,15 @@ def run_containers(
     what the coordinators give is sent back.
 
     Raises:
-        ConfigError: the mode cannot run that model, or the model that memory limit.
+        ConfigError: the mode cannot run that model, or the model that memory limit or
+            number of workers.
     """
     model = thread_model(mode, model)
     if workers is None:
         workers = _default_workers(model, len(specs))
+    check_workers(model, workers)
     check_memory_limit(model, memory_limit_mib)
+    workers = min(workers, max(1, len(specs)))  # a thread or loop each, from the start
     call: _Run = _run_on_loop
     if model not in _LOOPS:
         call = partial(run_container, memory_limit_mib=memory_limit_mib, alone=model in _ALONE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -100,6 +101,9 @@ def _cycles(number: int) -> ContainerSpec:
         "universe": component(f"{cycles}:cycle_universe", **params),
         "market_data": component(f"{cycles}:shared_books"),
         "portfolio": component(f"{cycles}:cycle_balances"),
+        "validator": component(
+            "arb_pipelines.backtest.components.single:order_validator", ticks=False
+        ),
         "broker": component(f"{cycles}:book_broker"),
         "strategy": component(f"{cycles}:cycle_strategy"),
         "risk": component(f"{cycles}:cycle_risk"),
@@ -230,6 +234,16 @@ class Glutton:
 
     def run(self, container: Container) -> int:
         return int(np.ones(self._mib << 17).nbytes)
+
+
+class Counting:
+    """Tells how many threads there are."""
+
+    def __init__(self, params: NoParams, container: Container) -> None:
+        pass
+
+    def run(self, container: Container) -> int:
+        return threading.active_count()
 
 
 class Dying:

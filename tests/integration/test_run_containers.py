@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from typing import Any
 
 import pytest
@@ -156,6 +157,18 @@ def test_a_breaker_that_cooled_down_lets_one_try_and_then_all(workers: int) -> N
     assert [report.error is None for report in reports] == [False, False, True, True, True, True]
 
 
+def test_no_more_workers_begin_than_there_are_containers() -> None:
+    """A million workers of one container are one thread, not a machine on its knees."""
+    before = threading.active_count()
+    (report,) = run_containers(
+        [components.of("Counting")],
+        Mode.BACKTEST_PARALLEL,
+        model=ThreadModel.MULTI_THREADED,
+        workers=1_000_000,
+    )
+    assert report.value == before + 1
+
+
 def test_no_specs_give_no_reports() -> None:
     """Nothing to run is not an error, in any mode."""
     assert [run_containers([], mode) for mode in Mode] == [[] for _ in Mode]
@@ -165,6 +178,8 @@ def test_what_cannot_be_is_refused_before_anything_runs() -> None:
     """A mode's other models, and limits that nobody could keep."""
     with pytest.raises(ConfigError, match="backtest_parallel cannot run async_single"):
         run_containers([], Mode.BACKTEST_PARALLEL, model=ThreadModel.ASYNC_SINGLE)
+    with pytest.raises(ConfigError, match="workers: 2: single_threaded runs one call at a time"):
+        run_containers([], Mode.OPTIMIZATION, model=ThreadModel.SINGLE_THREADED, workers=2)
     with pytest.raises(ConfigError, match="use process_parallel"):
         run_containers([], Mode.OPTIMIZATION, model=ThreadModel.MULTI_THREADED, memory_limit_mib=10)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,12 @@ from arb_pipelines.containers.container import Container
 from arb_pipelines.containers.factories import load_factory
 from arb_pipelines.containers.modes import Mode, ThreadModel
 from arb_pipelines.containers.registry import ComponentRegistry
-from arb_pipelines.containers.runner import run_containers
+from arb_pipelines.containers.runner import run_container, run_containers
 from arb_pipelines.containers.shared import SharedServices
 from arb_pipelines.containers.spec import BROKER, CLOCK, ROLES, component
 from arb_pipelines.errors import ConfigError
+from arb_pipelines.trading.lifecycle import OrderStatus
+from tests.fakes.backtest_worlds import market
 from tests.fakes.components import HERE, open_services
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
@@ -47,6 +50,24 @@ def test_the_examples_run(name: str, registry: ComponentRegistry) -> None:
     assert report.metrics is not None
     assert report.metrics.fills > 0
     assert report.metrics.final_value is not None
+
+
+def test_a_validator_holds_a_strategy_to_the_venue_s_rules(
+    registry: ComponentRegistry, tmp_path: Path
+) -> None:
+    """Named in the file, it rejects every order that the market would not take; unnamed, none."""
+    text = (EXAMPLES / "sma_cross_container.yaml").read_text()
+    file = tmp_path / "container.yaml"
+    file.write_text(text + "  validator: {component: order_validator}\n")
+    small, large = (market("BTC-USDT", min_funds=Decimal(least)) for least in (1, 10**6))
+    ended = {}
+    for name, listed in (("small", small), ("large", large)):
+        shared = SharedServices({"bars": open_services()["bars"], "markets": (listed,)})
+        report = run_container(registry.read_plan(file).spec, shared)
+        assert report.error is None, report
+        ended[name] = report.value.orders
+    assert ended["small"].keys() == {OrderStatus.FILLED}
+    assert ended["large"].keys() == {OrderStatus.REJECTED}
 
 
 def test_a_plan_says_how_to_run(registry: ComponentRegistry) -> None:
@@ -148,15 +169,17 @@ def test_a_mistake_is_told_with_its_line(
     [
         ("async_single", 3, "backtest_parallel cannot run async_single"),
         ("multi_threaded", 4, "cannot be told apart; use process_parallel"),
+        ("single_threaded", 5, "runs one call at a time; use process_parallel"),
     ],
 )
 def test_a_thread_model_that_cannot_be_is_told_with_its_line(
     thread_model: str, line: int, message: str, registry: ComponentRegistry, tmp_path: Path
 ) -> None:
-    """Of the mode, and of a memory limit."""
+    """Of the mode, of a memory limit, and of several workers."""
     file = tmp_path / "container.yaml"
     file.write_text(
-        f"name: it\nmode: backtest_parallel\nthread_model: {thread_model}\nmemory_limit_mib: 9\n"
+        f"name: it\nmode: backtest_parallel\nthread_model: {thread_model}\n"
+        "memory_limit_mib: 9\nworkers: 3\n"
     )
     with pytest.raises(ConfigError, match=rf"container.yaml:{line}: .*{message}"):
         registry.read_plan(file)
