@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,10 +22,17 @@ class AllocationWorld:
     settings: AllocationSettings
 
 
-def random_allocation_world(seed: int, hours: int = 72) -> AllocationWorld:
-    """Draw bars with gaps and jumps, a market that opens and closes, terms and settings."""
+def random_allocation_world(
+    seed: int, hours: int = 72, changed_from: int | None = None
+) -> AllocationWorld:
+    """Draw bars with gaps and jumps, a market that opens and closes, terms and settings.
+
+    From hour ``changed_from`` on all bars are others than without it.
+    """
     rng = np.random.default_rng(seed)
     panel = _panel(rng, hours)
+    if changed_from is not None:
+        panel = _changed(panel, changed_from)
     rule = Rule(
         every_bars=int(rng.integers(1, 4)),
         valid_h=int(rng.integers(2, 14)),
@@ -46,9 +53,9 @@ def random_allocation_world(seed: int, hours: int = 72) -> AllocationWorld:
         overnight_leverage=min(stock_leverage, float(rng.choice([1.0, 2.0]))),
         crypto_leverage=float(rng.choice([1.0, 1.5])),
     )
-    forecast = rng.integers(-3, 4, len(orders.first)) * 100
+    forecast = (np.arange(len(orders.first)) * 7 % 11 - 5) * 100
     world = build_world(panel, orders, terms, forecast)
-    dearer = rng.integers(0, 150_000, len(orders.first)) * rng.integers(0, 2)
+    dearer = np.arange(len(orders.first)) * 7_919 % 150_000 * rng.integers(0, 2)
     return AllocationWorld(world._replace(needs=world.needs + dearer), _settings(rng))
 
 
@@ -80,6 +87,18 @@ def _panel(rng: np.random.Generator, hours: int) -> Panel:
         session=session,
         last=last,
         market_open=open_ticks,
+    )
+
+
+def _changed(panel: Panel, hour: int) -> Panel:
+    later = np.arange(len(panel.ts_open)) >= hour
+    factor = np.where(later[:, None], 1.0 + 0.07 * np.cos(np.arange(len(later)))[:, None], 1.0)
+    return replace(
+        panel,
+        open=panel.open * factor,
+        high=panel.high * factor,
+        low=panel.low * factor,
+        close=panel.close * factor,
     )
 
 
