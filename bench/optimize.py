@@ -13,13 +13,12 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from arb_pipelines.lake.store import Lake
-from arb_pipelines.optimize.study import Study
 from arb_pipelines.optimize.targets.base import Params, PeriodResult
-from arb_pipelines.research import optimisation
-from arb_pipelines.research.targets import OpenedTarget
-from arb_pipelines.settings import load_settings
+
+if TYPE_CHECKING:
+    from arb_pipelines.optimize.study import Study
 
 WAITING, COMPUTING, EMPTY = 200, 30, 1_000
 SECONDS = 1.0
@@ -59,6 +58,8 @@ def rounds_a_second() -> int:
 
 def study(trials: int, sampler: str) -> Study:
     """Make a study of one day and one number."""
+    from arb_pipelines.optimize.study import Study
+
     return Study.model_validate(
         {
             "name": "bench",
@@ -75,6 +76,12 @@ def study(trials: int, sampler: str) -> Study:
 
 def seconds(target: Takes, trials: int, workers: int, sampler: str = "random") -> float:
     """Time the run of a window from nothing."""
+    # here, since the workers import this module for the target alone
+    from arb_pipelines.lake.store import Lake
+    from arb_pipelines.research import optimisation
+    from arb_pipelines.research.targets import OpenedTarget
+    from arb_pipelines.settings import load_settings
+
     optimisation.open_target = lambda *_, **__: OpenedTarget(target, "bench")
     with tempfile.TemporaryDirectory() as home:
         lake = Lake(load_settings(home=Path(home)))

@@ -1,6 +1,7 @@
 """What a study measures, opened on the lake: which target for which study.
 
-The targets themselves are in ``optimize.targets``.
+The targets themselves are in ``optimize.targets``. Each is imported when it is opened:
+what one needs (kernels, SciPy) takes seconds to import, and no study has use for all.
 """
 
 from __future__ import annotations
@@ -10,18 +11,13 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from arb_pipelines.backtest.bars.arrays import bar_arrays
-from arb_pipelines.backtest.universe import scenario_of
 from arb_pipelines.clock import NS_PER_S
 from arb_pipelines.errors import ConfigError, DataError
 from arb_pipelines.lake.bars import read_bars
 from arb_pipelines.lake.markets import load_markets
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.optimize.samplers.random import RandomSampler
-from arb_pipelines.optimize.shared_books import books_version, make_room, share_books
 from arb_pipelines.optimize.study import Study, is_file
-from arb_pipelines.optimize.targets.allocation import AllocationTarget
-from arb_pipelines.optimize.targets.bars import BarsTarget
 from arb_pipelines.optimize.targets.base import Target
 from arb_pipelines.optimize.targets.fields import UnknownParameter
 from arb_pipelines.optimize.targets.settings import (
@@ -29,8 +25,6 @@ from arb_pipelines.optimize.targets.settings import (
     BarsSettings,
     TriangleSettings,
 )
-from arb_pipelines.optimize.targets.triangle import TriangleTarget, digest_of
-from arb_pipelines.research.allocation_worlds import open_world
 from arb_pipelines.research.strategies import find_strategy
 from arb_pipelines.trading.strategy import Strategy, load_strategy
 
@@ -88,6 +82,9 @@ def _check(study: Study, target: Target) -> None:
 def _open_bars(
     lake: Lake, study: Study, settings: BarsSettings, days: Sequence[date], snapshot: int
 ) -> OpenedTarget:
+    from arb_pipelines.backtest.bars.arrays import bar_arrays
+    from arb_pipelines.optimize.targets.bars import BarsTarget
+
     venue, interval_s = settings.venue, settings.interval_s
     frame = read_bars(
         lake,
@@ -115,6 +112,9 @@ def _open_allocation(
     days: Sequence[date],
     snapshot: int,
 ) -> OpenedTarget:
+    from arb_pipelines.optimize.targets.allocation import AllocationTarget
+    from arb_pipelines.research.allocation_worlds import open_world
+
     first, calendar = min(days), settings.settings.calendar
     world = open_world(lake, settings.market, first, max(days), calendar, snapshot=snapshot)
     target = AllocationTarget(world, settings.settings, first, study.blocks)
@@ -124,6 +124,10 @@ def _open_allocation(
 def _open_triangle(
     lake: Lake, study: Study, settings: TriangleSettings, days: Sequence[date], snapshot: int
 ) -> OpenedTarget:
+    from arb_pipelines.backtest.universe import scenario_of
+    from arb_pipelines.optimize.shared_books import books_version, make_room, share_books
+    from arb_pipelines.optimize.targets.triangle import TriangleTarget, digest_of
+
     strategy = _strategy(lake, settings.strategy)
     venue = strategy.exchange
     versions = {str(day): books_version(lake, venue, day, snapshot=snapshot) for day in days}
