@@ -26,6 +26,7 @@ TOPICS = (
     "backtest",
     "optimize",
     "allocate",
+    "containers",
     "stealing",
     "models",
     "sql",
