@@ -27,6 +27,8 @@ from arb_pipelines.optimize.trials import Measured, Task, Trial, gain_so_far, ru
 
 #: So many failed trials in a row, by number, end a search.
 MOST_FAILURES = 10
+#: Trials that wait for a worker, so that none waits for the sampler, the disk or the tables.
+_AHEAD = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +112,12 @@ class _Search:
         return self._told
 
     def _may_ask(self) -> bool:
-        """Whether a worker is free and the results that the next trial depends on are told."""
+        """Whether there is room for the next trial, and what it depends on is told."""
         needed = self._sampler.told_before(self._asked)
         if self._study.pruning is not None:
             needed = max(needed, self._visible(self._asked))
-        return len(self._running) < self._executor.slots and len(self._told) >= needed
+        room = self._executor.slots + _AHEAD
+        return len(self._running) < room and len(self._told) >= needed
 
     def _visible(self, number: int) -> int:
         """Say how many results the thresholds of a trial depend on."""

@@ -102,14 +102,15 @@ class ShufflingExecutor:
     _open: dict[int, tuple[Callable[[Any], Any], Any]] = field(default_factory=dict)
 
     def submit(self, number: int, call: Callable[[Any], Any], argument: Any) -> None:
-        """Keep the call."""
-        assert len(self._open) < self.slots
+        """Keep the call; one more than ``slots`` waits."""
+        assert len(self._open) <= self.slots
         self._open[number] = call, argument
 
     def wait(self) -> list[Done]:
         """Run some of the calls, in any order."""
         chance = random.Random(f"{self.seed} {sorted(self._open)}")
-        numbers = chance.sample(sorted(self._open), chance.randint(1, len(self._open)))
+        running = sorted(self._open)[: self.slots]
+        numbers = chance.sample(running, chance.randint(1, len(running)))
         calls: Mapping[int, tuple[Callable[[Any], Any], Any]] = {
             number: self._open.pop(number) for number in numbers
         }
