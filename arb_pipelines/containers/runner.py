@@ -104,14 +104,17 @@ def run_container(
     memory_limit_mib: int | None = None,
     alone: bool = False,
 ) -> ContainerReport:
-    """Make, initialise, run and tear down one container, here and now; never raises.
+    """Make, initialise, run and tear down one container, here and now; only Ctrl-C raises.
 
     A coordinator's coroutine runs on a loop of its own. ``alone`` says that the
     process runs nothing else, so that its peak memory is the container's.
     """
     peak = PeakMeter() if alone else None
     container = Container(spec, shared)
-    done = attempt(0, partial(_live, memory_limit_mib=memory_limit_mib), container)
+    try:
+        done = attempt(0, partial(_live, memory_limit_mib=memory_limit_mib), container)
+    finally:
+        container.teardown()  # also where Ctrl-C passes through
     return _end(container, done, peak)
 
 

@@ -8,15 +8,17 @@ from typing import Any
 
 from arb_pipelines.containers.calls import Call, Done, Setup, attempt
 
+#: While another thread computes, one that waits without end does not hear of Ctrl-C (CPython 3.11).
+_LOOK_UP_S = 0.2
 _Work = tuple[int, Call, Any]
 
 
 class ThreadExecutor:
     """Runs calls in threads that live as long as it does.
 
-    A thread cannot be killed: ``close`` lets running calls end, and drops their
-    results. The threads are daemons, so that a process that exits without it does
-    not wait for them.
+    A thread cannot be killed: calls that run when it is closed go on to their end,
+    heard by nobody. The threads are daemons, so that a process that exits (Ctrl-C)
+    does not wait for them.
     """
 
     def __init__(self, workers: int, setup: Setup) -> None:
@@ -43,7 +45,7 @@ class ThreadExecutor:
         return ended
 
     def close(self) -> None:
-        """Drop the calls that have not begun, and wait for those that have."""
+        """Drop the calls that have not begun; those that have end without being waited for."""
         try:
             while True:
                 self._work.get_nowait()
@@ -51,7 +53,7 @@ class ThreadExecutor:
             pass
         for _ in self._threads:
             self._work.put(None)
-        for thread in self._threads:
+        for thread in self._threads if not self._open else ():
             thread.join()
         self._threads.clear()
         self._open = 0
@@ -61,7 +63,12 @@ def take_ended(queue: SimpleQueue[Done], open_calls: int) -> list[Done]:
     """Take all that have ended, waiting for the first; [] if no call is open."""
     if not open_calls:
         return []
-    ended = [queue.get()]
+    ended: list[Done] = []
+    while not ended:
+        try:
+            ended.append(queue.get(timeout=_LOOK_UP_S))
+        except Empty:
+            continue
     try:
         while len(ended) < open_calls:
             ended.append(queue.get_nowait())

@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -244,6 +245,75 @@ class Counting:
 
     def run(self, container: Container) -> int:
         return threading.active_count()
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """Where to write the process's id."""
+
+    path: str
+
+
+class Endless:
+    """Says that it runs, and never ends, busy all the while."""
+
+    def __init__(self, params: Marker, container: Container) -> None:
+        self._path = Path(params.path)
+
+    def run(self, container: Container) -> None:
+        self._path.write_text(str(os.getpid()))
+        while True:
+            pass
+
+
+class EndlessOnLoop(Endless):
+    """The same, waiting all the while."""
+
+    async def run(self, container: Container) -> None:  # type: ignore[override]
+        self._path.write_text(str(os.getpid()))
+        await asyncio.Event().wait()
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """When to raise."""
+
+    at: str
+
+
+def raising(params: Phase, container: Container) -> Iterator[Any]:
+    """A coordinator that raises what nobody expects when it is told to."""
+    if params.at == "make":
+        raise Evil("in make")
+    if params.at == "nothing":
+        return
+    yield Raising(params.at)
+    if params.at == "teardown":
+        raise Evil("in teardown")
+    if params.at == "twice":
+        yield None
+
+
+@dataclass(slots=True)
+class Raising:
+    """Raises in one phase of its life."""
+
+    at: str
+
+    def ping(self) -> None:
+        if self.at == "ping":
+            raise Evil("in ping")
+
+    def run(self, container: Container) -> Any:
+        if self.at == "run":
+            raise Evil("in run")
+        if self.at == "interrupt":
+            raise KeyboardInterrupt
+        container.health()
+        return self._later() if self.at == "await" else self.at
+
+    async def _later(self) -> None:
+        raise Evil("in await")
 
 
 class Dying:
