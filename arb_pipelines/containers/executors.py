@@ -102,8 +102,7 @@ def check_memory_limit(model: ThreadModel, limit_mib: int | None) -> None:
     """Refuse a memory limit for each call where calls share a process; None is no limit.
 
     Raises:
-        ConfigError: the model runs several calls in one process, the limit is below
-            1 MiB, or the system does not enforce it.
+        ConfigError: the model runs several calls in one process, or as ``memory.check_limit``.
     """
     if limit_mib is None:
         return

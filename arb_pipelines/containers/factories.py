@@ -14,12 +14,13 @@ from collections.abc import Callable, Collection, Mapping
 from difflib import get_close_matches
 from functools import lru_cache
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from arb_pipelines.containers.calls import attempt
+from arb_pipelines.containers.calls import attempt, one_line
 from arb_pipelines.containers.spec import ComponentSpec
 from arb_pipelines.errors import ConfigError
 
@@ -84,13 +85,11 @@ def load_factory(path: str) -> Factory:
     if not (module and colon and name):
         raise ConfigError(f"{path!r} is not a factory: write module:name")
     try:
-        call = getattr(import_module(module), name)
+        call = getattr(_imported(module), name)
         params = next(iter(inspect.signature(call).parameters))
         hints = get_type_hints(call.__init__ if inspect.isclass(call) else call)
         kind = hints[params]
         adapter = TypeAdapter(kind)
-    except ImportError as error:
-        raise ConfigError(f"{path} cannot be imported: {error}") from None
     except AttributeError:
         raise ConfigError(f"{module} has no {name}") from None
     except (KeyError, StopIteration, TypeError, NameError) as error:
@@ -102,6 +101,13 @@ def load_factory(path: str) -> Factory:
     else:
         raise ConfigError(f"{path}: annotate {params} with a dataclass or a pydantic model")
     return Factory(path, inspect.isgeneratorfunction(call), call, adapter, names)
+
+
+def _imported(module: str) -> ModuleType:
+    try:
+        return import_module(module)
+    except Exception as error:  # noqa: BLE001 - importing runs whatever code is there
+        raise ConfigError(f"{module} cannot be imported: {one_line(error)}") from None
 
 
 class Made:

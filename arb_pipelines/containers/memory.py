@@ -19,6 +19,7 @@ from arb_pipelines.containers.calls import one_line
 from arb_pipelines.errors import ConfigError
 
 MIB = 1 << 20
+_MOST_MIB = 1 << 30
 _STATUS = Path("/proc/self/status")
 _CLEAR_REFS = Path("/proc/self/clear_refs")
 
@@ -84,10 +85,13 @@ def check_limit(limit_mib: int) -> None:
     """Refuse a memory limit that is none, or that nobody would enforce.
 
     Raises:
-        ConfigError: it is below 1 MiB, or allocations pass it on this system.
+        ConfigError: it is below 1 MiB or beyond any machine's, or allocations pass it on
+            this system.
     """
-    if limit_mib < 1:
-        raise ConfigError(f"{limit_mib} MiB: give at least 1", source="memory_limit_mib")
+    if not 1 <= limit_mib <= _MOST_MIB:
+        raise ConfigError(
+            f"{limit_mib} MiB: give at least 1, at most {_MOST_MIB}", source="memory_limit_mib"
+        )
     if not _is_enforced():
         raise ConfigError(
             "this system does not enforce RLIMIT_DATA (Linux 4.7 and later do); "

@@ -223,6 +223,8 @@ def test_numbers_that_make_no_sense_are_refused() -> None:
         open_executor(ThreadModel.SINGLE_THREADED, 2)
     with pytest.raises(ConfigError, match="memory_limit_mib: 0 MiB: give at least 1"):
         open_executor(ThreadModel.PROCESS_PARALLEL, 1, memory_limit_mib=0)
+    with pytest.raises(ConfigError, match="at most 1073741824"):  # what no rlimit could hold
+        open_executor(ThreadModel.PROCESS_PARALLEL, 1, memory_limit_mib=10**15)
 
 
 def test_a_limit_that_the_system_does_not_enforce_is_refused(

@@ -143,7 +143,15 @@ MISTAKES = {
     ),
     "{component: backtest}": (
         "{component: 'no.such:it'}",
-        r":26: .*: no.such:it cannot be imported",
+        r":26: .*: no.such cannot be imported",
+    ),
+    "{symbol: BTC-USDT, fast": (
+        "{fast",
+        r":23: components.strategy.params.symbol: ",
+    ),
+    "{USDT: 10000}": (
+        "{USDT: .nan}",
+        r":14: components.portfolio.params: nan USDT: give a finite amount of at least 0",
     ),
     "{component: single_orders}": (f"{{component: '{HERE}:no'}}", r":25: .*: tests.*has no no"),
 }
@@ -199,6 +207,16 @@ def test_what_is_no_factory_is_refused(path: str, message: str) -> None:
     """By what is wrong with it."""
     with pytest.raises(ConfigError, match=message):
         load_factory(path)
+
+
+def test_a_module_that_raises_when_imported_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it raises is told in one line, with its place."""
+    (tmp_path / "of_mine.py").write_text("1 / 0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ConfigError, match=r"of_mine cannot be imported: ZeroDivisionError.*py:1"):
+        load_factory("of_mine:it")
 
 
 def test_parameters_must_be_plain() -> None:

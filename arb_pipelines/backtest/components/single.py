@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 
@@ -32,9 +33,18 @@ from arb_pipelines.trading.validation import OrderValidator
 
 @dataclass(frozen=True, slots=True)
 class Balances:
-    """What is in hand at the beginning, by currency."""
+    """What is in hand at the beginning, by currency.
+
+    Raises:
+        ConfigError: an amount is no finite number of at least 0.
+    """
 
     balances: dict[str, float]
+
+    def __post_init__(self) -> None:
+        for currency, amount in self.balances.items():
+            if not 0.0 <= amount < math.inf:
+                raise ConfigError(f"{amount} {currency}: give a finite amount of at least 0")
 
 
 @dataclass(frozen=True, slots=True)
