@@ -93,7 +93,8 @@ def load_factory(path: str) -> Factory:
     except AttributeError:
         raise ConfigError(f"{module} has no {name}") from None
     except (KeyError, StopIteration, TypeError, NameError) as error:
-        raise ConfigError(f"{path} is not a factory(params, container): {error}") from None
+        reason = f"{path} is not a factory(params, container): {one_line(error)}"
+        raise ConfigError(reason) from None
     if dataclasses.is_dataclass(kind):
         names = frozenset(field.name for field in dataclasses.fields(kind) if field.init)
     elif inspect.isclass(kind) and issubclass(kind, BaseModel):

@@ -32,7 +32,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from arb_pipelines.containers.executors import check_memory_limit, check_workers
 from arb_pipelines.containers.factories import WrongParameter, load_factory, nearest
 from arb_pipelines.containers.modes import Mode, ThreadModel, thread_model
-from arb_pipelines.containers.spec import ROLES, ComponentSpec, ContainerSpec, component
+from arb_pipelines.containers.spec import (
+    COORDINATOR,
+    ROLES,
+    ComponentSpec,
+    ContainerSpec,
+    component,
+)
 from arb_pipelines.errors import ConfigError
 from arb_pipelines.yaml_files import mistake_at, read_model
 
@@ -144,6 +150,8 @@ class ComponentRegistry:
         """
         file = read_model(path, _ContainerFile)
         spec = self._spec(path, file.name, file, ())
+        if spec.component(COORDINATOR) is None:
+            raise mistake_at(path, ("components", str(COORDINATOR)), "is missing: it runs the rest")
         try:
             model = thread_model(file.mode, file.thread_model)
             check_memory_limit(model, file.memory_limit_mib)

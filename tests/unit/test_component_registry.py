@@ -110,7 +110,8 @@ def test_children_are_named_in_the_file(registry: ComponentRegistry, tmp_path: P
     """A child has components and children of its own."""
     file = tmp_path / "container.yaml"
     inner = "children: {deep: {components: {clock: {component: event_clock}}}}"
-    file.write_text(f"name: it\nmode: replay\nchildren:\n  inner: {{{inner}}}\n")
+    own = "components: {coordinator: {component: backtest}}"
+    file.write_text(f"name: it\nmode: replay\n{own}\nchildren:\n  inner: {{{inner}}}\n")
     (inner_spec,) = registry.read_plan(file).spec.children
     assert inner_spec.name == "inner"
     assert inner_spec.children[0].component(CLOCK) is not None
@@ -153,6 +154,10 @@ MISTAKES = {
         "{USDT: .nan}",
         r":14: components.portfolio.params: nan USDT: give a finite amount of at least 0",
     ),
+    "  coordinator: {component: backtest}": (
+        "",
+        r":7: components.coordinator: is missing: it runs the rest",
+    ),
     "{component: single_orders}": (f"{{component: '{HERE}:no'}}", r":25: .*: tests.*has no no"),
 }
 
@@ -176,8 +181,8 @@ def test_a_mistake_is_told_with_its_line(
     ("thread_model", "line", "message"),
     [
         ("async_single", 3, "backtest_parallel cannot run async_single"),
-        ("multi_threaded", 4, "cannot be told apart; use process_parallel"),
-        ("single_threaded", 5, "runs one call at a time; use process_parallel"),
+        ("multi_threaded", 5, "cannot be told apart; use process_parallel"),
+        ("single_threaded", 6, "runs one call at a time; use process_parallel"),
     ],
 )
 def test_a_thread_model_that_cannot_be_is_told_with_its_line(
@@ -187,6 +192,7 @@ def test_a_thread_model_that_cannot_be_is_told_with_its_line(
     file = tmp_path / "container.yaml"
     file.write_text(
         f"name: it\nmode: backtest_parallel\nthread_model: {thread_model}\n"
+        "components: {coordinator: {component: backtest}}\n"
         "memory_limit_mib: 9\nworkers: 3\n"
     )
     with pytest.raises(ConfigError, match=rf"container.yaml:{line}: .*{message}"):
