@@ -127,6 +127,3 @@ def worse(side: int, px: float, rate: float) -> float:
 
 #: What bars can be filled with. They have no levels, so a book walk is refused there.
 BarSlippage = Annotated[FixedBps | SpreadFraction | SquareRootImpact, Field(discriminator="model")]
-Slippage = Annotated[
-    FixedBps | SpreadFraction | SquareRootImpact | BookWalk, Field(discriminator="model")
-]
