@@ -123,7 +123,7 @@ def test_hostile_containers_harm_nobody(
 def test_a_thousand_containers_leave_nothing_behind() -> None:
     """Memory, objects, threads, open files and subscriptions are what they were before them."""
     shared = SharedServices(components.open_services())
-    small = [components.adder(seed=seed) for seed in range(8)]
+    small = [components.adder(seed=seed) for seed in range(24)]
     specs = [*components.trials(4), *components.hostile_specs()[:4], *small]
 
     def run_some(count: int) -> None:
