@@ -20,7 +20,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-TOPICS = ("universe", "scanner", "ingest", "backtest", "bars", "containers", "optimize")
+TOPICS = (
+    "universe",
+    "scanner",
+    "ingest",
+    "backtest",
+    "bars",
+    "containers",
+    "optimize",
+    "allocation",
+)
 FIELDS = ("name", "ours", "peer", "ratio", "unit", "bar", "holds", "peak_mib")
 OUTPUT = Path("build") / "bench.json"
 

@@ -29,7 +29,7 @@ FREE, RESERVED, SPENT = range(3)
 ENTERS, STEALS, FIGHTS, SUCCESSES, RESOLVED, RESERVED_SUM, SPENT_SUM = range(7)
 LOGGED, WAITING_N, ENTERED_N, HELD_N, ARRIVED, PAID_IN = range(7, 13)
 #: Values of ``State.status``.
-ABSENT, WAITING, ENTERED = range(3)
+ABSENT, WAITING, ENTERED, HELD = range(4)
 
 
 class State(NamedTuple):
@@ -42,6 +42,8 @@ class State(NamedTuple):
     victims. ``above`` marks who entered before the price had
     passed its limit, or saw it above since. ``blocked`` is by what it was last told, ``barrier``
     by what it is now. ``entered_at`` and ``moved_at`` are ticks, ``due`` that of the latest close.
+    ``near_px``, ``day_px`` and ``night_px`` are the highest prices within the
+    tolerances: of stealing, in market hours, out of them.
     ``highest_stop``, by symbol, is that of the orders which wait, or higher.
     ``symbol_until``, ``pair_until`` (ns), ``run_last`` and ``run_length`` are the
     allocator's rests.
@@ -76,6 +78,9 @@ class State(NamedTuple):
     px: Floats
     last_px: Floats
     highest_stop: Floats
+    near_px: Floats
+    day_px: Floats
+    night_px: Floats
     cash: Int64
     counts: Int64
     blocks: Int64
@@ -123,6 +128,9 @@ def new_state(world: World, policy: Policy, room: int) -> State:
         px=np.full(symbols, np.nan),
         last_px=np.full(symbols, np.nan),
         highest_stop=np.zeros(symbols),
+        near_px=np.zeros(n),
+        day_px=np.zeros(n),
+        night_px=np.zeros(n),
         cash=np.array([world.capital, 0, 0], np.int64),
         counts=np.zeros(PAID_IN + 1, np.int64),
         blocks=np.zeros(len(Barrier), np.int64),
