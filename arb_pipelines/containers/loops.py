@@ -13,7 +13,7 @@ from threading import Thread
 from typing import Any
 
 from arb_pipelines.containers.calls import Call, Done, Setup, attempt_on_loop
-from arb_pipelines.containers.threads import take_ended
+from arb_pipelines.containers.threads import LOOK_UP_S, take_ended
 
 Report = Callable[[Done], None]
 
@@ -36,7 +36,8 @@ class LoopThread:
     def close(self) -> None:
         """Cancel the calls that run, wait until they have ended, and close the loop."""
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
+        while self._thread.is_alive():
+            self._thread.join(LOOK_UP_S)
 
     def _serve(self) -> None:
         self._broken = self._setup.run()

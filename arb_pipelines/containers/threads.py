@@ -9,7 +9,7 @@ from typing import Any
 from arb_pipelines.containers.calls import Call, Done, Setup, attempt
 
 #: While another thread computes, one that waits without end does not hear of Ctrl-C (CPython 3.11).
-_LOOK_UP_S = 0.2
+LOOK_UP_S = 0.2
 _Work = tuple[int, Call, Any]
 
 
@@ -66,7 +66,7 @@ def take_ended(queue: SimpleQueue[Done], open_calls: int) -> list[Done]:
     ended: list[Done] = []
     while not ended:
         try:
-            ended.append(queue.get(timeout=_LOOK_UP_S))
+            ended.append(queue.get(timeout=LOOK_UP_S))
         except Empty:
             continue
     try:

@@ -70,8 +70,16 @@ def test_ctrl_c_in_a_container_passes_through_and_tears_it_down() -> None:
 @pytest.mark.parametrize("model", list(MODES))
 def test_ctrl_c_ends_containers_that_never_end(model: ThreadModel, tmp_path: Path) -> None:
     """Once is enough in every thread model, and no process is left behind."""
+    _interrupt(model, "EndlessOnLoop" if model in LOOPS else "Endless", tmp_path, times=1)
+
+
+def test_a_second_ctrl_c_ends_a_container_that_holds_its_loop(tmp_path: Path) -> None:
+    """The first asks it to end in order, which one that never awaits does not hear."""
+    _interrupt(ThreadModel.ASYNC_SINGLE, "Endless", tmp_path, times=2)
+
+
+def _interrupt(model: ThreadModel, name: str, tmp_path: Path, *, times: int) -> None:
     marker = tmp_path / "pid"
-    name = "EndlessOnLoop" if model in LOOPS else "Endless"
     script = (
         "from arb_pipelines.containers.modes import Mode, ThreadModel\n"
         "from arb_pipelines.containers.runner import run_containers\n"
@@ -85,8 +93,12 @@ def test_ctrl_c_ends_containers_that_never_end(model: ThreadModel, tmp_path: Pat
         [sys.executable, "-c", script], cwd=ROOT, stderr=subprocess.PIPE, start_new_session=True
     ) as parent:
         pid = _read_pid(marker)
-        os.killpg(parent.pid, signal.SIGINT)  # as a terminal does: all processes of the group
         try:
+            for _ in range(times - 1):
+                os.killpg(parent.pid, signal.SIGINT)
+                with pytest.raises(subprocess.TimeoutExpired):
+                    parent.communicate(timeout=1)
+            os.killpg(parent.pid, signal.SIGINT)  # as a terminal does: to the whole group
             _, told = parent.communicate(timeout=60)
         finally:
             parent.kill()
