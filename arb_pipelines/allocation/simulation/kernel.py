@@ -91,9 +91,10 @@ def run_kernel(
 def _run(world: World, rules: Rules, policy: int, state: State) -> None:
     counts = state.counts
     if policy == _STEALING:
-        state.near_px[:] = highest_within(world.limit, rules.entry_tolerance_pct)
-        state.day_px[:] = highest_within(world.limit, rules.normal_tolerance_pct)
-        state.night_px[:] = highest_within(world.limit, rules.out_of_hours_tolerance_pct)
+        wishes = state.wishes
+        wishes["near_px"][:] = highest_within(world.limit, rules.entry_tolerance_pct)
+        wishes["day_px"][:] = highest_within(world.limit, rules.normal_tolerance_pct)
+        wishes["night_px"][:] = highest_within(world.limit, rules.out_of_hours_tolerance_pct)
     hours, worth = world.path.shape[0], world.capital
     for hour in range(hours):
         for part in range(TICKS):

@@ -69,14 +69,8 @@ def decide(world: World, rules: Rules, policy: int, state: State, tick: int) -> 
         waiting,
         state.queue,
         state.away,
-        state.blocked,
         state.barrier,
-        world.symbol,
-        world.is_stock,
-        world.limit,
-        state.day_px if market_open else state.night_px,
-        state.near_px,
-        world.needs,
+        state.wishes,
         state.px,
         state.symbol_until,
         tick * TICK_NS,
@@ -98,7 +92,7 @@ def decide(world: World, rules: Rules, policy: int, state: State, tick: int) -> 
 @njit(cache=True, nogil=True)
 def _block(state: State, tick: int, order: int, barrier: int) -> None:
     """Tell what blocks an order from now on."""
-    state.blocked[order] = barrier
+    state.wishes[order]["blocked"] = barrier
     state.blocks[barrier] += 1
     log(state, tick, _BLOCK, order, barrier, 0.0)
 
@@ -135,7 +129,7 @@ def _by_distance(
                 state.thieves[thieves] = order
                 thieves, losses = thieves + 1, losses + taken
                 continue
-        if barrier != state.blocked[order]:
+        if barrier != state.wishes[order]["blocked"]:
             _block(state, tick, order, barrier)
     state.counts[WAITING_N] = keep_only(
         state.waiting, state.counts[WAITING_N], state.status, WAITING

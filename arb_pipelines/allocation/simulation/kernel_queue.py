@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from arb_pipelines.allocation.simulation.world import Barrier, Floats, Int32, Int64, UInt8
+from arb_pipelines.allocation.simulation.world import Barrier, Floats, Int32, Int64, Records, UInt8
 
 _NO_PRICE, _MARKET_CLOSED = int(Barrier.NO_PRICE), int(Barrier.MARKET_CLOSED)
 _TOLERANCE, _ENTRY_TOLERANCE = int(Barrier.TOLERANCE), int(Barrier.ENTRY_TOLERANCE)
@@ -48,14 +48,8 @@ def queue_up(
     waiting: Int64,
     queue: Int64,
     away: Floats,
-    blocked: Int64,
     barriers: Int64,
-    symbol: Int32,
-    is_stock: UInt8,
-    limit: Floats,
-    far_px: Floats,
-    near_px: Floats,
-    needs: Int64,
+    wishes: Records,
     px: Floats,
     symbol_until: Int64,
     now: int,
@@ -69,57 +63,55 @@ def queue_up(
     Gives their number, and whether anybody can enter or steal. While nobody can,
     what blocks an order does not depend on the others: it is noted in
     ``barriers``, and who stays blocked for the same reason is left out. Otherwise
-    all within reach are queued. ``far_px`` and ``near_px`` are the highest prices
-    within the tolerances, of entering and of stealing. Plain arrays, since this
-    runs at every tick.
+    all within reach are queued. Few arrays, since this runs at every tick.
     """
     stealable, furthest, reason = outlook
     n, busy = 0, everybody
     for i in range(waiting.shape[0]):
         order = waiting[i]
-        s = symbol[order]
-        price = px[s]
+        wish = wishes[order]
+        price = px[wish["symbol"]]
+        rests = now < symbol_until[wish["symbol"]]
+        far_px = wish["day_px"] if market_open else wish["night_px"]
+        # choices without branches, which no processor would guess
+        within = _COOL_DOWN if rests else _CAPACITY
+        within = _ENTRY_TOLERANCE if price > wish["near_px"] else within
+        barrier = _TOLERANCE if price > far_px else within
         if not price > 0.0:
             barrier = _NO_PRICE
-        elif not market_open and is_stock[s]:
+        elif not market_open and wish["stock"]:
             barrier = _MARKET_CLOSED
-        elif price > far_px[order]:
-            barrier = _TOLERANCE
-        elif needs[order] <= free:
+        elif wish["needs"] <= free and price <= far_px:
             busy = True
             break
-        elif price > near_px[order]:
-            barrier = _ENTRY_TOLERANCE
-        elif now < symbol_until[s]:
-            barrier = _COOL_DOWN
-        else:
-            far = distance(price, limit[order])
+        elif furthest >= 0.0 and barrier == _CAPACITY:
+            far = distance(price, wish["limit"])
             if far < stealable:
                 busy = True
                 break
             barrier = reason if far < furthest else _CAPACITY
-        if barrier != blocked[order]:
-            barriers[order], away[order] = barrier, distance(price, limit[order])
+        if barrier != wish["blocked"]:
+            barriers[order], away[order] = barrier, distance(price, wish["limit"])
             n = _insert(queue, away, n, order)
     if not busy:
         return n, False
     n = 0
     for i in range(waiting.shape[0]):
         order = waiting[i]
-        s = symbol[order]
-        price = px[s]
-        tradable = price > 0.0 and (market_open or not is_stock[s])
+        wish = wishes[order]
+        price = px[wish["symbol"]]
+        tradable = price > 0.0 and (market_open or not wish["stock"])
         if tradable and not everybody:
-            if price > far_px[order]:
-                if blocked[order] == _TOLERANCE:
+            if price > (wish["day_px"] if market_open else wish["night_px"]):
+                if wish["blocked"] == _TOLERANCE:
                     continue
             elif (
-                price > near_px[order]
-                and needs[order] > free
-                and blocked[order] == _ENTRY_TOLERANCE
+                price > wish["near_px"]
+                and wish["needs"] > free
+                and wish["blocked"] == _ENTRY_TOLERANCE
             ):
                 continue
-        away[order] = distance(price, limit[order])
+        away[order] = distance(price, wish["limit"])
         n = _insert(queue, away, n, order)
     return n, True
 

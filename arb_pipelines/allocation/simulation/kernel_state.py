@@ -32,6 +32,23 @@ LOGGED, WAITING_N, ENTERED_N, HELD_N, ARRIVED, PAID_IN = range(7, 13)
 ABSENT, WAITING, ENTERED, HELD = range(4)
 
 
+#: What is asked of every waiting order at every tick, side by side in memory. The prices are
+#: the highest within the tolerances: of stealing, of entering in market hours and out of them.
+#: ``blocked`` is the barrier it was last told of, -1 for none.
+WISH = np.dtype(
+    [
+        ("limit", np.float64),
+        ("near_px", np.float64),
+        ("day_px", np.float64),
+        ("night_px", np.float64),
+        ("needs", np.int64),
+        ("blocked", np.int64),
+        ("symbol", np.int32),
+        ("stock", np.int32),
+    ]
+)
+
+
 class State(NamedTuple):
     """Everything a simulation changes; an order is the index of its opportunity.
 
@@ -40,10 +57,8 @@ class State(NamedTuple):
     by before all else, lowest first; ``away`` the distance of an order in the
     queue. A thief ``holds`` cents while it ``awaits`` the cancels of so many
     victims. ``above`` marks who entered before the price had
-    passed its limit, or saw it above since. ``blocked`` is by what it was last told, ``barrier``
-    by what it is now. ``entered_at`` and ``moved_at`` are ticks, ``due`` that of the latest close.
-    ``near_px``, ``day_px`` and ``night_px`` are the highest prices within the
-    tolerances: of stealing, in market hours, out of them.
+    passed its limit, or saw it above since. ``barrier`` is what keeps a waiting order
+    out now. ``entered_at`` and ``moved_at`` are ticks, ``due`` that of the latest close.
     ``highest_stop``, by symbol, is that of the orders which wait, or higher.
     ``symbol_until``, ``pair_until`` (ns), ``run_last`` and ``run_length`` are the
     allocator's rests.
@@ -65,7 +80,7 @@ class State(NamedTuple):
     moved_at: Int64
     stole: UInt8
     above: UInt8
-    blocked: Int64
+    wishes: Records
     barrier: Int64
     units: Floats
     loan: Int64
@@ -78,9 +93,6 @@ class State(NamedTuple):
     px: Floats
     last_px: Floats
     highest_stop: Floats
-    near_px: Floats
-    day_px: Floats
-    night_px: Floats
     cash: Int64
     counts: Int64
     blocks: Int64
@@ -115,7 +127,7 @@ def new_state(world: World, policy: Policy, room: int) -> State:
         moved_at=np.full(n, -1, np.int64),
         stole=np.zeros(n, np.uint8),
         above=np.zeros(n, np.uint8),
-        blocked=np.full(n, -1, np.int64),
+        wishes=_wishes(world),
         barrier=np.full(n, -1, np.int64),
         units=np.zeros(n),
         loan=loan,
@@ -128,9 +140,6 @@ def new_state(world: World, policy: Policy, room: int) -> State:
         px=np.full(symbols, np.nan),
         last_px=np.full(symbols, np.nan),
         highest_stop=np.zeros(symbols),
-        near_px=np.zeros(n),
-        day_px=np.zeros(n),
-        night_px=np.zeros(n),
         cash=np.array([world.capital, 0, 0], np.int64),
         counts=np.zeros(PAID_IN + 1, np.int64),
         blocks=np.zeros(len(Barrier), np.int64),
@@ -139,6 +148,13 @@ def new_state(world: World, policy: Policy, room: int) -> State:
         fates=fates,
         decisions=np.zeros(room, DECISION),
     )
+
+
+def _wishes(world: World) -> Records:
+    wishes = np.zeros(len(world.first), WISH)
+    wishes["limit"], wishes["needs"], wishes["blocked"] = world.limit, world.needs, -1
+    wishes["symbol"], wishes["stock"] = world.symbol, world.is_stock[world.symbol]
+    return wishes
 
 
 @njit(cache=True, nogil=True)
@@ -183,7 +199,7 @@ def enter(world: World, state: State, order: int, tick: int) -> None:
     state.counts[ENTERS] += 1
     state.status[order] = ENTERED
     state.entered_at[order] = state.moved_at[order] = tick
-    state.blocked[order] = -1
+    state.wishes[order]["blocked"] = -1
     state.above[order] = 0
 
 

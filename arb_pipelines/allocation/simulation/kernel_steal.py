@@ -141,7 +141,7 @@ def _book(
     state.cash[FREE] = 0
     state.counts[STEALS] += 1
     state.status[thief], state.moved_at[thief], state.stole[thief] = ABSENT, tick, 1
-    state.blocked[thief] = -1
+    state.wishes[thief]["blocked"] = -1
     log(state, tick, _STEAL, thief, taken, away)
     for j in range(first, first + taken):
         victim = state.victims[j]
