@@ -208,3 +208,17 @@ def test_a_symbol_without_a_bar_neither_fills_nor_closes() -> None:
     outcome = _run(_world(panel, limit=90.0, target=99.0, stop=50.0))
     fate = outcome.fates[0]
     assert (fate["exit_px"], fate["closed"]) == (99.5, 2 * TICKS)
+
+
+def test_leverage_is_brought_down_with_the_sale_paid() -> None:
+    """What is left is twice its equity after fee and slippage, to the cent and not above."""
+    day = [(100.0, 101.0, 99.0, 100.0)] * 2
+    panel = _panel(day * 2, stock=True)
+    panel = replace(panel, last=np.arange(4) == 1)
+    terms = FREE.model_copy(update={"stock_fee_bps": 30.0, "stock_slippage_bps": 50.0})
+    world = _world(panel, limit=99.5, target=200.0, stop=50.0, terms=terms)
+    outcome = _run(world)
+    (sold,) = outcome.decisions[outcome.decisions["kind"] == Kind.DELEVER]
+    units = 4_000_000 / 99.5 - sold["value"] / 100.0
+    loan = 3_000_000 - sold["value"] * 0.995 * 0.997
+    assert units * 100.0 == pytest.approx(2 * (units * 100.0 - loan), abs=3)

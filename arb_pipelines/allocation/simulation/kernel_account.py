@@ -87,10 +87,11 @@ def delever_all(world: World, state: State, tick: int) -> None:
             continue
         value = cents(state.units[order] * px)
         owed = state.loan[order] + _interest(world, state, order, tick)
-        if value <= owed:
+        cost = world.slippage[1] + world.fee[1] * (1.0 - world.slippage[1])
+        if value - owed <= cost * value:
             _close(world, state, order, tick, px, _MARGIN)
             continue
-        excess = value - world.overnight * (value - owed)
+        excess = (value - world.overnight * (value - owed)) / (1.0 - world.overnight * cost)
         if excess <= 0.0:
             continue
         got_px = px * (1.0 - world.slippage[1])

@@ -24,7 +24,6 @@ slippage, targets do not. When the data ends every position is closed.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,12 +40,12 @@ from arb_pipelines.allocation.decisions import (
 from arb_pipelines.allocation.decisions import Outcome as StealOutcome
 from arb_pipelines.allocation.orders import MarketKind, RestingOrder
 from arb_pipelines.allocation.parameters import AllocationSettings
+from arb_pipelines.allocation.simulation.account import Account
 from arb_pipelines.allocation.simulation.baselines import Allocation, FirstCome, Ranked
 from arb_pipelines.allocation.simulation.build import BARRIERS
 from arb_pipelines.allocation.simulation.panel import TICK_NS, TICKS, price_at
 from arb_pipelines.allocation.simulation.world import (
     DECISION,
-    FATE,
     FIRST_STEAL_BARRIER,
     Count,
     Ending,
@@ -57,24 +56,7 @@ from arb_pipelines.allocation.simulation.world import (
     UInt8,
     World,
 )
-from arb_pipelines.clock import NS_PER_S
 from arb_pipelines.market.graph import BUY
-
-TICK_S = TICK_NS // NS_PER_S
-YEAR_S = 365 * 86_400
-
-
-@dataclass(slots=True)
-class _Position:
-    """What a fill bought. ``cost`` is own money, fee included; ``loan`` began to bear
-    its present interest at tick ``since``."""
-
-    order: int
-    filled: int
-    units: float
-    cost: int
-    loan: int
-    since: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,20 +85,15 @@ class _Simulation:
     """The state of one run."""
 
     def __init__(self, world: World, allocation: Allocation) -> None:
-        self.world, self.allocation, self.cash = world, allocation, allocation.cash
+        self.world, self.allocation = world, allocation
         self.waiting: set[int] = set()
         self.entered: set[int] = set()
         self.above: set[int] = set()  # of those entered, whose limit has not been passed since
-        self.positions: list[_Position] = []
-        self.fates = np.zeros(len(world.first), FATE)
-        self.fates["filled"] = self.fates["closed"] = -1
         self.decisions: list[tuple[int, int, int, int, float]] = []
+        self.account = Account(world, allocation.cash, self.decisions)
         self.counts = dict.fromkeys(Count, 0)
         self.so_far: list[list[int]] = []
         self.blocks = np.zeros(len(BARRIERS), np.int64)
-        self.last_px = np.full(len(world.is_stock), np.nan)
-        self.profits: list[int] = []
-        self.paid_in, self.worth = 0, world.capital
         self.tick, self.arrived = 0, 0
 
     def run(self) -> Outcome:
@@ -125,34 +102,33 @@ class _Simulation:
             hour, part = divmod(self.tick, TICKS)
             self.step(price_at(self.world.path[hour], part), hour, part)
             if part == TICKS - 1:
-                self.mark(hour)
+                self.so_far.append(list(self.counts.values()))
+                self.account.mark(hour)
         self.tick = hours * TICKS
-        for position in list(self.positions):
-            px = self.last_px[self.world.symbol[position.order]]
-            self.close(position, px, Ending.DATA_END)
+        self.account.finish(self.tick)
         for order in sorted(self.entered | self.waiting):
             self.end(order, Ending.NEVER)
-        if self.profits:
-            self.profits[-1] += self.cash.free - self.worth
+        account, free = self.account, self.allocation.cash.free
+        if account.profits:
+            account.profits[-1] += free - account.worth
         return Outcome(
-            self.fates,
-            np.array(self.profits, np.int64),
+            account.fates,
+            np.array(account.profits, np.int64),
             np.array(self.so_far, np.int64).reshape(-1, len(Count)),
             np.array(self.decisions, DECISION),
             self.blocks,
-            paid_in=self.paid_in,
-            free=self.cash.free,
+            paid_in=account.paid_in,
+            free=free,
         )
 
     def step(self, prices: Floats, hour: int, part: int) -> None:
         """Do everything of one tick; a price is NaN where the symbol has no bar."""
         world, symbol, now = self.world, self.world.symbol, self.tick
-        self.last_px = np.where(np.isnan(prices), self.last_px, prices)
+        self.account.show(now, prices)
         for order in sorted(self.waiting | self.entered):
             if world.until[order] <= now:
                 self.end(order, Ending.EXPIRED)
-        for position in list(self.positions):
-            self.consider_exit(position, prices[symbol[position.order]], opening=part == 0)
+        self.account.exit_due(prices, opening=part == 0)
         while self.arrived < len(world.first) and world.first[self.arrived] <= now:
             self.submit(self.arrived)
             self.arrived += 1
@@ -166,11 +142,9 @@ class _Simulation:
         )
         self.above |= {o for o in self.entered if prices[symbol[o]] > world.limit[o]}
         if part == TICKS - 1 and world.last[hour]:
-            for position in list(self.positions):
-                if world.is_stock[symbol[position.order]]:
-                    self.delever(position, prices[symbol[position.order]])
-        self.counts[Count.RESERVED] += self.cash.reserved
-        self.counts[Count.SPENT] += self.cash.spent
+            self.account.delever_all(prices)
+        self.counts[Count.RESERVED] += self.allocation.cash.reserved
+        self.counts[Count.SPENT] += self.allocation.cash.spent
 
     # --- orders
 
@@ -195,7 +169,8 @@ class _Simulation:
         self.carry_out(self.allocation.on_cancelled(self.tick * TICK_NS, str(order)))
         self.waiting.discard(order)
         self.entered.discard(order)
-        self.fates[order]["ending"], self.fates[order]["closed"] = ending, self.tick
+        fate = self.account.fates[order]
+        fate["ending"], fate["closed"] = ending, self.tick
 
     def carry_out(self, decisions: list[Decision]) -> None:
         """Do what was decided; cancels of victims take effect when all is decided."""
@@ -239,7 +214,7 @@ class _Simulation:
     def log(self, kind: Kind, order: int, other: int, value: float) -> None:
         self.decisions.append((self.tick, kind, order, other, value))
 
-    # --- money
+    # --- fills
 
     def consider_fill(self, order: int, px: float, *, opening: bool) -> None:
         world, maker = self.world, order in self.above
@@ -253,101 +228,8 @@ class _Simulation:
             self.fill(order, px if opening else limit, px, taker=False)
 
     def fill(self, order: int, px: float, market_px: float, *, taker: bool) -> None:
-        world, fate = self.world, self.fates[order]
-        cost = int(world.needs[order])
         self.entered.discard(order)
         self.log(Kind.FILL, order, int(taker), px)
-        self.carry_out(self.allocation.on_fill(self.tick * TICK_NS, str(order), cost, final=True))
-        units = world.notional[order] / px
-        loan = int(world.notional[order]) - world.stake
-        self.positions.append(_Position(order, self.tick, units, cost, loan, self.tick))
-        fate["filled"], fate["entry_px"] = self.tick, px
-        fate["fees"] = cost - world.stake
-        if taker:
-            fate["slippage"] = _cents(units * (px - market_px))
-
-    def consider_exit(self, position: _Position, px: float, *, opening: bool) -> None:
-        order, world = position.order, self.world
-        stop, target = world.stop[order], world.target[order]
-        if px <= stop:
-            crossed = not opening and self.fates[order]["entry_px"] > stop
-            self.close(position, stop if crossed else px, Ending.STOP)
-        elif px >= target:
-            self.close(position, px if opening else target, Ending.TARGET)
-        elif self.tick >= position.filled + world.hold[order] and px > 0.0:
-            self.close(position, px, Ending.TIME)
-
-    def close(self, position: _Position, px: float, ending: Ending) -> None:
-        world, fate = self.world, self.fates[position.order]
-        stock = world.is_stock[world.symbol[position.order]]
-        got_px = px if ending is Ending.TARGET else px * (1.0 - world.slippage[stock])
-        gross = _cents(position.units * got_px)
-        fee, interest = _cents(gross * world.fee[stock]), self.interest(position)
-        back = gross - fee - interest - position.loan
-        self.cash.settle(position.cost, max(back, 0))
-        if back < 0:  # more than the stake is lost: paid from free cash as far as it goes
-            back = -min(self.cash.free, -back)
-            self.cash.withdraw(-back)
-        self.positions.remove(position)
-        self.log(Kind.CLOSE, position.order, ending, back)
-        fate["ending"], fate["closed"], fate["exit_px"] = ending, self.tick, got_px
-        fate["profit"] += back - position.cost
-        fate["fees"] += fee
-        fate["interest"] += interest
-        fate["slippage"] += _cents(position.units * (px - got_px))
-
-    def delever(self, position: _Position, px: float) -> None:
-        """Sell so much that the rest is at most ``overnight`` times the position's equity."""
-        world, fate = self.world, self.fates[position.order]
-        if not px > 0.0:
-            return
-        value, owed = _cents(position.units * px), position.loan + self.interest(position)
-        if value <= owed:
-            self.close(position, px, Ending.MARGIN)
-            return
-        excess = value - world.overnight * (value - owed)
-        if excess <= 0.0:
-            return
-        got_px = px * (1.0 - world.slippage[1])
-        sold = excess / px
-        gross = _cents(sold * got_px)
-        fee = _cents(gross * world.fee[1])
-        self.log(Kind.DELEVER, position.order, 0, excess)
-        fate["interest"] += owed - position.loan
-        fate["fees"] += fee
-        fate["slippage"] += _cents(sold * (px - got_px))
-        position.units -= sold
-        position.loan, position.since = owed - (gross - fee), self.tick
-
-    def interest(self, position: _Position) -> int:
-        seconds = (self.tick - position.since) * TICK_S
-        return _cents(position.loan * self.world.rate * seconds / YEAR_S)
-
-    def mark(self, hour: int) -> None:
-        """Note the hour's profit; at a day's end pay out or in what the account is off."""
-        self.so_far.append(list(self.counts.values()))
-        worth = self.marked()
-        self.profits.append(worth - self.worth)
-        self.worth = worth
-        if not self.world.day_end[hour]:
-            return
-        payment = max(self.world.capital - self.cash.total, -self.cash.free)
-        if payment > 0:
-            self.cash.deposit(payment)
-        else:
-            self.cash.withdraw(-payment)
-        self.paid_in += payment
-        self.worth += payment
-
-    def marked(self) -> int:
-        """Cash, and positions at their last price less what they owe, in cents."""
-        symbol = self.world.symbol
-        return (
-            self.cash.free
-            + self.cash.reserved
-            + sum(_cents(p.units * self.last_px[symbol[p.order]]) - p.loan for p in self.positions)
-        )
-
-
-def _cents(amount: float) -> int:
-    return math.floor(amount + 0.5)
+        cents = int(self.world.needs[order])
+        self.carry_out(self.allocation.on_fill(self.tick * TICK_NS, str(order), cents, final=True))
+        self.account.open(order, px, market_px, taker=taker)

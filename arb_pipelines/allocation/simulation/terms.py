@@ -43,4 +43,6 @@ class Terms(BaseModel):
             raise ValueError("stake_cents is more than capital_cents")
         if self.overnight_leverage > self.stock_leverage:
             raise ValueError("overnight_leverage is above stock_leverage")
+        if self.overnight_leverage * (self.stock_fee_bps + self.stock_slippage_bps) >= 10_000:
+            raise ValueError("stock costs leave nothing of a sale that brings leverage down")
         return self
