@@ -46,25 +46,27 @@ class BookFile:
 class BooksVersion:
     """Names the content of a day's books: equal until rows of it are replaced.
 
-    ``rows`` are those of book_tops; ``snapshots`` count and bound the lake's
-    snapshots that brought the rows of both tables.
+    ``rows`` are those of book_tops; ``tables`` name both tables, also from those of a
+    lake that was here before, then count the rows and bound the lake's snapshots that
+    brought them.
     """
 
     rows: int
-    snapshots: tuple[tuple[int | None, ...], ...]
+    tables: tuple[tuple[str | int | None, ...], ...]
 
 
 def books_version(lake: Lake, venue: str, day: date, *, snapshot: int) -> BooksVersion:
     """Say which version of a day's books a snapshot holds; no rows are no error."""
     tables = [
         lake.query(
-            f"SELECT count(*), min(snapshot_id), max(snapshot_id) FROM {table} "
-            f"AT (VERSION => {int(snapshot)}) WHERE venue = ? AND day = ?",
-            [venue, day],
+            "SELECT (SELECT CAST(table_uuid AS VARCHAR) FROM ducklake_table_info('lake') "
+            "WHERE table_name = ?), count(*), min(snapshot_id), max(snapshot_id) "
+            f"FROM {table} AT (VERSION => {int(snapshot)}) WHERE venue = ? AND day = ?",
+            [table, venue, day],
         ).row(0)
         for table in ("book_tops", "book_levels")
     ]
-    return BooksVersion(tables[0][0], tuple(tables))
+    return BooksVersion(tables[0][1], tuple(tables))
 
 
 def share_books(
@@ -122,14 +124,15 @@ def make_room(lake: Lake, needed: Collection[BookFile]) -> None:
     """
     most = lake.settings.cache_gb * 1e9
     own = {file.path for file in needed}
-    size = sum(path.stat().st_size for path in own)
+    size = sum(stat.st_size for stat in map(_stat, own) if stat)
     if size > most:
         raise ConfigError(
             f"the books of this study take {size / 1e9:.3g} GB, more than the "
             f"{lake.settings.cache_gb:g} allowed; allow more, or search fewer days at once",
             source="ARB_CACHE_GB",
         )
-    others = [(path.stat(), path) for path in folder_of(lake).glob("*.arrow*") if path not in own]
+    paths = (path for path in folder_of(lake).glob("*.arrow*") if path not in own)
+    others = [(stat, path) for path in paths if (stat := _stat(path))]
     for stat, path in sorted(others, key=lambda other: other[0].st_mtime, reverse=True):
         size += stat.st_size
         if size > most:
@@ -148,6 +151,14 @@ def _found(path: Path) -> bool:
     except FileNotFoundError:
         return False
     return True
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    """Look at a file; None if another process has just removed it."""
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
 
 
 def _remove(path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -102,6 +103,22 @@ def test_replaced_books_are_another_file(traded: tuple[Lake, Strategy, tuple[str
     assert _share(traded).path != first.path
     assert share_books(lake, "demo", DAY, symbols, snapshot=before) == first
     assert share_books(lake, "demo", DAY, symbols[:3], snapshot=before).path != first.path
+
+
+def test_a_lake_made_anew_is_not_served_the_books_of_the_old_one(lake: Lake) -> None:
+    """The same rows and snapshot numbers at the same place, the cache left there: another file."""
+    world = random_world(4, depth=3)
+    files = []
+    for _ in range(2):
+        shutil.rmtree(lake.root / "lake", ignore_errors=True)
+        (lake.root / "catalog.sqlite").unlink(missing_ok=True)
+        anew = Lake(lake.settings)
+        store_world(anew, world, DAY)
+        symbols = world.scenario.cycles.symbols
+        files.append(share_books(anew, "demo", DAY, symbols, snapshot=anew.snapshot()))
+    first, second = files
+    assert first.path.exists()
+    assert first.path != second.path
 
 
 def _mapped_by(file: BookFile) -> tuple[int, set[str], int]:
