@@ -9,6 +9,7 @@ a search takes and never what it finds.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -25,7 +26,7 @@ from arb_pipelines.optimize.spaces import Value
 from arb_pipelines.optimize.study import Study
 from arb_pipelines.optimize.trials import Measured, Task, Trial, gain_so_far, run_trial
 
-#: So many failed trials in a row, by number, end a search.
+#: So many failed trials in a row, by number, end a search; so do fewer, if they are all of it.
 MOST_FAILURES = 10
 #: Trials that wait for a worker, so that none waits for the sampler, the disk or the tables.
 _AHEAD = 1
@@ -72,7 +73,7 @@ def search(
 
     Raises:
         ConfigError: a known trial has other parameters than the study now asks for.
-        ArbError: ``MOST_FAILURES`` trials in a row failed.
+        ArbError: ``MOST_FAILURES`` trials in a row failed, or all of fewer.
     """
     return _Search(study, periods, executor, job, seed, known, keep, tell).run()
 
@@ -93,7 +94,7 @@ class _Search:
         self._executor, self._job = executor, job
         self._known, self._keep, self._tell = known, keep, tell
         self._sampler = study.open_sampler(seed)
-        self._running: dict[int, tuple[dict[str, Value], int]] = {}
+        self._running: dict[int, tuple[dict[str, Value], int, int]] = {}
         self._ended: dict[int, Trial] = {}
         self._told: list[Told] = []
         self._asked = 0
@@ -129,7 +130,7 @@ class _Search:
         known = self._known.get(number)
         if known is None:
             task = Task(self._job, params, self._periods, self._thresholds(number))
-            self._running[number] = params, now_ns()
+            self._running[number] = params, now_ns(), time.monotonic_ns()
             self._executor.submit(number, run_trial, task)
         elif known.params == params:
             self._ended[number] = known
@@ -153,10 +154,11 @@ class _Search:
         self._ended |= {trial.number: trial for trial in trials}
 
     def _trial(self, done: Done) -> Trial:
-        params, submitted = self._running.pop(done.number)
+        params, submitted, start_ns = self._running.pop(done.number)
         got: Measured = done.result
         if done.error is not None:  # it never came back: its worker died, or could not begin
-            got = Measured((), done.error, submitted, now_ns(), "")
+            ended = submitted + time.monotonic_ns() - start_ns
+            got = Measured((), done.error, submitted, ended, "")
         if got.error is not None:
             state = TrialState.FAILED
         elif len(got.periods) == len(self._periods):
@@ -181,7 +183,7 @@ class _Search:
         self._told.append(told)
         self._tell(told)
         self._failures = self._failures + 1 if trial.state is TrialState.FAILED else 0
-        if self._failures >= MOST_FAILURES:
+        if self._failures >= min(MOST_FAILURES, self._study.trial_count):
             raise ArbError(
                 f"{self._study.name}: {self._failures} trials in a row failed, the last with "
                 f"{trial.params}: {trial.error}; mend that, then begin anew with --fresh"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -94,7 +95,7 @@ def close_job(name: str) -> None:
 
 def run_trial(task: Task) -> Measured:
     """Run a trial in a container of its own, which is torn down whatever happens."""
-    began = now_ns()
+    began, start_ns = now_ns(), time.monotonic_ns()
     coordinator = component(
         f"{__name__}:TrialCoordinator",
         job=task.job,
@@ -104,7 +105,8 @@ def run_trial(task: Task) -> Measured:
     )
     report = run_container(container_spec("trial", {COORDINATOR: coordinator}))
     worker = f"{socket.gethostname()}:{os.getpid()}"
-    return Measured(report.value or (), report.error, began, now_ns(), worker)
+    ended = began + time.monotonic_ns() - start_ns  # the wall clock may have been set back
+    return Measured(report.value or (), report.error, began, ended, worker)
 
 
 @dataclass(frozen=True, slots=True)

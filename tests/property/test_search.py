@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 
 import pytest
@@ -162,6 +163,20 @@ def test_failure_after_failure_ends_the_search() -> None:
     with pytest.raises(ArbError, match=rf"{MOST_FAILURES} trials in a row failed, .* --fresh"):
         _search(study(), ShufflingExecutor(2, 0), BROKEN, kept=kept)
     assert len(kept) < 30
+    with pytest.raises(ArbError, match=r"3 trials in a row failed"):
+        _search(study(trials=3), ShufflingExecutor(2, 0), BROKEN)
+
+
+def test_a_clock_that_is_set_back_makes_no_trial_end_before_it_began(
+    processes: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Durations are not the wall clock's, neither of trials nor of those whose worker died."""
+    hours = itertools.count(0, -3_600_000_000_000)
+    monkeypatch.setattr("arb_pipelines.optimize.trials.now_ns", lambda: next(hours))
+    monkeypatch.setattr("arb_pipelines.optimize.search.now_ns", lambda: next(hours))
+    for executor, target in ((ShufflingExecutor(2, 0), BOWL), (processes, DEADLY)):
+        for told in _search(study(), executor, target):
+            assert 0 <= told.trial.ts_ended - told.trial.ts_started < 600_000_000_000
 
 
 def test_a_measure_the_target_lacks_is_every_trials_error() -> None:
