@@ -9,6 +9,7 @@ Needs the extra ``cluster``; nothing else imports this module before it is asked
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -43,11 +44,13 @@ class ClusterExecutor:
         self.slots = slots
         self._client, self._job_name = client, job_name
         self._numbers: dict[Any, int] = {}
+        self._submitted = itertools.count()
         self._client.register_plugin(_OpenJob(job_name, job), name=job_name)
 
     def submit(self, number: int, call: Callable[[Any], Any], argument: Any) -> None:
         """Send the call to the scheduler."""
-        key = f"{self._job_name}-{number}"
+        # not by number: of a key it has seen, Dask may give the old result again
+        key = f"{self._job_name}-{next(self._submitted)}"
         future = self._client.submit(call, argument, key=key, pure=False)
         self._numbers[future] = number
 
