@@ -9,8 +9,8 @@ from pydantic import Field
 
 from arb_pipelines.lake.schemas import OPTIMIZATION_BEST, OPTIMIZATION_TRIALS
 from arb_pipelines.lake.store import Lake
-from arb_pipelines.research.optimisation import Progress, Standing
 from arb_pipelines.research.studies import search_window
+from arb_pipelines.research.study_reports import Progress, Standing
 from assets.partitions import ONE_WINDOW_A_RUN, STUDY_WINDOWS, StudyWindow, study_windows
 from assets.tables import described, materialized
 

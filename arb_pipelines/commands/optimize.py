@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from arb_pipelines.commands.output import JsonFlag, print_facts, print_json, print_rows, remarks
-
-if TYPE_CHECKING:
-    from arb_pipelines.research.optimisation import Standing
 
 
 def register(app: typer.Typer) -> None:
@@ -49,7 +46,8 @@ def register(app: typer.Typer) -> None:
         from arb_pipelines.commands.interrupts import ended_by_signals
         from arb_pipelines.lake.store import Lake
         from arb_pipelines.optimize.study import load_study
-        from arb_pipelines.research.optimisation import describe, run_study
+        from arb_pipelines.research.optimisation import run_study
+        from arb_pipelines.research.study_reports import describe
         from arb_pipelines.settings import load_settings
 
         chosen = load_study(study)
@@ -62,7 +60,7 @@ def register(app: typer.Typer) -> None:
                     windows=None if window is None else [window],
                     seed=seed,
                     fresh=fresh,
-                    progress=lambda now: status.update(_line(now)),
+                    progress=lambda now: status.update(str(now)),
                 )
             except KeyboardInterrupt:
                 remarks.print("interrupted; the same command goes on from here", style="yellow")
@@ -72,14 +70,6 @@ def register(app: typer.Typer) -> None:
             print_json(document)
         else:
             _print(document)
-
-
-def _line(now: Standing) -> str:
-    best = "none yet" if now.best is None else f"{now.best:.6g}"
-    return (
-        f"{now.window}: {now.told} of {now.trials} trials, {now.pruned} pruned, "
-        f"{now.failed} failed; best {best}"
-    )
 
 
 def _print(document: dict[str, Any]) -> None:
@@ -94,6 +84,16 @@ def _print(document: dict[str, Any]) -> None:
         ([_cell(one[column]) for column in columns] for one in windows),
         title="In and out of sample",
     )
+    for one in windows:
+        if one["unknown"]:
+            remarks.print(f"{one['window']}: {one['unknown']}", highlight=False)
+    if front := windows[-1]["front"]:
+        rows = ((one["trial_no"], *one["values"].values(), one["params"]) for one in front)
+        print_rows(
+            ("trial", *front[0]["values"], "parameters"),
+            (map(_cell, row) for row in rows),
+            title=f"Pareto front of {windows[-1]['window']}",
+        )
 
 
 def _cell(value: object) -> str:

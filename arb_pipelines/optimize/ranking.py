@@ -35,11 +35,15 @@ def pareto_front(
     One dominates another if it is as good in every objective and better in one.
     """
     able = [
-        (index, tuple(gain))
+        (tuple(gain), index)
         for index, (gain, broken) in enumerate(zip(gains, violations, strict=True))
         if gain is not None and feasible(broken)
     ]
-    return [index for index, gain in able if not any(_dominates(other, gain) for _, other in able)]
+    front: list[tuple[tuple[float, ...], int]] = []
+    for gain, index in sorted(able, reverse=True):  # none is dominated by one that comes later
+        if not any(_dominates(other, gain) for other, _ in front):
+            front.append((gain, index))
+    return sorted(index for _, index in front)
 
 
 def with_constraints(gain: float, violations: Sequence[float]) -> float:

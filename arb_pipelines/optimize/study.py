@@ -109,6 +109,15 @@ class Study(BaseModel):
         24, ge=1, le=1440, description="Return blocks a day, of equal time: 24 are hours."
     )
 
+    @field_validator("objectives", mode="after")
+    @classmethod
+    def _distinct(cls, objectives: Objectives) -> Objectives:
+        metrics = [objective.metric for objective in objectives]
+        for metric in metrics:
+            if metrics.count(metric) > 1:
+                raise ValueError(f"{metric} is given twice")
+        return objectives
+
     @field_validator("windows", mode="after")
     @classmethod
     def _long_enough(cls, windows: Windows, info: ValidationInfo) -> Windows:

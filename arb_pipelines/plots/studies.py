@@ -107,6 +107,17 @@ def landscape(
     return as_markdown(figure, title)
 
 
+def front(x: Floats, y: Floats, on_front: Bools, *, metrics: tuple[str, str], title: str) -> str:
+    """Draw the complete trials over two objectives, the Pareto front on top."""
+    figure, axes = canvas(title, *metrics)
+    if not len(x):
+        return nothing(figure, axes, "no trial completed")
+    axes.plot(x[~on_front], y[~on_front], ".", color=LIGHT, markersize=4, label="trial")
+    axes.plot(x[on_front], y[on_front], "o", color=DEEP, markersize=5, label="front")
+    axes.legend(frameon=False, fontsize=8)
+    return as_markdown(figure, title)
+
+
 def in_and_out_of_sample(
     windows: Sequence[str], train: Floats, test: Floats, *, metric: str, title: str
 ) -> str:

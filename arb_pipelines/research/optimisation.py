@@ -6,16 +6,10 @@ workers in ``searches``, its tables in ``study_tables`` and ``study_results``.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import date
-from typing import Any
-
-import orjson
-import polars as pl
 
 from arb_pipelines.errors import ConfigError
 from arb_pipelines.lake.runs import recorded_run
@@ -24,7 +18,6 @@ from arb_pipelines.optimize.journal import only_search, read_journal
 from arb_pipelines.optimize.ranking import best_trial
 from arb_pipelines.optimize.samplers.base import TrialState
 from arb_pipelines.optimize.search import Told, digest_of, search
-from arb_pipelines.optimize.stability import drift
 from arb_pipelines.optimize.study import Study
 from arb_pipelines.optimize.targets.base import PeriodResult
 from arb_pipelines.optimize.trials import Job
@@ -36,55 +29,15 @@ from arb_pipelines.research.searches import (
     open_workers,
     snapshot_of,
 )
+from arb_pipelines.research.study_reports import (
+    Progress,
+    Standing,
+    StudyReport,
+    WindowReport,
+)
 from arb_pipelines.research.study_results import best_rows
 from arb_pipelines.research.study_tables import SearchKey, TrialTable
 from arb_pipelines.research.targets import open_target
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How far a search is: trials told so far of all, and the best feasible value among them."""
-
-    window: str
-    trials: int
-    told: int
-    pruned: int
-    failed: int
-    best: float | None
-
-
-#: Told after each trial.
-Progress = Callable[[Standing], None]
-
-
-@dataclass(frozen=True, slots=True)
-class WindowReport:
-    """One window of a study: the rows that were written, and what they add up to.
-
-    ``trials`` are the rows of ``optimization_trials``, ``best`` the one row of
-    ``optimization_best``. ``digest`` is SHA-256 over all trials' parameters, states
-    and values: equal for equal study, seed and snapshot, whatever the workers.
-    """
-
-    study: str
-    window: str
-    trials: pl.DataFrame
-    best: pl.DataFrame
-    digest: str
-    snapshot: int
-
-
-@dataclass(frozen=True, slots=True)
-class StudyReport:
-    """The windows of a study that were run, in order of time."""
-
-    study: Study
-    windows: tuple[WindowReport, ...]
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 over the windows' digests, in order."""
-        return hashlib.sha256("".join(one.digest for one in self.windows).encode()).hexdigest()
 
 
 def run_study(
@@ -186,57 +139,8 @@ def run_window(
                 }
                 row = best_rows(columns, study, chosen, told, best, tested)
                 trials = table.finish(told, row)
-    return WindowReport(study.name, window, trials, row, digest_of(told), run.snapshot)
-
-
-def describe(report: StudyReport) -> dict[str, Any]:
-    """Sum up the windows of a study as plain values.
-
-    ``best`` is the newest window's: the one there would be to trade next; None if
-    no trial of it was feasible.
-    """
-    windows = [_describe(window) for window in report.windows]
-    newest = windows[-1]
-    best = None
-    if newest["params"] is not None:
-        best = {"params": newest["params"], "value": newest["value"]}
-    return {
-        "study": report.study.name,
-        "trials": sum(one["trials"] for one in windows),
-        "pruned": sum(one["pruned"] for one in windows),
-        "failed": sum(one["failed"] for one in windows),
-        "best": best,
-        "out_of_sample": newest["test_value"],
-        "deflated_sharpe": newest["deflated_sharpe"],
-        "pbo": newest["pbo"],
-        "drift": _drift(report.study, windows),
-        "windows": windows,
-        "digest": report.digest,
-    }
-
-
-def _describe(report: WindowReport) -> dict[str, Any]:
-    row = report.best.row(0, named=True)
-    days = [row["train_first"], row["train_last"], row["test_first"], row["test_last"]]
-    train, test = (
-        None if first is None else str(first) if first == last else f"{first}..{last}"
-        for first, last in (days[:2], days[2:])
-    )
-    params = None if row["params"] is None else orjson.loads(row["params"])
-    same = (
-        *("trials", "complete", "pruned", "failed", "trial_no", "value", "test_value"),
-        *("net_profit", "test_net_profit", "sharpe", "test_sharpe", "max_drawdown"),
-        *("deflated_sharpe", "pbo", "stability", "digest", "lake_snapshot", "seconds", "workers"),
-    )
-    named = {"window": report.window, "train": train, "test": test, "params": params}
-    return {**named, **{name: row[name] for name in same}}
-
-
-def _drift(study: Study, windows: Sequence[dict[str, Any]]) -> float | None:
-    """Say how far the best parameters move from window to window, 0 to 1."""
-    bests = [one["params"] for one in windows if one["params"] is not None]
-    moved = drift(study.parameters, bests)
-    return None if moved is None else moved.overall
+    objectives = tuple(objective.metric for objective in study.objectives)
+    return WindowReport(study.name, window, trials, row, digest_of(told), run.snapshot, objectives)
 
 
 class _Listener:

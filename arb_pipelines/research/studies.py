@@ -17,8 +17,9 @@ from arb_pipelines.lake.schemas import OPTIMIZATION_BEST, OPTIMIZATION_TRIALS
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.optimize.study import Study, load_study
 from arb_pipelines.research.named_files import find_in_folder, load_folder
-from arb_pipelines.research.optimisation import Progress, Standing, WindowReport, run_window
+from arb_pipelines.research.optimisation import run_window
 from arb_pipelines.research.study_pictures import study_pictures
+from arb_pipelines.research.study_reports import Progress, Standing, WindowReport
 
 #: How often a search tells how far it is.
 _REPORTS = 20
@@ -42,9 +43,14 @@ class Searched:
         if self.report is None:
             return {"empty": "the study has no such window"}
         shown = ("trials", "complete", "pruned", "failed", "params", "value", "test_value")
-        luck = ("deflated_sharpe", "pbo", "stability", "digest", "seconds")
+        luck = ("deflated_sharpe", "pbo", "stability", "unknown", "digest", "seconds")
         facts = self.report.best.select(*shown, *luck).row(0, named=True)
-        return facts | {"params": orjson.loads(facts["params"] or "null")}
+        front = self.report.front
+        return (
+            facts
+            | {"params": orjson.loads(facts["params"] or "null")}
+            | ({} if front is None else {"front": front})
+        )
 
 
 def search_window(
@@ -92,16 +98,7 @@ def search_window(
 def _now_and_then(progress: Progress, say: Callable[[str], None]) -> Progress:
     def tell(now: Standing) -> None:
         if now.told % max(now.trials // _REPORTS, 1) == 0 or now.told == now.trials:
-            say(_line(now))
+            say(str(now))
             progress(now)
 
     return tell
-
-
-def _line(now: Standing) -> str:
-    done = now.told - now.pruned - now.failed
-    best = "none yet" if now.best is None else f"{now.best:.6g}"
-    return (
-        f"{now.window}: {now.told} of {now.trials} trials: {done} done, {now.pruned} pruned, "
-        f"{now.failed} failed; best so far {best}"
-    )

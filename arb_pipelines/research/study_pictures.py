@@ -11,7 +11,7 @@ from arb_pipelines.optimize.importance import importance
 from arb_pipelines.optimize.study import Study
 from arb_pipelines.plots import studies as plots
 from arb_pipelines.plots.canvas import Floats
-from arb_pipelines.research.optimisation import WindowReport
+from arb_pipelines.research.study_reports import WindowReport
 
 _IN_AND_OUT = """
 SELECT window_name,
@@ -37,7 +37,8 @@ def study_pictures(lake: Lake, study: Study, report: WindowReport) -> dict[str, 
     names = sorted(study.parameters.root, key=lambda name: -shares.get(name, 0.0))
     choices = {name: [each.get(name) for each in params] for name in names}
     windows = lake.query(_IN_AND_OUT, [study.name])
-    return {
+    several = {"pareto_front": _front(report, complete, title)} if len(study.objectives) > 1 else {}
+    return several | {
         "history": plots.history(
             report.trials["trial_no"].to_numpy(),
             np.where(report.trials["state"] == "complete", _first_value(report.trials), np.nan),
@@ -61,6 +62,17 @@ def study_pictures(lake: Lake, study: Study, report: WindowReport) -> dict[str, 
             title=f"{study.name}: the best of each window",
         ),
     }
+
+
+def _front(report: WindowReport, complete: pl.DataFrame, title: str) -> str:
+    first, second, *_ = report.objectives
+    return plots.front(
+        complete["values"].list.get(0).to_numpy(),
+        complete["values"].list.get(1).to_numpy(),
+        complete["on_front"].to_numpy(),
+        metrics=(first, second),
+        title=title,
+    )
 
 
 def _first_value(trials: pl.DataFrame) -> Floats:

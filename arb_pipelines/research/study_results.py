@@ -38,6 +38,7 @@ def best_rows(
     ``columns`` are those that this does not work out.
     """
     states = Counter(one.trial.state for one in told)
+    unknown: list[str] = []
     row: dict[str, object] = {
         **columns,
         "train_first": window.train[0],
@@ -47,7 +48,9 @@ def best_rows(
         "trials": len(told),
         **{state.value: states[state] for state in TrialState},
     }
-    if best is not None:
+    if best is None:
+        unknown.append("best: " + _without_best(states))
+    else:
         chosen = told[best]
         assert chosen.scores is not None  # a best trial is complete
         assert chosen.values is not None
@@ -56,16 +59,28 @@ def best_rows(
             "params": params_json(chosen.trial.params),
             "value": chosen.values[0],
             **_figures(chosen.scores, ""),
-            **_luck(study, told, chosen.scores),
         }
+        for name, (figure, reason) in _luck(study, told, chosen.scores).items():
+            row[name] = figure
+            if figure is None:
+                unknown.append(f"{name}: {reason}")
     if tested:
         scores = score(tested, study.scoring)
-        row |= {
-            "test_value": _first_value(study, scores),
-            "test_returns": list(scores.returns),
-            **_figures(scores, "test_"),
-        }
+        row |= {"test_returns": list(scores.returns), **_figures(scores, "test_")}
+        try:
+            row["test_value"] = values_of([study.first_objective], scores.metrics)[0]
+        except DataError as error:  # it has no value there, such as a mean over nothing
+            unknown.append(f"test_value: {error}")
+    elif best is not None:
+        unknown.append("test: the window holds no days back")
+    row["unknown"] = "; ".join(unknown) or None
     return OPTIMIZATION_BEST.frame([row])
+
+
+def _without_best(states: Counter[TrialState]) -> str:
+    if states[TrialState.COMPLETE]:
+        return "no complete trial keeps every constraint"
+    return "no trial is complete"
 
 
 def _figures(scores: Scores, prefix: str) -> dict[str, object]:
@@ -77,18 +92,12 @@ def _figures(scores: Scores, prefix: str) -> dict[str, object]:
     }
 
 
-def _first_value(study: Study, scores: Scores) -> float | None:
-    try:
-        return values_of([study.first_objective], scores.metrics)[0]
-    except DataError:  # it has no value there, such as a mean over nothing
-        return None
-
-
-def _luck(study: Study, told: Sequence[Told], best: Scores) -> dict[str, object]:
+def _luck(study: Study, told: Sequence[Told], best: Scores) -> dict[str, tuple[float | None, str]]:
     """Say what is left of the best once it is known as the best of so many.
 
-    Pruned trials were tried as well and count as such; only complete ones have the
-    returns that the statistics compare.
+    Each figure comes with what it takes, the reason if it is None. Pruned trials were
+    tried as well and count as such; only complete ones have the returns that the
+    statistics compare.
     """
     complete = [
         (one.trial.params, one.gains[0], one.scores.returns)
@@ -100,7 +109,17 @@ def _luck(study: Study, told: Sequence[Told], best: Scores) -> dict[str, object]
     by_mean = study.first_objective.metric in _MEANS
     overfitting = backtest_overfitting(returns, by="mean" if by_mean else "sharpe")
     return {
-        "deflated_sharpe": deflated_best(best.returns, returns, tried),
-        "pbo": None if overfitting is None else overfitting.probability,
-        "stability": plateau(study.parameters, sets, gains),
+        "deflated_sharpe": (
+            deflated_best(best.returns, returns, tried),
+            "the best's block returns do not deviate from each other",
+        ),
+        "pbo": (
+            None if overfitting is None else overfitting.probability,
+            "it takes two complete trials that differ, and 8 blocks in which one of them "
+            "gains or loses",
+        ),
+        "stability": (
+            plateau(study.parameters, sets, gains),
+            "it takes six complete trials",
+        ),
     }

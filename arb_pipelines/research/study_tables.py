@@ -6,7 +6,7 @@ How a study is run is in ``optimisation``, what its best is worth in ``study_res
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Self
@@ -16,6 +16,7 @@ import polars as pl
 
 from arb_pipelines.lake.schemas import OPTIMIZATION_BEST, OPTIMIZATION_TRIALS
 from arb_pipelines.lake.store import Lake
+from arb_pipelines.optimize.ranking import pareto_front
 from arb_pipelines.optimize.search import Told
 
 #: Trials are committed when so many wait, or some have waited so long: not one by one.
@@ -42,12 +43,14 @@ class SearchKey:
         return {**self.partition, "study_digest": self.study_digest, "seed": self.seed}
 
 
-def trial_rows(key: SearchKey, told: Sequence[Told]) -> pl.DataFrame:
-    """Give the rows of ``optimization_trials``."""
-    return OPTIMIZATION_TRIALS.frame([_trial_row(key, one) for one in told])
+def trial_rows(
+    key: SearchKey, told: Sequence[Told], front: Collection[int] | None = None
+) -> pl.DataFrame:
+    """Give the rows of ``optimization_trials``; ``front`` are the numbers of the Pareto front."""
+    return OPTIMIZATION_TRIALS.frame([_trial_row(key, one, front) for one in told])
 
 
-def _trial_row(key: SearchKey, told: Told) -> dict[str, object]:
+def _trial_row(key: SearchKey, told: Told, front: Collection[int] | None) -> dict[str, object]:
     trial, scores = told.trial, told.scores
     metrics = {} if scores is None else scores.metrics
     return {
@@ -57,6 +60,7 @@ def _trial_row(key: SearchKey, told: Told) -> dict[str, object]:
         "params": params_json(trial.params),
         "values": None if told.values is None else list(told.values),
         "feasible": told.feasible,
+        "on_front": None if front is None else trial.number in front,
         "net_profit": metrics.get("net_profit"),
         "sharpe": None if scores is None else scores.sharpe,
         "max_drawdown": metrics.get("max_drawdown"),
@@ -116,7 +120,8 @@ class TrialTable:
             ArbError: a commit failed.
         """
         self._write.result()
-        rows = trial_rows(self._key, told)
+        front = pareto_front([one.gains for one in told], [one.violations for one in told])
+        rows = trial_rows(self._key, told, set(front))
         tables = {OPTIMIZATION_TRIALS: rows, OPTIMIZATION_BEST: best}
         self._lake.replace(self._key.partition, tables)
         return rows

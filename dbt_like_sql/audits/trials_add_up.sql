@@ -1,4 +1,4 @@
--- description: Windows that do not have the trials they say they have, numbered without holes.
+-- description: Searched windows that do not have the trials they say they have, numbered without holes; one that is being searched, or was interrupted, says nothing yet.
 -- on: optimization_trials
 -- blocking: yes
 with
@@ -23,9 +23,9 @@ select
     trials.trials as trials_found,
     trials.numbers
 from optimization_best as best
-full join trials using (study, window_name)
+left join trials using (study, window_name)
 where
-    coalesce(best.trials, -1) <> coalesce(trials.trials, 0)
+    best.trials <> coalesce(trials.trials, 0)
     or trials.numbers <> trials.trials
     or best.complete <> trials.complete
     or best.pruned <> trials.pruned

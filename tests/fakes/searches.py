@@ -49,7 +49,9 @@ def study(**changes: object) -> Study:
 
 @dataclass(frozen=True)
 class Bowl:
-    """Best at x = 1 and n = 7, a little differently each day.
+    """Best at x = 1 and n = 7, a little differently each day; one that is flat earns nothing.
+
+    Its measure ``distance`` is least at x = -1.
 
     Each evaluation adds a line with its parameters and period to ``log``. After
     ``gate_after`` of them every further one waits until the file ``gate`` is there.
@@ -61,6 +63,7 @@ class Bowl:
     fail_above: float = math.inf
     die_above: float = math.inf
     hoard_above: float = math.inf
+    flat: bool = False
 
     def check(self, params: Params) -> None:
         """Refuse what is neither x nor n."""
@@ -78,10 +81,13 @@ class Bowl:
         if x > self.fail_above:
             raise ConfigError(f"x is {x}, above {self.fail_above}")
         day = int(period[-2:])
+        if self.flat:
+            return PeriodResult(period, 1_000.0, 0.0, 1, 0, (0.0,) * 4)
         hours = [10 - (x - 1) ** 2 - (n - 7) ** 2 / 20 + math.sin(day * n + k) for k in range(4)]
         returns = tuple(profit / 1_000 for profit in hours)
         profit = math.fsum(hours)
-        return PeriodResult(period, 1_000.0, profit, 4, sum(h > 0 for h in hours), returns)
+        wins = sum(h > 0 for h in hours)
+        return PeriodResult(period, 1_000.0, profit, 4, wins, returns, {"distance": abs(x + 1)})
 
     def _note(self, line: str) -> None:
         if self.log is None:

@@ -18,7 +18,8 @@ from arb_pipelines.errors import ConfigError
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.optimize.study import Study
 from arb_pipelines.research import optimisation
-from arb_pipelines.research.optimisation import WindowReport, run_window
+from arb_pipelines.research.optimisation import run_window
+from arb_pipelines.research.study_reports import WindowReport
 from arb_pipelines.research.targets import OpenedTarget
 from arb_pipelines.settings import load_settings
 from tests.conftest import ROOT

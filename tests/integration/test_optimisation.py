@@ -14,14 +14,18 @@ import orjson
 import pytest
 
 from arb_pipelines.errors import ArbError, ConfigError
+from arb_pipelines.lake.models.checks import run_checks
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.optimize.journal import read_journal
 from arb_pipelines.optimize.study import Study
 from arb_pipelines.research import optimisation
-from arb_pipelines.research.optimisation import Standing, WindowReport, run_window
+from arb_pipelines.research.models import all_checks
+from arb_pipelines.research.optimisation import run_window
+from arb_pipelines.research.study_pictures import study_pictures
+from arb_pipelines.research.study_reports import Standing, StudyReport, WindowReport, describe
 from arb_pipelines.research.targets import OpenedTarget
 from tests.conftest import ROOT
-from tests.fakes.searches import Bowl, study
+from tests.fakes.searches import SAMPLERS, Bowl, study
 
 Run = Callable[..., WindowReport]
 BOWL = Bowl()
@@ -157,11 +161,12 @@ def test_an_interrupted_search_is_continued_only_as_it_was(run: Run, tmp_path: P
 def test_progress_is_seen_in_the_lake_while_it_runs(
     lake: Lake, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Trials are rows before the search is over; what was there of an earlier one is gone."""
+    """Trials are rows before the search is over, no check objects, an earlier one's are gone."""
     monkeypatch.setattr("arb_pipelines.research.study_tables._MOST_WAITING", 4)
     monkeypatch.setattr("arb_pipelines.research.study_tables._LONGEST_WAIT_S", 0.0)
     run(study(trials=9))
     seen: list[int] = []
+    checks = [one for one in all_checks() if one.name in ("trials_add_up", "best_is_a_trial")]
 
     def look(standing: Standing) -> None:
         if standing.told == 1:
@@ -169,6 +174,8 @@ def test_progress_is_seen_in_the_lake_while_it_runs(
         if standing.told == 20:
             _until(lambda: _rows(lake) > 0)
             seen.append(_rows(lake))
+            assert lake.query("SELECT bool_and(on_front IS NULL) FROM optimization_trials").item()
+            assert all(result.passed for result in run_checks(lake, checks))
 
     run(study(), progress=look)
     assert seen[0] <= 20
@@ -195,9 +202,60 @@ def test_without_a_feasible_trial_there_is_no_best(run: Run) -> None:
     report = run(study(trials=6, constraints=[{"metric": "trades", "at_least": 10**6}]))
     row = report.best.row(0, named=True)
     assert row["trials"] == row["complete"] == 6
+    assert row["unknown"] == "best: no complete trial keeps every constraint"
     empty = ("trial_no", "params", "value", "test_value", "deflated_sharpe", "pbo", "stability")
     assert all(row[name] is None for name in empty)
     assert not report.trials["feasible"].any()
+
+
+def test_a_figure_that_cannot_be_known_has_its_reason(run: Run) -> None:
+    """Three trials over a day of one block, nothing held back: what each figure would take."""
+    report = run(
+        study(
+            trials=3,
+            sampler=SAMPLERS["random"],
+            objectives=["trades"],
+            days={"first": "2025-01-01", "last": "2025-01-01"},
+            windows={"kind": "single"},
+        ),
+        Bowl(flat=True),
+    )
+    row = report.best.row(0, named=True)
+    names = ("deflated_sharpe", "pbo", "stability")
+    assert [row[name] for name in names] == [None] * 3
+    reasons = [reason.partition(": ") for reason in row["unknown"].split("; ")]
+    assert [name for name, _, _ in reasons] == [*names, "test"]
+    whole = run(study(), fresh=True).best.row(0, named=True)
+    assert whole["unknown"] is None
+    assert None not in [whole[name] for name in names]
+
+
+def test_several_objectives_have_a_front(lake: Lake, run: Run) -> None:
+    """NSGA-II from file to table: the best is the first objective's, the front what none beats."""
+    minimised = {"metric": "measure:distance", "direction": "minimise"}
+    chosen = study(objectives=["net_profit", minimised], sampler=SAMPLERS["nsga2"])
+    report = run(chosen)
+    assert run(chosen, workers=2, fresh=True).digest == report.digest
+    points = report.trials["values"].to_list()
+    beaten = [
+        any(a[0] >= b[0] and a[1] <= b[1] and a != b for a in points)  # less distance is better
+        for b in points
+    ]
+    assert lake.query("SELECT on_front FROM optimization_trials ORDER BY trial_no")[
+        "on_front"
+    ].to_list() == [not one for one in beaten]
+    assert report.best["value"].item() == max(value for value, _ in points)
+    (window,) = describe(StudyReport(chosen, (report,)))["windows"]
+    assert [one["trial_no"] for one in window["front"]] == [
+        number for number, lost in enumerate(beaten) if not lost
+    ]
+    assert 1 < len(window["front"]) < 30
+    first = window["front"][0]
+    assert list(first["values"].values()) == points[first["trial_no"]]
+    assert first["params"].keys() == {"x", "n"}
+    pictures = study_pictures(lake, chosen, report)
+    assert pictures["pareto_front"].startswith("![")
+    assert run(study(), fresh=True).front is None
 
 
 def test_a_window_the_study_does_not_have_is_refused(lake: Lake) -> None:

@@ -50,6 +50,8 @@ def png_of(markdown: str) -> bytes:
         studies.parallel_coordinates({"a": []}, EMPTY, maximise=True, metric="m", title="none"),
         studies.landscape(TWO, TWO * 1e9, TWO, names=("a", "b"), metric="m", title="t"),
         studies.landscape(EMPTY, EMPTY, EMPTY, names=("", ""), metric="m", title="none"),
+        studies.front(TWO, TWO, TWO > 1.0, metrics=("a", "b"), title="t"),
+        studies.front(EMPTY, EMPTY, EMPTY > 0.0, metrics=("a", "b"), title="none"),
         studies.in_and_out_of_sample(
             ["w00", "w01"], TWO, np.array([np.nan, -1.0]), metric="m", title="t"
         ),

@@ -128,6 +128,7 @@ def test_reads_a_study_on_bars(tmp_path: Path) -> None:
         ("gap_days: 1", "gap_days: 5", 4, "takes 11 days, but the study has 10"),
         ("last: 2026-01-10", "last: 2025-01-10", 3, "first is after last"),
         ("[net_profit]", "[net_profits]", 14, "'net_profits' is none of calmar"),
+        ("[net_profit]", "[sharpe, sharpe]", 14, "objectives: sharpe is given twice"),
         ("[net_profit]", "[net_profit, sharpe]", 18, "leave pruning out for several"),
         ("at_most: 5", "", 15, "give at_least, at_most or both"),
         ("kind: tpe", "kind: cmaes", 16, "mode is categorical"),

@@ -29,6 +29,13 @@ OPTIMIZATION_TRIALS = Table(
             nullable=True,
         ),
         Column("feasible", "BOOLEAN", "Complete, and within every constraint"),
+        Column(
+            "on_front",
+            "BOOLEAN",
+            "Feasible, and no other feasible trial is as good in every objective and better in "
+            "one; NULL until the search is over",
+            nullable=True,
+        ),
         Column("net_profit", "DOUBLE", "Sum over the days done; NULL if failed", nullable=True),
         Column("sharpe", "DOUBLE", "Annual, from block returns; NULL if undefined", nullable=True),
         Column(
@@ -100,6 +107,12 @@ OPTIMIZATION_BEST = Table(
             "DOUBLE",
             "How much of the best's lead over the median its nearest trials share: 1 on a "
             "plateau, 0 on a needle" + _UNDEFINED,
+            nullable=True,
+        ),
+        Column(
+            "unknown",
+            "VARCHAR",
+            "Why figures above are NULL, one reason a figure; NULL if none is",
             nullable=True,
         ),
         Column("trials", "INTEGER", "Trials asked for and told"),
