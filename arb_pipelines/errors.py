@@ -48,7 +48,14 @@ class DataError(ArbError):
 
 
 class VenueError(ArbError):
-    """An exchange, or a server of recorded market data, answered badly."""
+    """An exchange, or a server of recorded market data, answered badly.
+
+    ``code`` is the venue's own for it, where it gave one.
+    """
+
+    def __init__(self, reason: str, *, code: str | None = None) -> None:
+        self.code = code
+        super().__init__(reason)
 
 
 class Transient(VenueError):
@@ -57,9 +64,11 @@ class Transient(VenueError):
     ``retry_after_s`` is the pause that the venue asked for, where it did.
     """
 
-    def __init__(self, reason: str, *, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self, reason: str, *, code: str | None = None, retry_after_s: float | None = None
+    ) -> None:
         self.retry_after_s = retry_after_s
-        super().__init__(reason)
+        super().__init__(reason, code=code)
 
 
 class Rejected(VenueError):

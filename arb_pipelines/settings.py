@@ -58,6 +58,17 @@ class Settings(BaseSettings):
     tardis_api_key: SecretStr | None = Field(
         None, description="Tardis key; without one only the first day of a month is served."
     )
+    kucoin_url: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="Base address of KuCoin's REST API, or of a local exchange that speaks it. "
+        "No default: nothing reaches the venue unless it is named.",
+    )
+    kucoin_key: SecretStr | None = Field(None, description="KuCoin API key.")
+    kucoin_secret: SecretStr | None = Field(None, description="Secret of the KuCoin API key.")
+    kucoin_passphrase: SecretStr | None = Field(
+        None, description="Passphrase of the KuCoin API key."
+    )
     max_cycles: int = Field(
         10_000_000, ge=1, description="Most cycles one universe may hold; more is refused."
     )

@@ -1,0 +1,231 @@
+"""What every trading venue offers, whatever it speaks: market data, order entry, an account.
+
+The order path's values live here: exact amounts as ``Decimal``, made from text.
+Market data is ``trading.events.Book``, in float64, as research and scanner take it.
+A venue's formats, addresses and limits belong in its own folder.
+
+How a call ends is told by ``errors``: ``Rejected`` and ``Transient`` mean that nothing
+happened, ``OutcomeUnknown`` that it may have: look the order up by its client id,
+never send it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol
+
+from arb_pipelines.errors import InvariantBroken
+from arb_pipelines.trading.events import Book, OrderKind, TimeInForce
+
+
+@dataclass(frozen=True, slots=True)
+class NewOrder:
+    """An order as it leaves, approved, rounded and written to the journal before.
+
+    ``client_id`` is unique for the account. Exactly one of ``size`` (base) and
+    ``funds`` (quote) is set; a limit order has a size and a ``price`` (quote per base).
+
+    Raises:
+        InvariantBroken: the amounts are not as above.
+    """
+
+    client_id: str
+    symbol: str
+    side: int
+    kind: OrderKind
+    size: Decimal | None = None
+    funds: Decimal | None = None
+    price: Decimal | None = None
+    time_in_force: TimeInForce = TimeInForce.GTC
+
+    def __post_init__(self) -> None:
+        given = [amount for amount in (self.size, self.funds) if amount is not None]
+        limited = self.kind is OrderKind.LIMIT
+        right = (
+            len(given) == 1
+            and given[0].is_finite()
+            and given[0] > 0
+            and (self.price is not None) == limited
+            and not (limited and self.size is None)
+            and (self.price is None or (self.price.is_finite() and self.price > 0))
+            and self.kind is not OrderKind.STOP
+        )
+        if not right:
+            raise InvariantBroken(
+                f"order {self.client_id}: {self.kind} with size {self.size}, funds {self.funds}, "
+                f"price {self.price}; give one amount above zero, and a price just to a limit"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The venue took an order; ``ts_sent`` and ``ts_recv`` frame the call, ns."""
+
+    client_id: str
+    order_id: str
+    ts_sent: int
+    ts_recv: int
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One execution of an order: ``size`` in base at ``price``; the fee comes with the fills."""
+
+    client_id: str
+    order_id: str
+    trade_id: str
+    symbol: str
+    side: int
+    price: Decimal
+    size: Decimal
+    taker: bool
+    ts_event: int
+    ts_recv: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resting:
+    """An order waits in the venue's book."""
+
+    client_id: str
+    order_id: str
+    symbol: str
+    ts_event: int
+    ts_recv: int
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Nothing more of an order will fill; ``filled_size`` of it has.
+
+    ``cancelled`` is what the venue calls it. A market order whose remainder cannot
+    buy the minimum ends so although it did all it could.
+    """
+
+    client_id: str
+    order_id: str
+    symbol: str
+    filled_size: Decimal
+    cancelled: bool
+    ts_event: int
+    ts_recv: int
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceChanged:
+    """What the account has of a currency: ``available`` to trade and on ``hold``."""
+
+    currency: str
+    available: Decimal
+    hold: Decimal
+    order_id: str | None
+    ts_event: int
+    ts_recv: int
+
+
+AccountEvent = Match | Resting | Done | BalanceChanged
+
+
+@dataclass(frozen=True, slots=True)
+class OrderReport:
+    """What the venue knows of an order: the answer to a look-up.
+
+    ``funds`` is the value in quote of the ``size`` (base) that filled, before the
+    fee. ``active`` orders may still fill.
+    """
+
+    client_id: str
+    order_id: str
+    symbol: str
+    side: int
+    active: bool
+    size: Decimal
+    funds: Decimal
+    fee: Decimal
+    fee_currency: str
+    ts_event: int
+
+
+class MarketData(Protocol):
+    """Books of the symbols asked for, newest state only."""
+
+    async def run(self) -> None:
+        """Keep the books until cancelled, through every loss of connection."""
+        ...
+
+    async def changed(self) -> list[Book]:
+        """Wait for change; give the newest book of each symbol that changed since the last call.
+
+        A book that cannot be trusted, since messages were lost, is given once with no level.
+        """
+        ...
+
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """States by symbol that were overtaken before anybody took them."""
+        ...
+
+
+class OrderEntry(Protocol):
+    """Sends orders. None of its methods ever sends anything twice."""
+
+    async def place(self, order: NewOrder) -> Accepted:
+        """Send an order.
+
+        Raises:
+            Rejected: the venue refuses it; nothing happened.
+            Transient: it did not leave, or the venue had no room for it; nothing happened.
+            OutcomeUnknown: it left, and no answer tells what became of it.
+            Fatal: the keys do not do.
+        """
+        ...
+
+    async def cancel(self, client_id: str, symbol: str) -> None:
+        """Ask to take an order back; the account's events tell whether that came in time.
+
+        Raises:
+            Rejected: there is no such open order.
+            Transient, OutcomeUnknown, Fatal: as for ``place``.
+        """
+        ...
+
+    async def test(self, order: NewOrder) -> None:
+        """Have the venue check an order as if it were placed; it never reaches the market.
+
+        Raises:
+            Rejected: it would be refused.
+            Transient: no answer.
+            Fatal: the keys do not do.
+        """
+        ...
+
+
+class Account(Protocol):
+    """What happens to the account's orders and balances; nothing is ever dropped."""
+
+    async def run(self) -> None:
+        """Follow the account until cancelled, through every loss of connection."""
+        ...
+
+    async def next_event(self) -> AccountEvent:
+        """Wait for the next event, in order of receipt."""
+        ...
+
+    async def look_up(self, client_id: str, symbol: str) -> OrderReport | None:
+        """Ask the venue what became of an order; ``None`` if it does not know it.
+
+        Raises:
+            Transient: no answer; ask again.
+            Fatal: the keys do not do.
+        """
+        ...
+
+    async def balances(self) -> Mapping[str, Decimal]:
+        """Ask the venue what is free to trade, by currency.
+
+        Raises:
+            Transient, Fatal: as for ``look_up``.
+        """
+        ...
