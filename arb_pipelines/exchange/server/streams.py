@@ -1,0 +1,210 @@
+"""WebSocket sessions of the public and private topics, and what is sent to whom.
+
+Sending never waits for the client: a frame is with the system when ``publish``
+returns, so what is published before a request is answered reaches the client
+first, and a client that stops reading is cut off, as the venue would. What the
+messages say belongs in ``messages``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Collection
+
+import orjson
+from aiohttp import WSMsgType, web
+
+from arb_pipelines.exchange.server import topics
+from arb_pipelines.exchange.server.faults import Faults, Kind
+from arb_pipelines.exchange.server.tokens import Grant, Tokens
+
+PING_INTERVAL_MS, PING_TIMEOUT_MS = 18_000, 10_000
+_SILENCE_S = (PING_INTERVAL_MS + PING_TIMEOUT_MS) / 1000
+#: A client this far behind is cut off, bytes.
+_BACKLOG_MAX = 32 << 20
+#: aiohttp waits for the client past this; it never shall.
+_NEVER = 1 << 62
+
+#: A topic with its symbol, and for private ones the account's key.
+Address = tuple[str, str | None]
+
+
+class _Complaint(Exception):
+    """An error message to the client: KuCoin's ``code`` and text."""
+
+    def __init__(self, code: int, text: str) -> None:
+        self.code, self.text = code, text
+        super().__init__(text)
+
+
+class Session:
+    """One connection and what it subscribed to."""
+
+    def __init__(self, socket: web.WebSocketResponse, transport: asyncio.Transport) -> None:
+        self._socket, self._transport = socket, transport
+        self.addresses: set[Address] = set()
+        self._held: bytes | None = None
+
+    async def send(self, message: bytes) -> None:
+        """Write one text frame without waiting for the client; cut it off if far behind."""
+        if self._socket.closed or self._transport.is_closing():
+            return
+        if self._transport.get_write_buffer_size() > _BACKLOG_MAX:
+            self._transport.abort()
+            return
+        await self._socket.send_frame(message, WSMsgType.TEXT)
+
+    async def hold(self, message: bytes) -> None:
+        """Keep ``message`` until the next one went out before it."""
+        await self.release()
+        self._held = message
+
+    async def release(self) -> None:
+        """Send what was held."""
+        if self._held is not None:
+            held, self._held = self._held, None
+            await self.send(held)
+
+    def cut(self) -> None:
+        """End the connection without a goodbye."""
+        self._transport.abort()
+
+
+class Streams:
+    """Sessions by topic. ``has_symbol`` tells whether a symbol is listed."""
+
+    def __init__(self, tokens: Tokens, faults: Faults, has_symbol: Callable[[str], bool]) -> None:
+        self._tokens, self._faults, self._has_symbol = tokens, faults, has_symbol
+        self._sessions: set[Session] = set()
+        self._subscribers: defaultdict[Address, set[Session]] = defaultdict(set)
+
+    def wanted(self, topic: str, key: str | None = None) -> bool:
+        """Whether anybody subscribed, so that a message is worth making."""
+        return bool(self._subscribers.get((topic, key)))
+
+    async def publish(self, topic: str, subject: str, data: object, key: str | None = None) -> None:
+        """Send ``data`` to everybody who subscribed ``topic`` (of account ``key``, if private)."""
+        sessions = self._subscribers.get((topic, key))
+        if not sessions:
+            return
+        document = {"topic": topic, "type": "message", "subject": subject, "data": data}
+        if key is not None:
+            document |= {"userId": key, "channelType": "private"}
+        message = orjson.dumps(document)
+        faulty = bool(self._faults.armed)
+        for session in tuple(sessions):
+            if faulty:
+                await self._send_faulty(session, topic, message)
+            else:
+                await session.send(message)
+                await session.release()
+
+    async def _send_faulty(self, session: Session, topic: str, message: bytes) -> None:
+        if self._faults.strike(Kind.GAP, topic):
+            return
+        if self._faults.strike(Kind.REORDER, topic):
+            await session.hold(message)
+            return
+        await session.send(message)
+        if self._faults.strike(Kind.DUPLICATE, topic):
+            await session.send(message)
+        await session.release()
+
+    def cut_all(self) -> int:
+        """Cut every session off; return how many there were."""
+        sessions = tuple(self._sessions)
+        for session in sessions:
+            session.cut()
+        return len(sessions)
+
+    async def connect(self, request: web.Request) -> web.StreamResponse:
+        """Serve one session from its handshake to its end."""
+        socket = web.WebSocketResponse(writer_limit=_NEVER, compress=False, autoping=True)
+        await socket.prepare(request)
+        grant = self._tokens.grant_of(request.query.get("token", ""))
+        connect_id = request.query.get("connectId", "")
+        if grant is None:
+            await _complain(socket, connect_id, _Complaint(401, "token is expired"))
+            await socket.close()
+            return socket
+        assert isinstance(request.transport, asyncio.Transport)
+        session = Session(socket, request.transport)
+        self._sessions.add(session)
+        try:
+            await session.send(orjson.dumps({"id": connect_id, "type": "welcome"}))
+            await self._converse(socket, session, grant)
+        finally:
+            self._sessions.discard(session)
+            for address in session.addresses:
+                self._subscribers[address].discard(session)
+        return socket
+
+    async def _converse(
+        self, socket: web.WebSocketResponse, session: Session, grant: Grant
+    ) -> None:
+        while True:
+            try:
+                frame = await socket.receive(timeout=_SILENCE_S)
+            except TimeoutError:
+                await _complain(socket, "", _Complaint(400, "ping timeout"))
+                await socket.close()
+                return
+            if frame.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
+                return
+            try:
+                request = orjson.loads(frame.data)
+            except orjson.JSONDecodeError:
+                request = None
+            if not isinstance(request, dict):
+                await _complain(socket, "", _Complaint(400, "the message is no JSON object"))
+                continue
+            identity = str(request.get("id", ""))
+            try:
+                await session.send(orjson.dumps(self._answer(session, grant, identity, request)))
+            except _Complaint as complaint:
+                await _complain(socket, identity, complaint)
+
+    def _answer(
+        self, session: Session, grant: Grant, identity: str, request: dict[str, object]
+    ) -> dict[str, object]:
+        kind = request.get("type")
+        if kind == "ping":
+            return {"id": identity, "type": "pong"}
+        if kind not in ("subscribe", "unsubscribe"):
+            raise _Complaint(415, f"type {kind} is not supported")
+        addresses = self._addresses(str(request.get("topic", "")), grant)
+        if kind == "unsubscribe":
+            for address in addresses:
+                self._subscribers[address].discard(session)
+            session.addresses -= addresses
+        else:
+            if len(session.addresses | addresses) > topics.SESSION_MAX:
+                raise _Complaint(509, f"exceed max subscription count of {topics.SESSION_MAX}")
+            for address in addresses:
+                self._subscribers[address].add(session)
+            session.addresses |= addresses
+        return {"id": identity, "type": "ack"}
+
+    def _addresses(self, text: str, grant: Grant) -> set[Address]:
+        name, symbols = topics.parse_topic(text)
+        if name in topics.PRIVATE:
+            if grant.key is None:
+                raise _Complaint(403, f"topic {text} login is required")
+            return {(name, grant.key)}
+        if name not in topics.OF_SYMBOLS or not symbols or not self._all_listed(name, symbols):
+            raise _Complaint(404, f"topic {text} is not found")
+        if len(symbols) > topics.REQUEST_MAX:
+            raise _Complaint(509, f"exceed max subscription count of {topics.REQUEST_MAX}")
+        return {(f"{name}:{symbol}", None) for symbol in symbols}
+
+    def _all_listed(self, name: str, symbols: Collection[str]) -> bool:
+        if name == topics.TICKER and list(symbols) == ["all"]:
+            return True
+        return all(self._has_symbol(symbol) for symbol in symbols)
+
+
+async def _complain(socket: web.WebSocketResponse, identity: str, complaint: _Complaint) -> None:
+    document = {"id": identity, "type": "error", "code": complaint.code, "data": complaint.text}
+    if not socket.closed:
+        await socket.send_frame(orjson.dumps(document), WSMsgType.TEXT)
