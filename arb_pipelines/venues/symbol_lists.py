@@ -35,20 +35,35 @@ def read_symbol_list(path: Path, venue: str) -> list[Market]:
         DataError: the file cannot be read, is not this venue's list, is an
             error answer, is empty, or an entry is garbled or stands twice.
     """
+    _shape_of(venue)  # before the file is opened
+    return parse_symbol_list(_load(path), venue, str(path))
+
+
+def parse_symbol_list(document: object, venue: str, source: str) -> list[Market]:
+    """Read a symbol list that is JSON already, such as the one a recording carries.
+
+    Raises:
+        ConfigError: no parser for this venue.
+        DataError: as ``read_symbol_list``.
+    """
+    shape = _shape_of(venue)
+    parse: Callable[[object, str], list[Market]] = import_module(
+        f"arb_pipelines.venues.{shape}.symbols"
+    ).parse_symbols
+    markets = parse(document, source)
+    if not markets:
+        raise DataError("lists no symbols", source=source)
+    _refuse_twins(markets, source)
+    return markets if shape == venue else [replace(market, venue=venue) for market in markets]
+
+
+def _shape_of(venue: str) -> str:
     shape = SHAPES.get(venue, venue)
     if shape not in VENUES:
         raise ConfigError(
             f"no symbol lists of {venue!r} are known; choose one of {', '.join((*VENUES, *SHAPES))}"
         )
-    source = str(path)
-    parse: Callable[[object, str], list[Market]] = import_module(
-        f"arb_pipelines.venues.{shape}.symbols"
-    ).parse_symbols
-    markets = parse(_load(path), source)
-    if not markets:
-        raise DataError("lists no symbols", source=source)
-    _refuse_twins(markets, source)
-    return markets if shape == venue else [replace(market, venue=venue) for market in markets]
+    return shape
 
 
 def _load(path: Path) -> object:
