@@ -72,7 +72,7 @@ class Journal:
     """A journal open for appending."""
 
     def __init__(self, path: Path, size: int) -> None:
-        self._file = path.open("r+b")
+        self._path, self._file = path, path.open("r+b")
         self._file.truncate(size)
         self._file.seek(size)
 
@@ -91,10 +91,22 @@ class Journal:
         return cls(path, recorded.size)
 
     def append(self, records: Sequence[Mapping[str, Any]]) -> None:
-        """Add records; they are on disk when this returns."""
-        self._file.write(b"".join(map(_line, records)))
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        """Add records; they are on disk when this returns.
+
+        Raises:
+            ArbError: the disk is full, or fails; all that was added before is there.
+        """
+        try:
+            self._file.write(b"".join(map(_line, records)))
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            with contextlib.suppress(OSError):  # it would try to write the rest again
+                self._file.close()
+            raise ArbError(
+                f"{self._path}: cannot be written: {error.strerror}; free some space, or set "
+                "ARB_HOME to a larger disk"
+            ) from None
 
     def finish(self) -> None:
         """Note that the search is over."""

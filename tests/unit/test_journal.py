@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,30 @@ def test_cut_anywhere_it_holds_the_lines_before(
     again = read_journal(path)
     assert again is not None
     assert list(again.records) == [*RECORDS[: whole - 1], {"number": 9}]
+
+
+def test_a_full_disk_loses_nothing_that_was_written(tmp_path: Path) -> None:
+    """The file is named; what was there before is read, and goes on when there is room."""
+    path = _written(tmp_path / "w00.journal")
+    recorded = read_journal(path)
+    assert recorded is not None
+    journal = Journal.resume(path, recorded)
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (recorded.size + 10, hard))
+    try:
+        with pytest.raises(ArbError, match=r"w00\.journal: cannot be written: File too large;"):
+            journal.append(RECORDS)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    journal.close()
+    assert path.stat().st_size == recorded.size + 10
+    assert read_journal(path) == recorded
+    journal = Journal.resume(path, recorded)
+    journal.append(RECORDS)
+    journal.close()
+    again = read_journal(path)
+    assert again is not None
+    assert list(again.records) == RECORDS * 2
 
 
 def test_damage_before_the_end_is_said(tmp_path: Path) -> None:
