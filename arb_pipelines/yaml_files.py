@@ -16,6 +16,18 @@ from arb_pipelines.errors import ConfigError
 
 M = TypeVar("M", bound=BaseModel)
 
+_MAPPING = "should be a mapping of settings to values, such as {kind: …}"
+_LIST = "should be a list, such as [a, b]"
+#: What a person is told where Pydantic has a programmer's words.
+_WORDS = {
+    "extra_forbidden": "unknown parameter",
+    "model_type": _MAPPING,
+    "model_attributes_type": _MAPPING,
+    "dict_type": _MAPPING,
+    "tuple_type": _LIST,
+    "list_type": _LIST,
+}
+
 
 def read_model(
     path: Path, model: type[M], complete: Callable[[dict[str, Any]], None] = lambda _: None
@@ -32,9 +44,10 @@ def read_model(
     try:
         text = path.read_text(encoding="utf-8")
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
         if root is not None:
             _refuse_repeats(root, path)
+            _refuse_impossible(root, path)
+        data = yaml.safe_load(text)
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", source=str(path)) from None
     except UnicodeDecodeError:
@@ -72,11 +85,10 @@ def mistake_at(path: Path, where: tuple[str | int, ...], reason: str) -> ConfigE
 def _first_mistake(error: ValidationError, root: yaml.Node, path: Path) -> ConfigError:
     # an unknown key explains a missing one: it is usually the same word, mistyped
     first, *others = sorted(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
-    unknown = first["type"] == "extra_forbidden"
     where, line, missing = _place(root, first["loc"])
     if first["type"] == "missing":
         where += missing
-    reason = "unknown parameter" if unknown else first["msg"].removeprefix("Value error, ")
+    reason = _WORDS.get(first["type"], first["msg"].removeprefix("Value error, "))
     name = f"{'.'.join(where)}: " if where else ""
     more = f" (and {len(others)} more)" if others else ""
     return ConfigError(f"{name}{reason}{more}", source=str(path), line=line)
@@ -112,12 +124,28 @@ def _child(node: yaml.Node | None, part: str | int) -> tuple[yaml.Node | None, y
 def _refuse_repeats(node: yaml.Node, path: Path) -> None:
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
-        for key, value in node.value:
+        for key, _ in node.value:
             if key.value in seen:
                 line = key.start_mark.line + 1
                 raise ConfigError(f"{key.value}: given twice", source=str(path), line=line)
             seen.add(str(key.value))
-            _refuse_repeats(value, path)
-    if isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            _refuse_repeats(value, path)
+    for child in _children(node):
+        _refuse_repeats(child, path)
+
+
+def _children(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [value for _, value in node.value]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
+
+
+def _refuse_impossible(node: yaml.Node, path: Path) -> None:
+    """Find what looks like a date and is none, such as 2026-02-30: YAML's reader only fails."""
+    if isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:timestamp":
+        try:
+            yaml.safe_load(node.value)
+        except ValueError as error:
+            reason = f"{node.value}: {error}"
+            raise ConfigError(reason, source=str(path), line=node.start_mark.line + 1) from None
+    for child in _children(node):
+        _refuse_impossible(child, path)
