@@ -67,16 +67,16 @@ def _check(study: Study, target: Target) -> None:
     slow one: those trials fail, which is the search's to learn.
     """
     sampler = RandomSampler(study.parameters, seed=0)
-    refused = []
+    refused: list[ConfigError] = []
     for number in range(_TRIED):
         try:
             target.check(sampler.ask(number))
-        except UnknownParameter:
-            raise
         except ConfigError as error:
             refused.append(error)
-    if len(refused) == _TRIED:
-        raise refused[0]
+    unknown = [error for error in refused if isinstance(error, UnknownParameter)]
+    if unknown or len(refused) == _TRIED:
+        first, *_ = unknown or refused
+        raise ConfigError(str(first), source=f"parameters of study {study.name}")
 
 
 def _open_bars(
