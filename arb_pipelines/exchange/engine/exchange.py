@@ -15,8 +15,9 @@ from decimal import Decimal, localcontext
 from arb_pipelines.exchange.engine.accounts import Balance
 from arb_pipelines.exchange.engine.archive import ANY, DonePage, FillsPage, HistoryFilter
 from arb_pipelines.exchange.engine.book import Level
-from arb_pipelines.exchange.engine.events import Event, Events, Relation
+from arb_pipelines.exchange.engine.events import Events, Relation
 from arb_pipelines.exchange.engine.floor import Floor, spends
+from arb_pipelines.exchange.engine.journal import Journal, Kept
 from arb_pipelines.exchange.engine.matching import Plan, plan
 from arb_pipelines.exchange.engine.money import EXACT, ONE, ZERO, admissible
 from arb_pipelines.exchange.engine.orders import (
@@ -54,10 +55,30 @@ class BookSnapshot:
 class Exchange:
     """A spot exchange with one matching engine for all its symbols."""
 
-    def __init__(self, symbols: Sequence[ListedSymbol], fees: FeeSchedule | None = None) -> None:
+    def __init__(
+        self,
+        symbols: Sequence[ListedSymbol],
+        fees: FeeSchedule | None = None,
+        *,
+        kept: Kept | None = None,
+        journal: Journal | None = None,
+    ) -> None:
+        """Open with ``kept`` of an earlier exchange, if any; ``journal`` is told of every call.
+
+        Raises:
+            ConfigError: an order that was kept rests on a symbol that is not listed.
+        """
         self._floor = Floor(symbols, fees or FeeSchedule())
         self._archive = self._floor.archive
         self._halted = {listed.symbol for listed in symbols if not listed.enabled}
+        self._journal = journal
+        if kept is not None:
+            with localcontext(EXACT):
+                self._floor.restore(kept)
+
+    def kept(self) -> Kept:
+        """Give all that another exchange needs to go on where this one stands."""
+        return self._floor.kept()
 
     # Accounts
 
@@ -72,7 +93,7 @@ class Exchange:
                 self._floor.events.append(
                     accounts.move(user, currency, amount, ZERO, Relation.DEPOSIT, now_ns)
                 )
-            return self._floor.collect(None)
+            return self._events()
 
     def users(self) -> tuple[str, ...]:
         """Name the open accounts."""
@@ -106,7 +127,7 @@ class Exchange:
             if dry_run:
                 return ()
             self._execute(user, request, planned, held)
-            return self._floor.collect(request.symbol)
+            return self._events(request.symbol)
 
     def cancel(
         self,
@@ -124,7 +145,7 @@ class Exchange:
         with self._call(now_ns):
             order = self._active(user, order_id, client_oid)
             self._floor.finish(order, cancelled=True)
-            return self._floor.collect(order.request.symbol)
+            return self._events(order.request.symbol)
 
     def cancel_all(self, user: str, symbol: str | None = None, *, now_ns: int) -> Events:
         """Take back all active orders of an account, on one symbol or on all."""
@@ -148,7 +169,7 @@ class Exchange:
                 self._floor.finish(order, cancelled=True)
             else:
                 self._floor.lessen(order, size)
-            return self._floor.collect(order.request.symbol)
+            return self._events(order.request.symbol)
 
     def alter(
         self,
@@ -175,7 +196,7 @@ class Exchange:
             assert size is not None
             if size <= order.deal_size:
                 self._floor.finish(order, cancelled=True)
-                return self._floor.collect(listed.symbol)
+                return self._events(listed.symbol)
             request = replace(
                 order.request,
                 price=order.request.price if price is None else price,
@@ -187,7 +208,7 @@ class Exchange:
             self._floor.finish(order, cancelled=True)
             planned = plan(self._floor.books[listed.symbol], listed, user, request)
             self._execute(user, request, planned, held)
-            return self._floor.collect(listed.symbol)
+            return self._events(listed.symbol)
 
     def expire(self, now_ns: int) -> Events:
         """Cancel the good-till-time orders whose time is over."""
@@ -223,7 +244,7 @@ class Exchange:
             if symbol in self._halted or _crossed(bids, asks):
                 bids = asks = ()
             self._floor.show(symbol, bids, asks)
-            return self._floor.collect(symbol)
+            return self._events(symbol)
 
     def halt(self, symbol: str, now_ns: int) -> Events:
         """Stop trading on a symbol: orders are refused, cancels are not, the feed is gone."""
@@ -232,7 +253,7 @@ class Exchange:
                 raise unknown_symbol(symbol)
             self._halted.add(symbol)
             self._floor.show(symbol, (), ())
-            return self._floor.collect(symbol)
+            return self._events(symbol)
 
     def resume(self, symbol: str) -> None:
         """Let a symbol trade again; its liquidity is back when the feed next shows it.
@@ -300,6 +321,13 @@ class Exchange:
             self._floor.begin(now_ns)
             yield
 
+    def _events(self, *symbols: str) -> Events:
+        """End a call: publish the books of ``symbols``, have it kept, hand out its events."""
+        events = self._floor.collect(symbols)
+        if self._journal is not None and events:
+            self._journal.keep(events, self._floor.accounts)
+        return events
+
     def _execute(self, user: str, request: NewOrder, planned: Plan, held: Decimal) -> None:
         order = self._floor.receive(user, request, held)
         if _must_not_trade(request, planned):
@@ -353,10 +381,7 @@ class Exchange:
         for order in orders:
             self._floor.finish(order, cancelled=True)
             touched[order.request.symbol] = None
-        events: list[Event] = list(self._floor.collect(None))
-        for symbol in touched:
-            events += self._floor.collect(symbol)
-        return tuple(events)
+        return self._events(*touched)
 
 
 def _must_not_trade(request: NewOrder, planned: Plan) -> bool:

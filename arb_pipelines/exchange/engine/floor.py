@@ -6,20 +6,23 @@ collects the events of the call in hand. Which calls there are belongs to ``exch
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
+from arb_pipelines.errors import ConfigError
 from arb_pipelines.exchange.engine.accounts import Accounts
 from arb_pipelines.exchange.engine.archive import Archive
 from arb_pipelines.exchange.engine.book import Book, Level
 from arb_pipelines.exchange.engine.events import (
     Change,
     Event,
+    Events,
     OrderChanged,
     Relation,
     Status,
     Traded,
 )
+from arb_pipelines.exchange.engine.journal import Kept
 from arb_pipelines.exchange.engine.matching import Meeting, Plan, SelfTrade
 from arb_pipelines.exchange.engine.money import ONE, ZERO
 from arb_pipelines.exchange.engine.orders import (
@@ -133,15 +136,62 @@ class Floor:
         book.asks.show(asks)
         self._cross(book)
 
-    def collect(self, symbol: str | None) -> tuple[Event, ...]:
-        """Publish the book of ``symbol`` and hand over the events of the call."""
-        if symbol is not None:
+    def collect(self, symbols: Iterable[str]) -> Events:
+        """Publish the books of ``symbols`` and hand over the events of the call."""
+        for symbol in symbols:
             changed = self.books[symbol].publish(self.now_ns)
             if changed is not None:
                 self.events.append(changed)
         events = tuple(self.events)
         self.events.clear()
         return events
+
+    def kept(self) -> Kept:
+        """Take a picture of all that outlives the process."""
+        archive, accounts = self.archive, self.accounts
+        return Kept(
+            users={user: dict(balances) for user, balances in accounts.users.items()},
+            house=dict(accounts.house),
+            fees=dict(accounts.fees),
+            active=tuple(order.frozen() for order in archive.all_active()),
+            done=tuple(archive.done),
+            fills=tuple(archive.fills),
+            orders_seen=archive.orders_seen,
+            orders_done=archive.orders_done,
+            fills_seen=archive.fills_seen,
+            trade_ids={symbol: last for symbol, last in self.trade_ids.items() if last},
+            first_sequence=max((book.sequence for book in self.books.values()), default=0),
+        )
+
+    def restore(self, kept: Kept) -> None:
+        """Go on from ``kept``; the floor must be new.
+
+        Raises:
+            ConfigError: an order rests on a symbol that is not listed.
+        """
+        archive, accounts = self.archive, self.accounts
+        accounts.users.update({user: dict(balances) for user, balances in kept.users.items()})
+        accounts.house.update(kept.house)
+        accounts.fees.update(kept.fees)
+        self.trade_ids.update(kept.trade_ids)
+        archive.orders_seen, archive.orders_done = kept.orders_seen, kept.orders_done
+        archive.fills_seen = kept.fills_seen
+        for done in kept.done:
+            archive.keep_done(done)
+        archive.fills.extend(kept.fills)
+        for active in kept.active:
+            book = self.books.get(active.request.symbol)
+            if book is None:
+                raise ConfigError(
+                    f"an order of {active.user} rests on {active.request.symbol}, "
+                    "which is not listed; list it, or start with a new state file"
+                )
+            order = WorkingOrder.thawed(active)
+            archive.admit(order)
+            book.side(order.request.side).join(order)
+        for book in self.books.values():
+            book.publish(self.now_ns)
+            book.sequence = kept.first_sequence
 
     def _cross(self, book: Book) -> None:
         """Let the feed take resting orders at their price, for as long as the book is crossed."""
