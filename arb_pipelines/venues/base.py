@@ -130,10 +130,11 @@ AccountEvent = Match | Resting | Done | BalanceChanged
 
 @dataclass(frozen=True, slots=True)
 class OrderReport:
-    """What the venue knows of an order: the answer to a look-up.
+    """What became of an order so far.
 
     ``funds`` is the value in quote of the ``size`` (base) that filled, before the
-    fee. ``active`` orders may still fill.
+    fee. ``active`` orders may still fill; ``cancelled`` ones ended before they were
+    filled. Fee and its currency are ``None`` where the venue has not told them yet.
     """
 
     client_id: str
@@ -141,10 +142,11 @@ class OrderReport:
     symbol: str
     side: int
     active: bool
+    cancelled: bool
     size: Decimal
     funds: Decimal
-    fee: Decimal
-    fee_currency: str
+    fee: Decimal | None
+    fee_currency: str | None
     ts_event: int
 
 

@@ -1,0 +1,84 @@
+"""What an answer of KuCoin means for who asked: data, or an error that says what to do now.
+
+Pure: status, body and quota in, data or an error out. A request that may change something
+at the venue (``acts``) is not known to have done nothing just because its answer is bad.
+
+Source: https://www.kucoin.com/docs-new/error-code (and facts learned from real clients)
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from arb_pipelines.errors import (
+    Fatal,
+    OutcomeUnknown,
+    ProtocolViolation,
+    Rejected,
+    Transient,
+    VenueError,
+)
+from arb_pipelines.venues.kucoin.limits import Quota
+
+OK = "200000"
+_TOO_MANY = "429000"
+_INTERNAL = "500000"
+#: Header, timestamp, key, passphrase, signature, address, permission; a frozen account.
+_FOR_A_PERSON = frozenset(
+    {"400001", "400002", "400003", "400004", "400005", "400006", "400007", "411100"}
+)
+_LONGEST_SHOWN = 200
+
+
+class Answer(msgspec.Struct):
+    """``{"code":"200000","data":{…}}`` or ``{"code":"400100","msg":"…"}``."""
+
+    code: str = ""
+    msg: str = ""
+    data: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_ANSWER = msgspec.json.Decoder(Answer, strict=False)
+
+
+def data_of(status: int, body: bytes, quota: Quota | None, *, acts: bool, what: str) -> msgspec.Raw:
+    """Give the ``data`` of an answer. ``what`` names the request in errors, without secrets.
+
+    Raises:
+        Transient: too many requests; or a 5xx or nonsense to a question, which did nothing.
+        Rejected: the venue says no, with its code.
+        Fatal: keys, permission, clock or account need a person.
+        OutcomeUnknown: a 5xx, or an answer without sense, to a request that acts.
+        ProtocolViolation: an answer to a question without sense.
+    """
+    try:
+        answer = _ANSWER.decode(body)
+    except msgspec.DecodeError:
+        answer = Answer()
+    if answer.code == OK and status < 300:
+        return answer.data
+    raise refusal(answer.code, answer.msg, status=status, quota=quota, acts=acts, what=what)
+
+
+def refusal(
+    code: str, message: str, *, status: int, quota: Quota | None, acts: bool, what: str
+) -> VenueError:
+    """Give the error that an answer which is no success means."""
+    said = f"{what}: HTTP {status}, code {code or 'missing'} {message[:_LONGEST_SHOWN]}".rstrip()
+    known = code or None
+    if status == 429 or code == _TOO_MANY:
+        wait_s = quota.reset_ms / 1000 if quota else None
+        return Transient(said, code=known, retry_after_s=wait_s)
+    if status >= 500 or code == _INTERNAL:
+        if acts:
+            return OutcomeUnknown(f"{said}; look it up, never send it again", code=known)
+        return Transient(said, code=known)
+    if code in _FOR_A_PERSON or (not code and status in (401, 403)):
+        return Fatal(
+            f"{said}; check key, permissions, address and this machine's clock", code=known
+        )
+    if code not in ("", OK) or 400 <= status < 500:
+        return Rejected(said, code=known)
+    if acts:
+        return OutcomeUnknown(f"{said}; look it up, never send it again", code=known)
+    return ProtocolViolation(said, code=known)

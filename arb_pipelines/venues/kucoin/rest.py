@@ -1,0 +1,232 @@
+"""KuCoin by REST: one pooled session, kept warm, every call signed, counted and timed.
+
+Nothing here sends anything twice. A question that failed may be asked again by whoever
+asked it; an order that failed may not (``replies`` says which is which).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote
+
+import aiohttp
+import msgspec
+import yarl
+
+from arb_pipelines.clock import NS_PER_MS, NS_PER_S, now_ns
+from arb_pipelines.errors import ConfigError, Fatal, OutcomeUnknown, Transient, VenueError
+from arb_pipelines.venues.kucoin import limits
+from arb_pipelines.venues.kucoin.limits import Budget, Pool, quota_of
+from arb_pipelines.venues.kucoin.replies import data_of
+from arb_pipelines.venues.kucoin.signing import Signer
+
+#: The request did not leave: no connection could be had.
+_NOT_SENT = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.InvalidURL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One kind of request. ``acts``: it may change something at the venue.
+
+    ``reserve`` points of its pool are left to others, so that market data never
+    keeps an order from leaving.
+    """
+
+    method: str
+    path: str
+    pool: Pool
+    weight: int
+    signed: bool = True
+    acts: bool = False
+    reserve: int = 0
+
+
+TIMESTAMP = Call("GET", "/api/v1/timestamp", Pool.PUBLIC, 3, signed=False)
+BULLET_PUBLIC = Call("POST", "/api/v1/bullet-public", Pool.PUBLIC, 10, signed=False)
+BULLET_PRIVATE = Call("POST", "/api/v1/bullet-private", Pool.PUBLIC, 10)
+FULL_BOOK = Call("GET", "/api/v3/market/orderbook/level2", Pool.SPOT, 3, reserve=400)
+ORDER = Call("POST", "/api/v1/hf/orders", Pool.SPOT, 1, acts=True)
+ORDER_TEST = Call("POST", "/api/v1/hf/orders/test", Pool.SPOT, 1)
+CANCEL = Call("DELETE", "/api/v1/hf/orders/client-order/{}", Pool.SPOT, 1, acts=True)
+LOOK_UP = Call("GET", "/api/v1/hf/orders/client-order/{}", Pool.SPOT, 2)
+FILLS = Call("GET", "/api/v1/hf/fills", Pool.SPOT, 2)
+ACCOUNTS = Call("GET", "/api/v1/accounts", Pool.MANAGEMENT, 5)
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds until a call is given up, and how often idle connections are used to stay open."""
+
+    connect_s: float = 3.0
+    total_s: float = 5.0
+    warm_every_s: float = 10.0
+
+
+class Rest:
+    """Calls KuCoin at ``base_url``, which has to be named: there is no default venue.
+
+    An async context manager that owns its connections. ``monotonic_ns`` times the rate
+    budget, ``wall_ns`` stamps signatures. Without a ``signer`` just public calls work.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        signer: Signer | None,
+        *,
+        timeouts: Timeouts = Timeouts(),
+        quotas: Mapping[Pool, int] = limits.DEFAULT_LIMITS,
+        monotonic_ns: Callable[[], int] = time.monotonic_ns,
+        wall_ns: Callable[[], int] = now_ns,
+    ) -> None:
+        if not base_url.startswith(("http://", "https://")):
+            raise ConfigError(
+                "give KuCoin's address, or a local exchange's, from http:// or https:// on",
+                source="ARB_KUCOIN_URL",
+            )
+        self._base_url = base_url.rstrip("/")
+        self._signer = signer
+        self._timeouts = timeouts
+        self._budgets = {pool: Budget(points) for pool, points in quotas.items()}
+        self._monotonic_ns, self._wall_ns = monotonic_ns, wall_ns
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=16, keepalive_timeout=60, ttl_dns_cache=300),
+            timeout=aiohttp.ClientTimeout(
+                total=self._timeouts.total_s, connect=self._timeouts.connect_s
+            ),
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """The open session, which streams share."""
+        if self._session is None:
+            raise RuntimeError("enter the KuCoin client (async with) before using it")
+        return self._session
+
+    @property
+    def signer(self) -> Signer:
+        """Signs for the account.
+
+        Raises:
+            Fatal: no key was given.
+        """
+        if self._signer is None:
+            raise Fatal(
+                "needs a key: set ARB_KUCOIN_KEY, ARB_KUCOIN_SECRET and ARB_KUCOIN_PASSPHRASE"
+            )
+        return self._signer
+
+    def timestamp_ms(self) -> int:
+        """The wall clock as signatures carry it."""
+        return self._wall_ns() // NS_PER_MS
+
+    def budget(self, pool: Pool) -> Budget:
+        """The points of a pool; order entry by WebSocket spends from the same."""
+        return self._budgets[pool]
+
+    def take(self, call: Call) -> None:
+        """Take the points of a call from its pool.
+
+        Raises:
+            Transient: there are too few left in this window; nothing was sent.
+        """
+        budget, now = self._budgets[call.pool], self._monotonic_ns()
+        if not budget.take(call.weight, now, reserve=call.reserve):
+            raise Transient(
+                f"{call.method} {call.path}: the rate budget {call.pool} is spent; not sent",
+                retry_after_s=max(budget.wait_ns(now), NS_PER_MS) / NS_PER_S,
+            )
+
+    def settle(self, call: Call, quota: limits.Quota | None) -> None:
+        """Tell the pool of a call what its answer said of the quota."""
+        self._budgets[call.pool].settle(call.weight, quota, self._monotonic_ns())
+
+    async def call(
+        self,
+        call: Call,
+        *,
+        name: str = "",
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, str] | None = None,
+    ) -> msgspec.Raw:
+        """Send a request once; give the ``data`` of its answer. ``name`` fills the path.
+
+        Raises:
+            Transient: not sent, or a question without an answer; nothing happened.
+            Rejected, Fatal, ProtocolViolation: as ``replies.data_of``.
+            OutcomeUnknown: it acts, it left, and what became of it is not known.
+        """
+        path, asked = call.path.format(name), "&".join(f"{k}={v}" for k, v in (query or {}).items())
+        payload = msgspec.json.encode(body) if body is not None else b""
+        headers = None
+        if call.signed:
+            target = f"{path}?{asked}" if asked else path
+            headers = self.signer.headers(self.timestamp_ms(), call.method, target, payload)
+        safe = f"?{quote(asked, safe='=&,')}" if asked else ""
+        url = yarl.URL(f"{self._base_url}{quote(path)}{safe}", encoded=True)
+        session, what = self.session, f"{call.method} {path}"
+        self.take(call)
+        quota = None
+        try:
+            async with session.request(
+                call.method, url, data=payload or None, headers=headers, allow_redirects=False
+            ) as response:
+                quota = quota_of(response.headers)
+                answer = await response.read()
+                status = response.status
+        except _NOT_SENT as error:
+            raise Transient(f"{what}: no connection ({type(error).__name__}); not sent") from None
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise _lost(what, error, acts=call.acts) from None
+        finally:
+            self.settle(call, quota)
+        return data_of(status, answer, quota, acts=call.acts, what=what)
+
+    async def warm_up(self, connections: int = 2) -> None:
+        """Open connections before they are needed.
+
+        Raises:
+            VenueError: the venue does not answer.
+        """
+        await asyncio.gather(*(self.call(TIMESTAMP) for _ in range(connections)))
+
+    async def keep_warm(self) -> None:
+        """Use idle connections until cancelled, so that the next order finds one open."""
+        while True:
+            await asyncio.sleep(self._timeouts.warm_every_s)
+            try:
+                await self.call(TIMESTAMP)
+            except VenueError:
+                continue  # whoever needs the venue next is told
+
+
+def _lost(what: str, error: Exception, *, acts: bool) -> VenueError:
+    """What a connection that failed under a request means; the error's text may hold keys."""
+    if acts:
+        return OutcomeUnknown(
+            f"{what}: {type(error).__name__} after it left; look it up, never send it again"
+        )
+    return Transient(f"{what}: {type(error).__name__}")
