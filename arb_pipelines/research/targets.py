@@ -13,6 +13,7 @@ from pathlib import Path
 
 from arb_pipelines.clock import NS_PER_S
 from arb_pipelines.errors import ConfigError, DataError
+from arb_pipelines.interrupts import undisturbed
 from arb_pipelines.lake.bars import read_bars
 from arb_pipelines.lake.markets import load_markets
 from arb_pipelines.lake.store import Lake
@@ -82,8 +83,9 @@ def _check(study: Study, target: Target) -> None:
 def _open_bars(
     lake: Lake, study: Study, settings: BarsSettings, days: Sequence[date], snapshot: int
 ) -> OpenedTarget:
-    from arb_pipelines.backtest.bars.arrays import bar_arrays
-    from arb_pipelines.optimize.targets.bars import BarsTarget
+    with undisturbed():
+        from arb_pipelines.backtest.bars.arrays import bar_arrays
+        from arb_pipelines.optimize.targets.bars import BarsTarget
 
     venue, interval_s = settings.venue, settings.interval_s
     frame = read_bars(
@@ -112,8 +114,9 @@ def _open_allocation(
     days: Sequence[date],
     snapshot: int,
 ) -> OpenedTarget:
-    from arb_pipelines.optimize.targets.allocation import AllocationTarget
-    from arb_pipelines.research.allocation_worlds import open_world
+    with undisturbed():
+        from arb_pipelines.optimize.targets.allocation import AllocationTarget
+        from arb_pipelines.research.allocation_worlds import open_world
 
     first, calendar = min(days), settings.settings.calendar
     world = open_world(lake, settings.market, first, max(days), calendar, snapshot=snapshot)
@@ -124,9 +127,10 @@ def _open_allocation(
 def _open_triangle(
     lake: Lake, study: Study, settings: TriangleSettings, days: Sequence[date], snapshot: int
 ) -> OpenedTarget:
-    from arb_pipelines.backtest.universe import scenario_of
-    from arb_pipelines.optimize.shared_books import books_version, make_room, share_books
-    from arb_pipelines.optimize.targets.triangle import TriangleTarget, digest_of
+    with undisturbed():
+        from arb_pipelines.backtest.universe import scenario_of
+        from arb_pipelines.optimize.shared_books import books_version, make_room, share_books
+        from arb_pipelines.optimize.targets.triangle import TriangleTarget, digest_of
 
     strategy = _strategy(lake, settings.strategy)
     venue = strategy.exchange

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from arb_pipelines.interrupts import undisturbed
 from arb_pipelines.optimize.parameters import Categorical
 from arb_pipelines.optimize.samplers.base import Sampler
 from arb_pipelines.optimize.samplers.grid import GridSampler
@@ -47,14 +48,16 @@ def open_sampler(
             return RandomSampler(space, seed)
         case Tpe() | CmaEs() | NsgaII():
             # Optuna and SciPy take most of a second to import, and most commands need neither
-            from arb_pipelines.optimize.samplers.optuna import OptunaSampler
+            with undisturbed():
+                from arb_pipelines.optimize.samplers.optuna import OptunaSampler
 
             return OptunaSampler(
                 space, settings, seed=seed, look_back=look_back, objectives=objectives
             )
         case DifferentialEvolution():
-            from arb_pipelines.optimize.samplers.differential_evolution import (
-                DifferentialEvolutionSampler,
-            )
+            with undisturbed():
+                from arb_pipelines.optimize.samplers.differential_evolution import (
+                    DifferentialEvolutionSampler,
+                )
 
             return DifferentialEvolutionSampler(space, settings, seed)
