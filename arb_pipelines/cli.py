@@ -19,6 +19,7 @@ from arb_pipelines.errors import ArbError
 TOPICS = (
     "demo",
     "generate",
+    "exchange",
     "download",
     "ingest",
     "universe",

@@ -17,7 +17,7 @@ from arb_pipelines.clock import NS_PER_MS, now_ns
 
 
 class Kind(StrEnum):
-    """What goes wrong. Requests: the first seven; messages of a topic: the last three."""
+    """What goes wrong: with requests, with orders, with the messages of a topic."""
 
     DELAY = "delay"
     DROP_BEFORE = "drop_before"
@@ -26,6 +26,7 @@ class Kind(StrEnum):
     TOO_MANY_REQUESTS = "too_many_requests"
     SERVER_ERROR = "server_error"
     REJECT = "reject"
+    PARTIAL_FILL = "partial_fill"
     DUPLICATE = "duplicate"
     REORDER = "reorder"
     GAP = "gap"
@@ -34,10 +35,12 @@ class Kind(StrEnum):
 class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """One armed fault.
 
-    ``match`` is a part of what it strikes: of ``POST /api/v1/hf/orders``, of an
-    operation (``WS spot.order``) or of a topic (``/market/level2:BTC-USDT``);
-    empty strikes all. ``skip`` strikes are let pass first. ``ms`` and
-    ``jitter_ms`` are of DELAY; ``code`` and ``msg`` of REJECT.
+    ``match`` is a part of what it strikes: of a request (``POST
+    /api/v1/hf/orders``, ``WS spot.order``), of an order (``BTC-USDT buy``: REJECT
+    and PARTIAL_FILL) or of a topic (``/market/level2:BTC-USDT``); empty strikes
+    all. ``skip`` strikes are let pass first. ``ms`` and ``jitter_ms`` are of DELAY,
+    ``code`` and ``msg`` of REJECT; ``share`` of an order finds liquidity at
+    PARTIAL_FILL, the rest of the book is gone until the feed shows it again.
     """
 
     kind: Kind
@@ -46,6 +49,7 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     skip: Annotated[int, msgspec.Meta(ge=0)] = 0
     ms: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     jitter_ms: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    share: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.5
     code: str = "200004"
     msg: str = "Balance insufficient!"
 

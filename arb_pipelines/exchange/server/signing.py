@@ -22,11 +22,12 @@ _HASHED_VERSIONS = ("2", "3")
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """An API key. ``permissions`` are KuCoin's names, such as ``General`` and ``Spot``."""
+    """An API key of ``user``. ``permissions`` are KuCoin's names, such as ``General``, ``Spot``."""
 
     key: str
     secret: str
     passphrase: str
+    user: str
     permissions: tuple[str, ...] = ("General", "Spot")
 
 
@@ -70,7 +71,7 @@ class Keyring:
             )
         key, sign, timestamp, passphrase = values
         _check_timestamp(timestamp, now_ns)
-        owner = self._owner(key)
+        owner = self.owner(key)
         version = headers.get("KC-API-KEY-VERSION", "1")
         _check_passphrase(owner, passphrase, hashed=version in _HASHED_VERSIONS)
         for path in (raw_path, unquote(raw_path)):
@@ -91,14 +92,19 @@ class Keyring:
         """
         key, timestamp = query.get("apikey", ""), query.get("timestamp", "")
         _check_timestamp(timestamp, now_ns)
-        owner = self._owner(key)
+        owner = self.owner(key)
         _check_passphrase(owner, query.get("passphrase", ""), hashed=True)
         expected = signature(owner.secret, f"{key}{timestamp}".encode())
         if not hmac.compare_digest(expected.encode(), query.get("sign", "").encode()):
             raise Refusal("400005", "Invalid KC-API-SIGN", status=401)
         return owner
 
-    def _owner(self, key: str) -> Credentials:
+    def owner(self, key: str) -> Credentials:
+        """Find a key.
+
+        Raises:
+            Refusal: 400003, there is none.
+        """
         owner = self._known.get(key)
         if owner is None:
             raise Refusal("400003", "KC-API-KEY not exists", status=401)

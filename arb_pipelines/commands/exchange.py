@@ -1,0 +1,54 @@
+"""The `arb exchange` command."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add this topic's commands to ``app``."""
+    app.command()(exchange)
+
+
+def exchange(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 0,
+    books: Annotated[
+        str, typer.Option(help="generator, VENUE/YYYY-MM-DD of the lake, or a recording file.")
+    ] = "generator",
+    symbols: Annotated[
+        int | None, typer.Option(min=1, max=1300, help="Symbols; 60 generated, else all.")
+    ] = None,
+    speed: Annotated[
+        float, typer.Option(min=0, max=10_000, help="Times the market's pace; 0 by hand.")
+    ] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the generator, and of jitter.")] = 7,
+    account: Annotated[
+        str | None, typer.Option(help="KEY:SECRET:PASSPHRASE; made up without it.")
+    ] = None,
+    balance: Annotated[
+        str, typer.Option(help="What the account begins with.")
+    ] = "USDT=10000,BTC=1",
+) -> None:
+    """Run a local exchange that speaks KuCoin's protocol, until SIGTERM or Ctrl-C.
+
+    Prints one line of JSON when it is ready: rest, ws, admin, key, secret,
+    passphrase, symbols. Listens on 127.0.0.1 only. Nothing of value is at stake:
+    the secret is in the open.
+
+    Example: arb exchange --port 8420 --symbols 60 --balance USDT=5000
+    """
+    from arb_pipelines.research.exchange import Asked, run_exchange
+
+    asked = Asked(port, books, symbols, speed, seed, account, balance)
+    run_exchange(asked, _announce)
+
+
+def _announce(ready: dict[str, object]) -> None:
+    import sys
+
+    from arb_pipelines.commands.output import print_json
+
+    print_json(ready)
+    sys.stdout.flush()

@@ -1,0 +1,112 @@
+"""A local exchange put together: books, listing, account, server."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+from arb_pipelines.errors import ConfigError
+from arb_pipelines.exchange.engine.exchange import Exchange
+from arb_pipelines.exchange.server.app import HOST, serve
+from arb_pipelines.exchange.server.listing import listed_symbol
+from arb_pipelines.exchange.server.playing import Player
+from arb_pipelines.exchange.server.signing import Credentials
+from arb_pipelines.exchange.server.venue import Venue
+from arb_pipelines.lake.store import Lake
+from arb_pipelines.research.exchange_books import open_books
+from arb_pipelines.settings import load_settings
+
+_USER = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the command line asked for; see ``arb exchange --help``."""
+
+    port: int
+    books: str
+    symbols: int | None
+    speed: float
+    seed: int
+    account: str | None
+    balance: str
+
+
+def run_exchange(asked: Asked, announce: Callable[[dict[str, object]], None]) -> None:
+    """Serve until SIGTERM; ``announce`` is told where and how once it answers.
+
+    Raises:
+        ConfigError: account, balance, books or port cannot be used.
+        DataError: the books cannot be read.
+    """
+    owner, balances = parse_account(asked.account), parse_balances(asked.balance)
+    books = open_books(asked.books, Lake(load_settings()), n_symbols=asked.symbols, seed=asked.seed)
+    exchange = Exchange([listed_symbol(market) for market in books.markets])
+    exchange.open_account(_USER, balances)
+    venue = Venue(exchange, [owner], seed=asked.seed)
+
+    def ready(port: int) -> None:
+        announce(
+            {
+                "rest": f"http://{HOST}:{port}",
+                "ws": f"ws://{HOST}:{port}",
+                "admin": f"http://{HOST}:{port}/admin",
+                "key": owner.key,
+                "secret": owner.secret,
+                "passphrase": owner.passphrase,
+                "symbols": list(venue.symbols),
+            }
+        )
+
+    async def main() -> None:
+        player = Player(venue, books.states, asked.speed)
+        await serve(venue, player, port=asked.port, ready=ready)
+
+    _run(main())
+
+
+def parse_account(text: str | None) -> Credentials:
+    """Read ``KEY:SECRET:PASSPHRASE``, or make them up.
+
+    Raises:
+        ConfigError: it is not that.
+    """
+    if text is None:
+        return Credentials(
+            secrets.token_hex(12), secrets.token_urlsafe(24), secrets.token_hex(8), _USER
+        )
+    parts = text.split(":")
+    if len(parts) != 3 or not all(parts):
+        raise ConfigError("give KEY:SECRET:PASSPHRASE, none of them empty", source="--account")
+    key, secret, passphrase = parts
+    return Credentials(key, secret, passphrase, _USER)
+
+
+def parse_balances(text: str) -> Mapping[str, Decimal]:
+    """Read ``USDT=10000,BTC=1``.
+
+    Raises:
+        ConfigError: it is not that.
+    """
+    balances: dict[str, Decimal] = {}
+    for part in filter(None, text.split(",")):
+        currency, equals, amount = part.partition("=")
+        try:
+            balances[currency.strip()] = Decimal(amount.strip())
+        except InvalidOperation:
+            equals = ""
+        if not equals or not currency.strip() or not 0 <= balances[currency.strip()] < 10**15:
+            raise ConfigError(f"{part!r} is no balance; write CURRENCY=AMOUNT", source="--balance")
+    return balances
+
+
+def _run(main: Coroutine[object, object, None]) -> None:
+    try:
+        import uvloop
+    except ImportError:  # not made for Windows
+        asyncio.run(main)
+    else:
+        uvloop.run(main)

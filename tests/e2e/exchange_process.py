@@ -1,0 +1,74 @@
+"""A local exchange as a process of its own, for tests that drive it as clients do."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+START_TIMEOUT_S = 90.0
+END_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeProcess:
+    """Where it answers, and the account it holds."""
+
+    rest: str
+    ws: str
+    admin: str
+    key: str
+    secret: str
+    passphrase: str
+    symbols: tuple[str, ...]
+    process: subprocess.Popen[str]
+
+    def operate(self, method: str, path: str, document: object = None) -> Any:
+        """Call an endpoint under ``/admin`` and give what it answers."""
+        request = urllib.request.Request(
+            self.admin + path,
+            data=None if document is None else json.dumps(document).encode(),
+            method=method,
+        )
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return json.load(response)["data"]
+
+
+@contextmanager
+def running_exchange(home: Path, *arguments: str) -> Iterator[ExchangeProcess]:
+    """Run `arb exchange --port 0` with ``arguments``; it has ended when the block is left."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "arb_pipelines.cli", "exchange", "--port", "0", *arguments],
+        env=os.environ | {"ARB_HOME": str(home)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    watchdog = threading.Timer(START_TIMEOUT_S, process.kill)
+    watchdog.start()
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        watchdog.cancel()
+        assert line, f"the exchange ended with code {process.wait()} before it was ready"
+        ready = json.loads(line)
+        ready["symbols"] = tuple(ready["symbols"])
+        yield ExchangeProcess(**ready, process=process)
+    finally:
+        watchdog.cancel()
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(END_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
