@@ -89,6 +89,10 @@ def plan(book: Book, listed: ListedSymbol, user: str, request: NewOrder) -> Plan
                 plan.size += size
                 plan.funds += price * size
                 plan.remaining -= price * size if by_funds else size
+                # What is left of funds cannot pass by an offer it could not exhaust: a
+                # sell's would suffice for one more increment at a worse price.
+                if size < there:
+                    return plan
             if plan.stopped:
                 return plan
     return plan

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from arb_pipelines.errors import Rejected
+from arb_pipelines.errors import ArbError
 
 
-class Refused(Rejected):
+class Refused(ArbError):
     """The exchange refused a call; nothing of it took effect.
 
     ``code`` is the venue's, e.g. ``"200004"``; ``message`` its text.
