@@ -65,7 +65,9 @@ class Frame(msgspec.Struct):
 
 
 class InstanceServer(msgspec.Struct, rename="camel"):
-    """Where to connect; ping every ``ping_interval`` ms, hear back within ``ping_timeout`` ms."""
+    """``{"endpoint":"wss://…/endpoint","encrypt":true,"protocol":"websocket","pingInterval":18000,
+    "pingTimeout":10000}``: ping every so many ms, and hear back within so many.
+    """
 
     endpoint: str
     ping_interval: Annotated[int, msgspec.Meta(gt=0)]

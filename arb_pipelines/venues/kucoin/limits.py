@@ -1,15 +1,14 @@
 """How much may still be asked of KuCoin: weighted points by pool, in windows of 30 seconds.
 
-The venue tells after each answer what is left and when its window ends
-(``gw-ratelimit-limit``, ``-remaining``, ``-reset`` in ms), and its word counts; what
-left and was not answered yet is taken off it, since the venue may not have seen it.
-Time is given, never read here.
+The venue tells with each answer what is left and when its window ends
+(``gw-ratelimit-limit``, ``-remaining``, ``-reset`` in ms). Time is given, never read here.
 
 Source: https://www.kucoin.com/docs-new/rate-limit
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -55,46 +54,55 @@ def quota_of(headers: Mapping[str, str]) -> Quota | None:
 class Budget:
     """Points of one pool. Each ``take`` that succeeds is followed by one ``settle``.
 
-    ``now_ns`` is of a monotonic clock, and never runs back from call to call.
+    Own requests are counted by ourselves: those without an answer yet, and those answered
+    or given up within the last window's length. Wherever the venue's window begins, it has
+    seen no more than these. The venue's word lowers that where others spend of the same
+    points. ``now_ns`` is of a monotonic clock and never runs back from call to call.
     """
 
-    __slots__ = ("_ends_ns", "_limit", "_remaining", "_unanswered")
+    __slots__ = ("_ends_ns", "_limit", "_settled", "_spent", "_told", "_unanswered")
 
     def __init__(self, limit: int) -> None:
-        self._limit = self._remaining = limit
-        self._unanswered = 0
+        self._limit = self._told = limit
+        self._unanswered = self._spent = 0
+        self._settled: deque[tuple[int, int]] = deque()
         self._ends_ns: int | None = None
 
     def take(self, weight: int, now_ns: int, *, reserve: int = 0) -> bool:
-        """Take points for a request that leaves now, if more than ``reserve`` stay behind."""
-        self._roll(now_ns)
-        if self._remaining - self._unanswered - weight < reserve:
+        """Take points for a request that leaves now, if ``reserve`` of them stay behind."""
+        self._forget_old(now_ns)
+        most = min(self._limit - self._spent, self._told)
+        if most - self._unanswered - weight < reserve:
             return False
         self._unanswered += weight
         return True
 
     def settle(self, weight: int, quota: Quota | None, now_ns: int) -> None:
-        """Note what an answer told, or that there was none: its points count as spent."""
-        self._roll(now_ns)
+        """Note what an answer told, or that there was none."""
+        self._forget_old(now_ns)
         self._unanswered -= weight
+        self._spent += weight
+        self._settled.append((now_ns, weight))
         if quota is None:
-            self._remaining -= weight
-            if self._ends_ns is None:
-                self._ends_ns = now_ns + WINDOW_NS
+            if self._ends_ns is not None:
+                self._told -= weight
             return
+        self._limit = quota.limit
         ends_ns = now_ns + quota.reset_ms * NS_PER_MS
         if self._ends_ns is None or ends_ns > self._ends_ns + WINDOW_NS // 2:
-            self._remaining, self._ends_ns = quota.remaining, ends_ns
-        elif ends_ns > self._ends_ns - WINDOW_NS // 2:
-            # Answers overtake each other, and each tells an end no earlier than the true one.
-            self._remaining = min(self._remaining, quota.remaining)
-            self._ends_ns = min(self._ends_ns, ends_ns)
-        self._limit = quota.limit
+            self._told, self._ends_ns = quota.remaining, ends_ns
+        else:  # answers overtake each other: the least that was told counts
+            self._told = min(self._told, quota.remaining)
 
     def wait_ns(self, now_ns: int) -> int:
-        """Time until the window ends; 0 if none is open."""
-        return max(0, self._ends_ns - now_ns) if self._ends_ns is not None else 0
+        """Time until there are more points: the venue's window ends, or the oldest spent return."""
+        self._forget_old(now_ns)
+        if self._ends_ns is not None and self._told < self._limit - self._spent:
+            return self._ends_ns - now_ns
+        return self._settled[0][0] + WINDOW_NS - now_ns if self._settled else 0
 
-    def _roll(self, now_ns: int) -> None:
+    def _forget_old(self, now_ns: int) -> None:
+        while self._settled and self._settled[0][0] <= now_ns - WINDOW_NS:
+            self._spent -= self._settled.popleft()[1]
         if self._ends_ns is not None and now_ns >= self._ends_ns:
-            self._remaining, self._ends_ns = self._limit, None
+            self._told, self._ends_ns = self._limit, None
