@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -30,18 +31,25 @@ def exchange(
     balance: Annotated[
         str, typer.Option(help="What the account begins with.")
     ] = "USDT=10000,BTC=1",
+    state: Annotated[
+        Path | None,
+        typer.Option(help="File of accounts, orders and fills: made, or gone on with."),
+    ] = None,
+    tls: Annotated[
+        bool, typer.Option("--tls", help="https and wss, with a certificate made for this run.")
+    ] = False,
 ) -> None:
     """Run a local exchange that speaks KuCoin's protocol, until SIGTERM or Ctrl-C.
 
     Prints one line of JSON when it is ready: rest, ws, admin, key, secret,
-    passphrase, symbols. Listens on 127.0.0.1 only. Nothing of value is at stake:
-    the secret is in the open.
+    passphrase, symbols, and certificate with --tls. Listens on 127.0.0.1 only.
+    Nothing of value is at stake: the secret is in the open.
 
     Example: arb exchange --port 8420 --symbols 60 --balance USDT=5000
     """
     from arb_pipelines.research.exchange import Asked, run_exchange
 
-    asked = Asked(port, books, symbols, speed, seed, account, balance)
+    asked = Asked(port, books, symbols, speed, seed, account, balance, state, tls)
     run_exchange(asked, _announce)
 
 

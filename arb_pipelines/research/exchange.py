@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 
 from arb_pipelines.errors import ConfigError
 from arb_pipelines.exchange.engine.exchange import Exchange
@@ -14,9 +16,11 @@ from arb_pipelines.exchange.server.app import HOST, serve
 from arb_pipelines.exchange.server.listing import listed_symbol
 from arb_pipelines.exchange.server.playing import Player
 from arb_pipelines.exchange.server.signing import Credentials
+from arb_pipelines.exchange.server.tls import self_signed
 from arb_pipelines.exchange.server.venue import Venue
+from arb_pipelines.exchange.state import StateFile
 from arb_pipelines.lake.store import Lake
-from arb_pipelines.research.exchange_books import open_books
+from arb_pipelines.research.exchange_books import Books, open_books
 from arb_pipelines.settings import load_settings
 
 _USER = "local"
@@ -33,6 +37,8 @@ class Asked:
     seed: int
     account: str | None
     balance: str
+    state: Path | None
+    tls: bool
 
 
 def run_exchange(asked: Asked, announce: Callable[[dict[str, object]], None]) -> None:
@@ -44,16 +50,34 @@ def run_exchange(asked: Asked, announce: Callable[[dict[str, object]], None]) ->
     """
     owner, balances = parse_account(asked.account), parse_balances(asked.balance)
     books = open_books(asked.books, Lake(load_settings()), n_symbols=asked.symbols, seed=asked.seed)
-    exchange = Exchange([listed_symbol(market) for market in books.markets])
-    exchange.open_account(_USER, balances)
+    with opened_state(asked.state) as state:
+        _serve(asked, owner, balances, books, state, announce)
+
+
+def _serve(
+    asked: Asked,
+    owner: Credentials,
+    balances: Mapping[str, Decimal],
+    books: Books,
+    state: StateFile | None,
+    announce: Callable[[dict[str, object]], None],
+) -> None:
+    listed = [listed_symbol(market) for market in books.markets]
+    exchange = Exchange(listed, kept=state.load() if state else None, journal=state)
+    if _USER not in exchange.users():
+        exchange.open_account(_USER, balances)
     venue = Venue(exchange, [owner], seed=asked.seed)
+    certificate = self_signed() if asked.tls else None
+    secure = "s" if certificate else ""
 
     def ready(port: int) -> None:
+        trust = {"certificate": certificate.pem} if certificate else {}
         announce(
-            {
-                "rest": f"http://{HOST}:{port}",
-                "ws": f"ws://{HOST}:{port}",
-                "admin": f"http://{HOST}:{port}/admin",
+            trust
+            | {
+                "rest": f"http{secure}://{HOST}:{port}",
+                "ws": f"ws{secure}://{HOST}:{port}",
+                "admin": f"http{secure}://{HOST}:{port}/admin",
                 "key": owner.key,
                 "secret": owner.secret,
                 "passphrase": owner.passphrase,
@@ -63,9 +87,32 @@ def run_exchange(asked: Asked, announce: Callable[[dict[str, object]], None]) ->
 
     async def main() -> None:
         player = Player(venue, books.states, asked.speed)
-        await serve(venue, player, port=asked.port, ready=ready)
+        await serve(
+            venue,
+            player,
+            port=asked.port,
+            ready=ready,
+            tls=certificate.context if certificate else None,
+        )
 
     _run(main())
+
+
+@contextmanager
+def opened_state(path: Path | None) -> Iterator[StateFile | None]:
+    """Hold the state file within the block; nothing without ``path``.
+
+    Raises:
+        ConfigError: it is no such file, or another exchange holds it.
+    """
+    if path is None:
+        yield None
+        return
+    state = StateFile(path)
+    try:
+        yield state
+    finally:
+        state.close()
 
 
 def parse_account(text: str | None) -> Credentials:

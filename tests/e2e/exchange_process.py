@@ -42,6 +42,11 @@ class ExchangeProcess:
         with urllib.request.urlopen(request, timeout=10) as response:
             return json.load(response)["data"]
 
+    def subscriptions(self) -> dict[str, int]:
+        """How many sessions each topic has."""
+        subscribed: dict[str, int] = self.operate("GET", "/progress")["subscriptions"]
+        return subscribed
+
 
 @contextmanager
 def running_exchange(home: Path, *arguments: str) -> Iterator[ExchangeProcess]:

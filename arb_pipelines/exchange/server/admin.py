@@ -99,7 +99,8 @@ def add_admin(app: web.Application, venue: Venue, player: Player) -> None:
         return {"shown": await player.step((await _read(request, _Step)).states)}
 
     async def progress(_request: web.Request) -> object:
-        return {"shown": player.shown, "speed": player.speed}
+        topics = venue.streams.subscriptions()
+        return {"shown": player.shown, "speed": player.speed, "subscriptions": topics}
 
     for method, path, handler in (
         ("POST", "/faults", arm),

@@ -38,3 +38,9 @@ def refused(refusal: Refusal) -> web.Response:
 def document_response(document: object, *, status: int = 200) -> web.Response:
     """Answer with ``document`` as JSON."""
     return web.Response(body=orjson.dumps(document), status=status, content_type="application/json")
+
+
+def cut_off(request: web.Request) -> None:
+    """End the connection without an answer."""
+    if request.transport is not None:
+        request.transport.abort()

@@ -10,7 +10,7 @@ from functools import partial
 
 from aiohttp import web
 
-from arb_pipelines.errors import ConfigError
+from arb_pipelines.errors import ArbError, ConfigError
 from arb_pipelines.exchange.server import (
     admin,
     order_entry,
@@ -84,8 +84,9 @@ async def _run(venue: Venue, player: Player, stop: asyncio.Event) -> None:
             await stop.wait()
             for task in tasks:
                 task.cancel()
-    except* ConfigError as errors:
-        raise errors.exceptions[0] from None
+    except ExceptionGroup as failed:
+        known = failed.subgroup(ArbError)
+        raise (known or failed).exceptions[0] from None
 
 
 async def _expire(venue: Venue) -> None:

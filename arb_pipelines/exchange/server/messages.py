@@ -32,9 +32,7 @@ def private_messages(event: Event) -> Iterator[PrivateMessage]:
         user = event.order.user
         yield topics.ORDERS_V2, "orderChange", data, user
         if event.change is not Change.RECEIVED:
-            # V1 gives the time of the order in ns.
-            old = data | {"orderTime": event.order.created_ns}
-            yield topics.ORDERS_V1, "orderChange", old, user
+            yield topics.ORDERS_V1, "orderChange", data, user
     elif isinstance(event, BalanceChanged):
         yield topics.BALANCE, "account.balance", balance_changed(event), event.user
 

@@ -23,6 +23,7 @@ from arb_pipelines.exchange.server.answers import (
     OK,
     TOO_MANY_REQUESTS,
     Refusal,
+    cut_off,
     refused,
 )
 from arb_pipelines.exchange.server.documents import Document, sync_document
@@ -96,24 +97,19 @@ async def _answer_faulty(
     head: Document = {"id": asked.get("id"), "op": asked.get("op")}
     await asyncio.sleep(faults.delay_s(target))
     if faults.strike(Kind.DROP_BEFORE, target):
-        _cut(request)
+        cut_off(request)
         return None
     if faults.strike(Kind.TOO_MANY_REQUESTS, target):
         return head | {"code": TOO_MANY_REQUESTS, "msg": "Too many requests"}
     answer = await _answer(venue, owner, asked)
     if faults.strike(Kind.DROP_AFTER, target):
-        _cut(request)
+        cut_off(request)
         return None
     if faults.strike(Kind.LOST_ACKNOWLEDGEMENT, target):
         return None
     if faults.strike(Kind.SERVER_ERROR, target):
         return head | {"code": "500000", "msg": "Internal Server Error"}
     return answer
-
-
-def _cut(request: web.Request) -> None:
-    if isinstance(request.transport, asyncio.Transport):
-        request.transport.abort()
 
 
 async def _answer(venue: Venue, owner: Credentials, asked: Document) -> Document:

@@ -15,6 +15,7 @@ from arb_pipelines.exchange.server.answers import (
     TOO_MANY_REQUESTS,
     Refusal,
     answered,
+    cut_off,
     refused,
 )
 from arb_pipelines.exchange.server.faults import Kind
@@ -173,8 +174,7 @@ async def _answer_faulty(
 
 
 def _dropped(request: web.Request) -> web.Response:
-    if isinstance(request.transport, asyncio.Transport):
-        request.transport.abort()
+    cut_off(request)
     return web.Response()
 
 

@@ -9,7 +9,7 @@ messages say belongs in ``messages``.
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection
 
 import orjson
@@ -111,6 +111,13 @@ class Streams:
             await session.send(message)
         await session.release()
 
+    def subscriptions(self) -> dict[str, int]:
+        """Count the sessions of each topic."""
+        counts: Counter[str] = Counter()
+        for (topic, _), sessions in self._subscribers.items():
+            counts[topic] += len(sessions)
+        return {topic: count for topic, count in counts.items() if count}
+
     def cut_all(self) -> int:
         """Cut every session off; return how many there were."""
         sessions = tuple(self._sessions)
@@ -128,7 +135,7 @@ class Streams:
             await _complain(socket, connect_id, _Complaint(401, "token is expired"))
             await socket.close()
             return socket
-        assert isinstance(request.transport, asyncio.Transport)
+        assert request.transport is not None
         session = Session(socket, request.transport)
         self._sessions.add(session)
         try:
