@@ -325,3 +325,11 @@ class ExchangeMachine(RuleBasedStateMachine):
         shown |= {(Side.SELL, price): size for price, size in book.asks}
         assert shown == self.published
         assert book.sequence == self.sequence
+        waiting: dict[tuple[Side, Decimal], Decimal] = {}
+        for side, places in self.naive_book().sides.items():
+            for place in places:
+                assert place.remaining > 0
+                waiting[side, place.price] = (
+                    waiting.get((side, place.price), D(0)) + place.remaining
+                )
+        assert shown == waiting
