@@ -125,7 +125,11 @@ def test_a_mistake_is_one_line_and_exit_code_2(
 ) -> None:
     """What is wrong and where, on stderr; nothing on stdout."""
     for old, new, words in (
-        ("slots:", "slot:", "parameters of study small: slot: the target has no such parameter; did you mean slots"),
+        (
+            "slots:",
+            "slot:",
+            "study small: slot: the target has no such parameter; did you mean slots",
+        ),
         ("low: 0.5", "low: 60", "low is greater than high"),
         ("cli.yaml", "nowhere.yaml", "nowhere.yaml: cannot be read"),
         ("strategy: cli.yaml", "strategy: nobody", "no strategy is named 'nobody'"),
