@@ -48,8 +48,8 @@ _ROWS = Reader(list[AccountRow], "balances")
 _MOST_FILLS = 100
 #: The account that trades; deposits arrive in ``main``.
 _TRADING = "trade"
-#: Also the code of bad parameters: the message tells them apart.
-_NO_SUCH_ORDER = "400100"
+#: Codes of other refusals, too: the message tells them apart.
+_NO_SUCH_ORDER = frozenset({"100001", "400100"})
 
 
 class KucoinAccount:
@@ -125,7 +125,7 @@ class KucoinAccount:
         try:
             answer = await self._client.call(rest.LOOK_UP, name=client_id, query={"symbol": symbol})
         except Rejected as refused:
-            if refused.code == _NO_SUCH_ORDER and "exist" in str(refused):
+            if refused.code in _NO_SUCH_ORDER and "exist" in str(refused).lower():
                 return None
             raise
         if bytes(answer) == b"null":
