@@ -102,19 +102,21 @@ def test_a_market_order_is_filled_told_and_paid(exchange: ExchangeProcess, way: 
             assert not told.active
             assert 99 < told.funds <= 100
             assert looked_up.fee_currency == "USDT"
-            assert looked_up.fee == sum(
-                fill.fee for fill in await s.account.fills(accepted.order_id, SYMBOL)
-            )
             assert after["BTC"] - before["BTC"] == told.size
             assert after["USDT"] - before["USDT"] == -(told.funds + looked_up.fee)
+            fills = await s.account.fills(accepted.order_id, SYMBOL)
+            trades: set[str] = set()
             matched, paid = Decimal(0), Decimal(0)
             while matched < told.size or paid != after["USDT"]:
                 event = await s.account.next_event()
                 if isinstance(event, Match) and event.client_id == order.client_id:
                     matched += event.size
+                    trades.add(event.trade_id)
                 elif isinstance(event, BalanceChanged) and event.currency == "USDT":
                     paid = event.available
             assert matched == told.size
+            assert trades == {str(fill.trade_id) for fill in fills}
+            assert looked_up.fee == sum(fill.fee for fill in fills)
 
     run(body)
 
@@ -187,6 +189,25 @@ def test_what_may_have_happened_is_looked_up(
                 assert told is not None
                 assert told.size == report.size > 0
             await s.by_rest.place(market_buy())
+
+    run(body)
+
+
+def test_what_happened_before_the_stream_was_there_is_found(exchange: ExchangeProcess) -> None:
+    """An order filled while nobody listened is told by REST when the stream is in service."""
+
+    async def body() -> None:
+        keys = Credentials(*map(SecretStr, (exchange.key, exchange.secret, exchange.passphrase)))
+        async with Rest(exchange.rest, Signer(keys)) as client, asyncio.TaskGroup() as tasks:
+            account = KucoinAccount(client, patience=SOON)
+            order = market_buy()
+            await RestOrderEntry(client, account).place(order)
+            running = tasks.create_task(account.run())
+            told = await account.settled(order.client_id, 10)
+            assert told is not None
+            assert told.fee is None, "told by events, not by a look-up in the end"
+            assert 99 < told.funds <= 100
+            running.cancel()
 
     run(body)
 

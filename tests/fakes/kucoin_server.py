@@ -62,6 +62,7 @@ class FakeKucoin:
         self.requests: list[tuple[str, str]] = []
         self.orders: list[dict[str, str]] = []
         self.bad_signatures = 0
+        self.timestamp_status = 200
         self.order_answers: deque[Callable[[web.Request], Awaitable[web.StreamResponse]]] = deque()
         self.before_reply: Callable[[dict[str, str]], Awaitable[None]] | None = None
         self.book: Callable[[str], dict[str, Any]] = lambda symbol: {
@@ -137,7 +138,7 @@ class FakeKucoin:
         return await handler(request)
 
     async def _timestamp(self, request: web.Request) -> web.Response:
-        return yes(0)
+        return web.json_response({"code": "200000", "data": 0}, status=self.timestamp_status)
 
     async def _bullet(self, request: web.Request) -> web.Response:
         token = f"token{len(self.tokens)}"

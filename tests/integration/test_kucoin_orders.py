@@ -134,6 +134,7 @@ async def test_what_an_answer_to_an_order_means(answer, error, code):
     timeouts = Timeouts(connect_s=1.0, total_s=0.2)
     async with fake_kucoin() as fake, fake.rest(timeouts=timeouts) as client:
         account = KucoinAccount(client)
+        await client.warm_up(1)  # on a kept connection a library may be tempted to try again
         fake.order_answers.append(answer)
         with pytest.raises(error) as raised:
             await RestOrderEntry(client, account).place(market_buy())
@@ -314,3 +315,17 @@ async def test_warm_connections_are_used_again():
         await RestOrderEntry(client, KucoinAccount(client)).place(market_buy())
         assert sum(len(free) for free in pool._conns.values()) == 2
         await until(lambda: len(fake.requests) == 3)
+
+
+@on_loop
+async def test_idle_connections_are_kept_warm_whatever_the_venue_says():
+    """The upkeep goes on through failures; who needs the venue next is told of them."""
+    async with fake_kucoin() as fake:
+        timeouts = Timeouts(warm_every_s=0.001)
+        async with fake.rest(timeouts=timeouts) as client, asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(client.keep_warm())
+            await until(lambda: len(fake.requests) >= 2)
+            fake.timestamp_status = 503
+            asked = len(fake.requests)
+            await until(lambda: len(fake.requests) >= asked + 3)
+            running.cancel()
