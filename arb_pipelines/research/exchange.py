@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 
 from arb_pipelines.errors import ConfigError
@@ -24,6 +25,7 @@ from arb_pipelines.research.exchange_books import Books, open_books
 from arb_pipelines.settings import load_settings
 
 _USER = "local"
+_BALANCE = re.compile(r"([A-Z0-9]+)=(\d{1,15}(?:\.\d{1,18})?)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,13 +142,10 @@ def parse_balances(text: str) -> Mapping[str, Decimal]:
     """
     balances: dict[str, Decimal] = {}
     for part in filter(None, text.split(",")):
-        currency, equals, amount = part.partition("=")
-        try:
-            balances[currency.strip()] = Decimal(amount.strip())
-        except InvalidOperation:
-            equals = ""
-        if not equals or not currency.strip() or not 0 <= balances[currency.strip()] < 10**15:
+        match = _BALANCE.fullmatch(part.strip())
+        if match is None:
             raise ConfigError(f"{part!r} is no balance; write CURRENCY=AMOUNT", source="--balance")
+        balances[match[1]] = Decimal(match[2])
     return balances
 
 

@@ -31,6 +31,7 @@ class ExchangeProcess:
     passphrase: str
     symbols: tuple[str, ...]
     process: subprocess.Popen[str]
+    certificate: str | None = None
 
     def operate(self, method: str, path: str, document: object = None) -> Any:
         """Call an endpoint under ``/admin`` and give what it answers."""

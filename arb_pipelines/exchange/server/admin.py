@@ -82,7 +82,7 @@ def add_admin(app: web.Application, venue: Venue, player: Player) -> None:
 
     async def set_limits(request: web.Request) -> object:
         venue.quotas.limits.update(await _read(request, dict[Pool, int]))
-        return venue.quotas.limits
+        return {pool.value: limit for pool, limit in venue.quotas.limits.items()}
 
     async def show(request: web.Request) -> object:
         book = await _read(request, _Book)

@@ -26,7 +26,7 @@ _BACKLOG_MAX = 32 << 20
 #: aiohttp waits for the client past this; it never shall.
 _NEVER = 1 << 62
 
-#: A topic with its symbol, and for private ones the account's key.
+#: A topic with its symbol, and for private ones the user.
 Address = tuple[str, str | None]
 
 
@@ -79,18 +79,20 @@ class Streams:
         self._sessions: set[Session] = set()
         self._subscribers: defaultdict[Address, set[Session]] = defaultdict(set)
 
-    def wanted(self, topic: str, key: str | None = None) -> bool:
+    def wanted(self, topic: str, user: str | None = None) -> bool:
         """Whether anybody subscribed, so that a message is worth making."""
-        return bool(self._subscribers.get((topic, key)))
+        return bool(self._subscribers.get((topic, user)))
 
-    async def publish(self, topic: str, subject: str, data: object, key: str | None = None) -> None:
-        """Send ``data`` to everybody who subscribed ``topic`` (of account ``key``, if private)."""
-        sessions = self._subscribers.get((topic, key))
+    async def publish(
+        self, topic: str, subject: str, data: object, user: str | None = None
+    ) -> None:
+        """Send ``data`` to everybody who subscribed ``topic`` (of ``user``, if private)."""
+        sessions = self._subscribers.get((topic, user))
         if not sessions:
             return
         document = {"topic": topic, "type": "message", "subject": subject, "data": data}
-        if key is not None:
-            document |= {"userId": key, "channelType": "private"}
+        if user is not None:
+            document |= {"userId": user, "channelType": "private"}
         message = orjson.dumps(document)
         faulty = bool(self._faults.armed)
         for session in tuple(sessions):
@@ -196,9 +198,9 @@ class Streams:
     def _addresses(self, text: str, grant: Grant) -> set[Address]:
         name, symbols = topics.parse_topic(text)
         if name in topics.PRIVATE:
-            if grant.key is None:
+            if grant.user is None:
                 raise _Complaint(403, f"topic {text} login is required")
-            return {(name, grant.key)}
+            return {(name, grant.user)}
         if name not in topics.OF_SYMBOLS or not symbols or not self._all_listed(name, symbols):
             raise _Complaint(404, f"topic {text} is not found")
         if len(symbols) > topics.REQUEST_MAX:

@@ -13,9 +13,9 @@ LIFE_NS = 24 * 3600 * NS_PER_S
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a token opens: the public topics, and the private ones of ``key`` if it has one."""
+    """What a token opens: the public topics, and the private ones of ``user`` if it has one."""
 
-    key: str | None
+    user: str | None
     expires_ns: int
 
 
@@ -26,12 +26,12 @@ class Tokens:
         self._now_ns = now_ns
         self._grants: dict[str, Grant] = {}
 
-    def issue(self, key: str | None) -> str:
-        """Make a token; without ``key`` it opens the public topics alone."""
+    def issue(self, user: str | None) -> str:
+        """Make a token; without ``user`` it opens the public topics alone."""
         now = self._now_ns()
         self._grants = {t: grant for t, grant in self._grants.items() if grant.expires_ns > now}
         token = secrets.token_urlsafe(48)
-        self._grants[token] = Grant(key, now + LIFE_NS)
+        self._grants[token] = Grant(user, now + LIFE_NS)
         return token
 
     def grant_of(self, token: str) -> Grant | None:
