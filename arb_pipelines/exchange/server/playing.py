@@ -8,6 +8,7 @@ from decimal import Decimal
 from itertools import islice
 
 from arb_pipelines.clock import NS_PER_S
+from arb_pipelines.exchange.server.answers import BAD_PARAMETER, Refusal
 from arb_pipelines.exchange.server.venue import Venue
 from arb_pipelines.lake.recording.format import BookState, Side
 
@@ -27,7 +28,7 @@ class Player:
         self._venue, self._states, self.speed = venue, states, speed
         self._ready: list[BookState] = []
         self._next = 0
-        self._showing = asyncio.Lock()
+        self._stepping = asyncio.Lock()
         self.shown = 0
 
     async def open(self) -> None:
@@ -54,22 +55,25 @@ class Player:
             await self._show(state)
 
     async def step(self, count: int) -> int:
-        """Show the next ``count`` states now; gives how many there were."""
-        before = self.shown
-        for _ in range(count):
-            state = await self._peek()
-            if state is None:
-                break
-            await self._show(state)
-        return self.shown - before
+        """Show the next ``count`` states now; gives how many there were.
+
+        Raises:
+            Refusal: the books play by themselves.
+        """
+        if self.speed:
+            raise Refusal(BAD_PARAMETER, "start the exchange with --speed 0 to step by hand")
+        async with self._stepping:
+            before = self.shown
+            while self.shown - before < count and (state := await self._peek()) is not None:
+                await self._show(state)
+            return self.shown - before
 
     async def _peek(self) -> BookState | None:
         """The next state, which stays the next one until it is shown."""
-        async with self._showing:
-            if self._next == len(self._ready):
-                self._ready = await asyncio.to_thread(lambda: list(islice(self._states, _BATCH)))
-                self._next = 0
-            return self._ready[self._next] if self._ready else None
+        if self._next == len(self._ready):
+            self._ready = await asyncio.to_thread(lambda: list(islice(self._states, _BATCH)))
+            self._next = 0
+        return self._ready[self._next] if self._ready else None
 
     async def _show(self, state: BookState) -> None:
         self._next += 1
