@@ -73,6 +73,7 @@ class FakeKucoin:
         self.details: dict[str, dict[str, Any]] = {}
         self.fills: list[dict[str, Any]] = []
         self.accounts: list[dict[str, str]] = []
+        self.before_accounts: Callable[[], Awaitable[None]] | None = None
         self.tokens: list[str] = []
         self.good_tokens: set[str] = set()
         self.topics: list[str] = []
@@ -179,7 +180,10 @@ class FakeKucoin:
         return yes({"items": self.fills, "lastId": 1})
 
     async def _accounts(self, request: web.Request) -> web.Response:
-        return yes(self.accounts)
+        rows = list(self.accounts)
+        if self.before_accounts:
+            await self.before_accounts()
+        return yes(rows)
 
     async def _stream(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()

@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 
-from arb_pipelines.errors import Rejected
+from arb_pipelines.errors import Rejected, Transient
 from arb_pipelines.market.graph import BUY, SELL
 from arb_pipelines.trading.events import OrderKind
 from arb_pipelines.venues.base import BalanceChanged, Done, Match, NewOrder, Resting
 from arb_pipelines.venues.kucoin.account import KucoinAccount
 from arb_pipelines.venues.kucoin.books import BookFeed, Channel
+from arb_pipelines.venues.kucoin.connections import reconnecting
 from arb_pipelines.venues.kucoin.order_entry import RestOrderEntry
 from arb_pipelines.venues.kucoin.streams import Stream
+from arb_pipelines.venues.retry import Patience
 from tests.fakes.kucoin_server import SOON, FakeKucoin, fake_kucoin, on_loop, until
 
 ORDERS, BALANCE = "/spotMarket/tradeOrdersV2", "/account/balance"
@@ -307,3 +309,50 @@ async def test_balances_come_at_the_start_and_with_each_change():
         assert (second.available, second.order_id) == (Decimal(4), "id-a1")
         assert second.ts_event == 17_000_000_000
         running.cancel()
+
+
+@on_loop
+async def test_a_balance_told_meanwhile_is_newer_than_the_one_asked_for():
+    """An answer that the stream has overtaken would bring an old balance back."""
+    async with fake_kucoin() as fake, fake.rest() as client, asyncio.TaskGroup() as tasks:
+        row = {"currency": "USDT", "type": "trade", "balance": "10", "holds": "0"}
+        other = {**row, "currency": "BTC", "available": "3"}
+        fake.accounts = [{**row, "available": "10"}, other]
+        message = {
+            "currency": "USDT", "total": "4", "available": "4", "hold": "0", "time": "17000",
+            "relationEvent": "trade_hf.setted",
+        }  # fmt: skip
+        account = KucoinAccount(client, patience=SOON)
+
+        async def overtake() -> None:
+            await fake.say(BALANCE, "account.balance", message)
+            await until(lambda: "USDT" in account._told)
+
+        fake.before_accounts = overtake
+        running = tasks.create_task(account.run())
+        events = [await account.next_event() for _ in range(2)]
+        told = [(event.currency, event.available) for event in events]
+        assert told == [("USDT", Decimal(4)), ("BTC", Decimal(3))]
+        running.cancel()
+
+
+@on_loop
+async def test_pauses_grow_until_a_connection_is_in_service():
+    """Each failure in a row waits longer; the venue's own pause is handed on."""
+    asked: list[tuple[int, float | None]] = []
+
+    class Recorded(Patience):
+        def wait_s(self, attempt: int, asked_s: float | None) -> float:
+            asked.append((attempt, asked_s))
+            return 0.0
+
+    async def connection(in_service: Any) -> None:
+        if len(asked) == 5:
+            raise Rejected("enough")
+        if len(asked) == 3:
+            in_service()
+        raise Transient("lost", retry_after_s=7.0 if len(asked) == 1 else None)
+
+    with pytest.raises(Rejected, match="enough"):
+        await reconnecting(connection, Recorded())
+    assert asked == [(1, None), (2, 7.0), (3, None), (1, None), (2, None)]

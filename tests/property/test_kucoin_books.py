@@ -134,3 +134,15 @@ def test_a_snapshot_from_before_a_drop_is_not_loaded():
     assert again is not None
     assert books.load(S, again[1], venue.snapshot())
     assert shown(books) == venue.levels()
+
+
+def test_a_snapshot_that_failed_is_asked_for_again():
+    """Also of a quiet book, which no message would bring back."""
+    venue, books = Venue(), Level2Books([S])
+    books.want([S])
+    wanted = books.next_lacking()
+    assert wanted is not None
+    assert not books.load(S, wanted[1], None)
+    assert books.next_lacking() == wanted
+    assert books.load(S, wanted[1], venue.snapshot())
+    assert books.next_lacking() is None

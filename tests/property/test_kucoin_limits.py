@@ -113,3 +113,14 @@ def test_lost_answers_cost_their_points_for_one_window_only(weights):
         if budget.take(weight, 0):
             budget.settle(weight, None, 0)
     assert budget.take(LIMIT, WINDOW_NS)
+
+
+def test_the_least_that_was_told_counts():
+    """Of two answers that overtake each other the older one gives nothing back."""
+    budget = Budget(LIMIT)
+    assert budget.take(1, 0)
+    assert budget.take(1, 0)
+    budget.settle(1, Quota(LIMIT, 3, 5_000), 1)  # others spent most of it in between
+    budget.settle(1, Quota(LIMIT, 15, 5_000), 2)
+    assert not budget.take(4, 3)
+    assert budget.take(3, 3)
