@@ -65,9 +65,18 @@ def importance(shares: Mapping[str, float], *, title: str) -> str:
 
 
 def parallel_coordinates(
-    parameters: Mapping[str, Choices], value: Floats, *, maximise: bool, metric: str, title: str
+    parameters: Mapping[str, Choices],
+    value: Floats,
+    *,
+    best: int | None,
+    maximise: bool,
+    metric: str,
+    title: str,
 ) -> str:
-    """Draw a line a trial through its parameters, coloured by its value, the best on top.
+    """Draw a line a trial through its parameters, coloured by its value.
+
+    On top is the ``best``, by its place among ``value``: not the greatest of all where
+    that one breaks a constraint, and none where all do.
 
     Each parameter's axis runs from the least to the greatest number tried, or
     through the categories by name; its ends are written beside it.
@@ -80,15 +89,16 @@ def parallel_coordinates(
     order = np.argsort(value if maximise else -value, kind="stable")
     for trial in order:
         axes.plot(places[trial], linewidth=0.7, alpha=0.6, color=shade[trial])
-    best = order[-1]
-    axes.plot(places[best], "o-", markersize=3, color=RULE, label=f"{metric} {value[best]:.5g}")
+    if best is not None:
+        label = f"best: {metric} {value[best]:.5g}"
+        axes.plot(places[best], "o-", markersize=3, color=RULE, label=label)
+        axes.legend(frameon=False, fontsize=8, loc="upper right")
     for x, choices in enumerate(parameters.values()):
         for text, y, side in zip(_ends(choices), (0.0, 1.0), ("top", "bottom"), strict=True):
             axes.text(x, y, text, ha="center", va=side, fontsize=7)
     axes.set_xticks(range(len(parameters)), list(parameters), fontsize=7)
     axes.set_yticks([])
     axes.set_ylim(-0.12, 1.3)
-    axes.legend(frameon=False, fontsize=8, loc="upper right")
     return as_markdown(figure, title)
 
 

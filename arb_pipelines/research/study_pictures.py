@@ -36,6 +36,7 @@ def study_pictures(lake: Lake, study: Study, report: WindowReport) -> dict[str, 
     shares = importance(study.parameters, params, (value if maximise else -value).tolist()) or {}
     names = sorted(study.parameters.root, key=lambda name: -shares.get(name, 0.0))
     choices = {name: [each.get(name) for each in params] for name in names}
+    best = complete["trial_no"].index_of(report.best["trial_no"].item())
     windows = lake.query(_IN_AND_OUT, [study.name])
     several = {"pareto_front": _front(report, complete, title)} if len(study.objectives) > 1 else {}
     return several | {
@@ -49,7 +50,7 @@ def study_pictures(lake: Lake, study: Study, report: WindowReport) -> dict[str, 
         ),
         "importance": plots.importance(shares, title=title),
         "parallel_coordinates": plots.parallel_coordinates(
-            choices, value, maximise=maximise, metric=metric, title=title
+            choices, value, best=best, maximise=maximise, metric=metric, title=title
         ),
         "landscape": _landscape(
             {name: choices[name] for name in study.landscape or names}, value, metric, title

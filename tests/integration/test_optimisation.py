@@ -197,7 +197,7 @@ def test_the_memory_limit_ends_one_trial_and_no_other(run: Run) -> None:
     assert report.best["trial_no"].item() is not None
 
 
-def test_without_a_feasible_trial_there_is_no_best(run: Run) -> None:
+def test_without_a_feasible_trial_there_is_no_best(lake: Lake, run: Run) -> None:
     """The row is there and says so: no parameters, no value, no out-of-sample figures."""
     report = run(study(trials=6, constraints=[{"metric": "trades", "at_least": 10**6}]))
     row = report.best.row(0, named=True)
@@ -206,6 +206,7 @@ def test_without_a_feasible_trial_there_is_no_best(run: Run) -> None:
     empty = ("trial_no", "params", "value", "test_value", "deflated_sharpe", "pbo", "stability")
     assert all(row[name] is None for name in empty)
     assert not report.trials["feasible"].any()
+    assert study_pictures(lake, study(), report)["parallel_coordinates"].startswith("![")
 
 
 def test_a_figure_that_cannot_be_known_has_its_reason(run: Run) -> None:

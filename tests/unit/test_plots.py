@@ -43,11 +43,17 @@ def png_of(markdown: str) -> bytes:
         studies.parallel_coordinates(
             {"wide": [1.0, 1e6], "kind": ["x", None], "same": [2, 2], "none": [None, None]},
             TWO,
+            best=1,
             maximise=False,
             metric="m",
             title="t",
         ),
-        studies.parallel_coordinates({"a": []}, EMPTY, maximise=True, metric="m", title="none"),
+        studies.parallel_coordinates(
+            {"a": [1.0, 2.0]}, TWO, best=None, maximise=True, metric="m", title="all broken"
+        ),
+        studies.parallel_coordinates(
+            {"a": []}, EMPTY, best=None, maximise=True, metric="m", title="none"
+        ),
         studies.landscape(TWO, TWO * 1e9, TWO, names=("a", "b"), metric="m", title="t"),
         studies.landscape(EMPTY, EMPTY, EMPTY, names=("", ""), metric="m", title="none"),
         studies.front(TWO, TWO, TWO > 1.0, metrics=("a", "b"), title="t"),
