@@ -88,10 +88,9 @@ def _print(document: dict[str, Any]) -> None:
         if one["unknown"]:
             remarks.print(f"{one['window']}: {one['unknown']}", highlight=False)
     if front := windows[-1]["front"]:
-        rows = ((one["trial_no"], *one["values"].values(), one["params"]) for one in front)
         print_rows(
-            ("trial", *front[0]["values"], "parameters"),
-            (map(_cell, row) for row in rows),
+            ("trial", *(metric.replace("_", " ") for metric in front[0]["values"])),
+            (map(_cell, (one["trial_no"], *one["values"].values())) for one in front),
             title=f"Pareto front of {windows[-1]['window']}",
         )
 

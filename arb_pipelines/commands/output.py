@@ -25,6 +25,8 @@ def print_json(document: object) -> None:
 def print_facts(facts: Mapping[str, Any], title: str | None = None) -> None:
     """Print names and values as two columns."""
     table = Table(title=title, show_header=False, box=None, pad_edge=False, title_justify="left")
+    table.add_column()
+    table.add_column(overflow="fold")  # a digest that is cut off is none
     for name, value in facts.items():
         table.add_row(name.replace("_", " "), str(value))
     Console(highlight=False).print(table)

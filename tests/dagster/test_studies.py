@@ -137,9 +137,10 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Searched]:
             str(partition): job.execute_in_process(
                 instance=instance,
                 partition_key=str(partition),
-                run_config={"ops": {"optimization": {"config": {"workers": 1}}}},
+                run_config={"ops": {"optimization": {"config": {"workers": workers}}}},
             )
             for partition in partitions
+            for workers in [2 if partition == "narrow|w00" else 1]
         }
         yield Searched(lake, instance, runs)
 
@@ -221,21 +222,13 @@ def test_every_check_of_studies_was_made(searched: Searched) -> None:
     assert not warning.blocking
 
 
-def test_a_window_searched_twice_is_the_same_as_once(searched: Searched) -> None:
-    """Another number of workers changes nothing but who measured."""
-    before = searched.lake.query("SELECT study, window_name, digest FROM optimization_best")
-    result = (
-        build_defs(home=searched.lake.root)
-        .resolve_job_def("optimize")
-        .execute_in_process(
-            instance=searched.instance,
-            partition_key="wide|w00",
-            run_config={"ops": {"optimization": {"config": {"workers": 2, "fresh": True}}}},
-        )
+def test_workers_of_the_config_change_nothing_but_who_measured(searched: Searched) -> None:
+    """The first windows of both studies are the same search, by one worker and by two."""
+    found = searched.lake.query(
+        "SELECT workers, digest FROM optimization_best WHERE window_name = 'w00' ORDER BY workers"
     )
-    assert result.success
-    after = searched.lake.query("SELECT study, window_name, digest FROM optimization_best")
-    assert sorted(before.rows()) == sorted(after.rows())
+    assert found["workers"].to_list() == [1, 2]
+    assert found["digest"].n_unique() == 1
 
 
 #: What must be found, by the check that must find it.

@@ -85,13 +85,15 @@ def test_the_document_does_not_depend_on_the_workers(
 ) -> None:
     """Trials, best, windows and digest; the best's profit is what a backtest of it earns."""
     one = _document(capsys, "--study", study_file, "--workers", 1)
-    two = _document(capsys, "--study", study_file, "--workers", 2, "--fresh")
+    two = _document(capsys, "--study", study_file, "--workers", 2, "--fresh", "--window", "w01")
     assert (one["study"], one["trials"], one["failed"]) == ("small", 24, 0)
-    assert one["digest"] == two["digest"]
-    assert one["best"] == two["best"]
-    assert one["drift"] == two["drift"] >= 0
     assert [window["window"] for window in one["windows"]] == ["w00", "w01"]
     newest = one["windows"][-1]
+    assert [window["digest"] for window in two["windows"]] == [newest["digest"]]
+    assert one["best"] == two["best"]
+    assert one["drift"] >= 0
+    assert newest["unknown"].startswith("pbo: it takes two complete trials")
+    assert newest["front"] is None
     assert (newest["train"], newest["test"]) == ("2025-01-02", "2025-01-03")
     assert one["best"] == {"params": newest["params"], "value": newest["value"]}
     content = {**_strategy(), **one["best"]["params"], "name": "best"}
@@ -113,11 +115,16 @@ def _strategy() -> dict[str, Any]:
 
 def test_people_get_a_table(study_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Without --json: the figures, the best parameters, a line a window; progress elsewhere."""
+    several = STUDY.replace("[net_profit]", "[net_profit, {metric: trades, direction: minimise}]")
+    study_file.write_text(several)
     _run("--study", study_file, "--workers", 1, "--window", "w01", "--seed", 4)
-    out, _ = capsys.readouterr()
-    for words in ("Best of w01", "min profit bps", "In and out of sample", "digest"):
+    out, err = capsys.readouterr()
+    for words in ("Best of w01", "min profit bps", "In and out of sample", "Pareto front of w01"):
         assert words in out
     assert "w00" not in out
+    assert "pbo: it takes two" in " ".join(err.split())
+    digest = out.partition("digest")[2].partition("Best")[0]
+    assert len("".join(digest.split())) == 64
 
 
 def test_a_mistake_is_one_line_and_exit_code_2(
