@@ -31,6 +31,9 @@ def exchange(
     balance: Annotated[
         str, typer.Option(help="What the account begins with.")
     ] = "USDT=10000,BTC=1",
+    fee_bps: Annotated[
+        float, typer.Option(min=0, max=1000, help="Taker's and maker's rate, basis points.")
+    ] = 10.0,
     state: Annotated[
         Path | None,
         typer.Option(help="File of accounts, orders and fills: made, or gone on with."),
@@ -49,7 +52,7 @@ def exchange(
     """
     from arb_pipelines.research.exchange import Asked, run_exchange
 
-    asked = Asked(port, books, symbols, speed, seed, account, balance, state, tls)
+    asked = Asked(port, books, symbols, speed, seed, account, balance, fee_bps, state, tls)
     run_exchange(asked, _announce)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from arb_pipelines.errors import ConfigError
 from arb_pipelines.exchange.engine.exchange import Exchange
+from arb_pipelines.exchange.engine.symbols import FeeSchedule
 from arb_pipelines.exchange.server.app import HOST, serve
 from arb_pipelines.exchange.server.listing import listed_symbol
 from arb_pipelines.exchange.server.playing import Player
@@ -39,6 +40,7 @@ class Asked:
     seed: int
     account: str | None
     balance: str
+    fee_bps: float
     state: Path | None
     tls: bool
 
@@ -65,7 +67,9 @@ def _serve(
     announce: Callable[[dict[str, object]], None],
 ) -> None:
     listed = [listed_symbol(market) for market in books.markets]
-    exchange = Exchange(listed, kept=state.load() if state else None, journal=state)
+    rate = Decimal(repr(asked.fee_bps)) / 10_000
+    kept = state.load() if state else None
+    exchange = Exchange(listed, FeeSchedule(taker=rate, maker=rate), kept=kept, journal=state)
     if _USER not in exchange.users():
         exchange.open_account(_USER, balances)
     venue = Venue(exchange, [owner], seed=asked.seed)

@@ -9,6 +9,7 @@ messages say belongs in ``messages``.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection
 
@@ -53,7 +54,9 @@ class Session:
         if self._transport.get_write_buffer_size() > _BACKLOG_MAX:
             self._transport.abort()
             return
-        await self._socket.send_frame(message, WSMsgType.TEXT)
+        # A client that leaves at this very moment must not fail another one's order.
+        with contextlib.suppress(ConnectionError):
+            await self._socket.send_frame(message, WSMsgType.TEXT)
 
     async def hold(self, message: bytes) -> None:
         """Keep ``message`` until the next one went out before it."""
