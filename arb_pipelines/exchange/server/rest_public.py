@@ -138,7 +138,7 @@ ROUTES = [
     Route("GET", "/api/v1/market/orderbook/level2_20", 2, _level2_20, Pool.PUBLIC, None),
     Route("GET", "/api/v1/market/orderbook/level2_100", 2, _level2_100, Pool.PUBLIC, None),
     Route("POST", "/api/v1/bullet-public", 10, _bullet, Pool.PUBLIC, None),
-    Route("POST", "/api/v1/bullet-private", 10, _bullet, Pool.MANAGEMENT),
+    Route("POST", "/api/v1/bullet-private", 10, _bullet, Pool.PUBLIC),
     Route("GET", "/api/v3/market/orderbook/level2", 3, _level2),
     # Nothing is traded on margin here; clients ask when they load the markets.
     Route("GET", "/api/v3/margin/symbols", 3, _no_symbol_items),

@@ -135,8 +135,9 @@ async def _answer(venue: Venue, route: Route, request: web.Request, body: bytes)
                 venue.clock.now_ns(),
                 permission=route.permission,
             )
-            user = payer = owner.user
-            key = owner.key
+            user, key = owner.user, owner.key
+            if route.pool is not Pool.PUBLIC:
+                payer = user
         spent = venue.quotas.spend(route.pool, payer, route.weight)
         headers = spent.headers()
         if not spent.allowed:
