@@ -26,7 +26,7 @@ def print_facts(facts: Mapping[str, Any], title: str | None = None) -> None:
     """Print names and values as two columns."""
     table = Table(title=title, show_header=False, box=None, pad_edge=False, title_justify="left")
     table.add_column()
-    table.add_column(overflow="fold")  # a digest that is cut off is none
+    table.add_column(overflow="fold")  # a digest that is cut off is none, and so is a name
     for name, value in facts.items():
         table.add_row(name.replace("_", " "), str(value))
     Console(highlight=False).print(table)
@@ -36,7 +36,9 @@ def print_rows(
     columns: Iterable[str], rows: Iterable[Iterable[object]], title: str | None = None
 ) -> None:
     """Print a table with a header."""
-    table = Table(*columns, title=title, box=None, pad_edge=False, title_justify="left")
+    table = Table(title=title, box=None, pad_edge=False, title_justify="left")
+    for column in columns:
+        table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
     Console(highlight=False).print(table)
