@@ -53,7 +53,9 @@ def open_world(
     for symbol in market.recorded:
         bars = _recorded(lake, symbol, first, last, ts_open, snapshot)
         panel = _beside(panel, symbol, bars)
-    return with_forecasts(build_world(panel, propose(panel, market.rule), market.terms))
+    return with_forecasts(
+        build_world(panel, propose(panel, market.rule), market.terms, seed=market.seed)
+    )
 
 
 def _hours(calendar: str, first: date, last: date) -> MarketHours:

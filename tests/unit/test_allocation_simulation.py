@@ -82,14 +82,28 @@ def _run(world: World, policy: Policy = Policy.FIRST_COME) -> Outcome:
     return simulate(world, AllocationSettings(), policy)
 
 
-def test_the_path_visits_the_nearer_extreme_first() -> None:
-    """From the open to the nearer of high and low, the low if they are as near, then on."""
-    columns = (np.array([10.0, 10.0, 10.0]), np.array([11.0, 12.0, 11.0]))
-    lows, closes = np.array([8.0, 9.0, 9.0]), np.array([9.0, 11.0, 10.5])
-    path = corners(*columns, lows, closes)
-    assert path.tolist() == [[10, 11, 8, 9], [10, 9, 12, 11], [10, 9, 11, 10.5]]
-    assert [float(price_at(path[0], tick)) for tick in (0, 4, 8, 16, 24)] == [10, 10.5, 11, 8, 9]
+def test_the_path_visits_both_extremes_in_drawn_order() -> None:
+    """From the open to one extreme, to the other, to the close; the draw says which is first."""
+    prices = [np.full(2, each) for each in (10.0, 11.0, 8.0, 9.0)]
+    path = corners(*prices, draws=np.array([0.01, 0.99]))
+    assert path.tolist() == [[10, 8, 11, 9], [10, 11, 8, 9]]
+    assert [float(price_at(path[1], tick)) for tick in (0, 4, 8, 16, 24)] == [10, 10.5, 11, 8, 9]
     assert TICK_NS * TICKS == HOUR_NS
+
+
+def test_a_rising_bar_was_low_first_as_often_as_brownian_motion_is() -> None:
+    """In each fifth of the probability, the share of simulated hours that were low first."""
+    rng = np.random.default_rng(4)
+    steps = rng.standard_normal((20_000, 500)) / np.sqrt(500)
+    walk = np.concatenate([np.zeros((len(steps), 1)), np.cumsum(steps, axis=1)], axis=1)
+    bars = (walk[:, 0], walk.max(axis=1), walk.min(axis=1), walk[:, -1])
+    low_first = walk.argmin(axis=1) < walk.argmax(axis=1)
+    for draw in (0.1, 0.3, 0.5, 0.7, 0.9):  # low first in the path: its probability is above
+        path = corners(*bars, draws=np.full(len(walk), draw))
+        likely = path[:, 1] < path[:, 2]
+        near = corners(*bars, draws=np.full(len(walk), draw - 0.1))
+        around = (near[:, 1] < near[:, 2]) & ~likely
+        assert low_first[around].mean() == pytest.approx(draw - 0.05, abs=0.06)
 
 
 def test_a_limit_fills_at_its_price_and_a_target_earns_the_difference() -> None:
@@ -113,7 +127,7 @@ def test_a_bar_that_opens_beyond_limit_and_stop_trades_at_its_open() -> None:
 
 def test_who_enters_past_its_limit_waits_for_the_next_open() -> None:
     """Within the bar nobody buys below the limit; at the open it takes, with slippage."""
-    panel = _panel([(80, 81, 79, 80), (82, 83, 81, 82), (82, 83, 81, 82)])
+    panel = _panel([(80, 95, 79, 80), (82, 83, 81, 82), (82, 83, 81, 82)])
     terms = FREE.model_copy(update={"crypto_slippage_bps": 100.0})
     outcome = _run(_world(panel, limit=90.0, target=200.0, stop=70.0, terms=terms))
     fate = outcome.fates[0]
@@ -122,14 +136,36 @@ def test_who_enters_past_its_limit_waits_for_the_next_open() -> None:
     assert fate["slippage"] == round(1_000_000 / 82.82 * 0.82) + round(1_000_000 / 82.82 * 0.82)
 
 
+def test_the_line_to_the_close_fills_nothing_before_the_next_open() -> None:
+    """After both extremes the path only goes to its close: who enters then waits for the open."""
+    bars = [(100.0, 110.0, 99.0, 100.0), (100.0, 101.0, 99.9, 100.0)]
+    world = _world(_panel(bars), limit=104.0, target=200.0, stop=70.0)
+    low_first = world._replace(path=np.array([[[100.0, 99, 110, 100]], [[100, 99.9, 101, 100]]]))
+    late = low_first._replace(first=np.array([0]), limit=np.array([104.0]))
+    outcome = _run(late)
+    # at the first open the limit is passed; within the hour the price is above it, then below
+    assert outcome.fates[0]["filled"] == TICKS
+    assert outcome.fates[0]["entry_px"] == 100.0
+
+
+def test_an_order_above_the_market_at_an_open_fills_on_the_way_down() -> None:
+    """A bar that opens above the limit and visits its low last fills on the way there."""
+    bars = [(100.0, 101.0, 99.5, 100.0), (100.0, 104.0, 96.0, 99.0)]
+    world = _world(_panel(bars), limit=98.0, target=200.0, stop=70.0)
+    high_first = world._replace(path=np.array([[[100, 101, 99.5, 100.0]], [[100, 104, 96, 99.0]]]))
+    fate = _run(high_first).fates[0]
+    assert fate["entry_px"] == 98.0
+    assert TICKS + 8 < fate["filled"] <= TICKS + 16
+
+
 def test_fees_are_of_each_fill_and_slippage_of_stops_only() -> None:
     """10 bps of what is bought and of what is sold, and a stop 5 bps below."""
     panel = _panel([(100, 101, 90, 91), (91, 92, 70, 71)])
     terms = FREE.model_copy(update={"crypto_fee_bps": 10.0, "crypto_slippage_bps": 5.0})
-    outcome = _run(_world(panel, limit=100.0, target=200.0, stop=80.0, terms=terms))
+    outcome = _run(_world(panel, limit=99.0, target=200.0, stop=80.0, terms=terms))
     fate = outcome.fates[0]
-    gross = round(10_000 * 80 * 0.9995 * 100 / 100)
-    assert fate["exit_px"] == pytest.approx(80 * 0.9995)
+    gross = round(1_000_000 / 99.0 * 80 * 0.9995)
+    assert (fate["entry_px"], fate["exit_px"]) == (99.0, pytest.approx(80 * 0.9995))
     assert fate["fees"] == 1_000 + round(gross * 0.001)
     assert fate["profit"] == gross - round(gross * 0.001) - 1_001_000
 

@@ -52,9 +52,18 @@ def sessions_of(ts_open: Int64, hours: MarketHours) -> Sessions:
 
 
 def build_world(
-    panel: Panel, orders: Opportunities, terms: Terms, forecast: Int64 | None = None
+    panel: Panel,
+    orders: Opportunities,
+    terms: Terms,
+    forecast: Int64 | None = None,
+    *,
+    seed: int = 0,
 ) -> World:
-    """Lay out a panel and its opportunities for the engines; without forecasts they are 0."""
+    """Lay out a panel and its opportunities for the engines; without forecasts they are 0.
+
+    ``seed`` is of the order in which each bar visits its high and low.
+    """
+    draws = np.random.default_rng(seed).random(panel.open.shape)
     stock = panel.is_stock[orders.symbol]
     leverage = np.where(stock, terms.stock_leverage, terms.crypto_leverage)
     fee = np.array([terms.crypto_fee_bps, terms.stock_fee_bps]) / 1e4
@@ -66,7 +75,7 @@ def build_world(
     if len(day_end):
         day_end[-1] = True
     return World(
-        path=corners(*panel.bars),
+        path=corners(*panel.bars, draws),
         is_stock=panel.is_stock.astype(np.uint8),
         last=panel.last.astype(np.uint8),
         market_open=panel.market_open.astype(np.uint8),

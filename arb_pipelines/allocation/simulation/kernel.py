@@ -21,6 +21,7 @@ from arb_pipelines.allocation.simulation.kernel_prices import (
     any_below,
     exit_is_due,
     is_reached,
+    low_at,
     see_above,
     show,
 )
@@ -117,14 +118,17 @@ def _run(world: World, rules: Rules, policy: int, state: State) -> None:
             if any_below(state.px, state.highest_stop):
                 _withdraw(world, state, tick)
             if is_reached(state.entered[: counts[ENTERED_N]], state.px, world.symbol, world.limit):
-                _fills(world, state, tick, part == 0)
+                _fills(world, state, hour, part)
             decide(world, rules, policy, state, tick)
             see_above(
                 state.entered[: counts[ENTERED_N]],
                 state.px,
                 world.symbol,
                 world.limit,
+                state.entered_at,
                 state.above,
+                tick,
+                part == 0,
             )
             if part == TICKS - 1 and world.last[hour]:
                 delever_all(world, state, tick)
@@ -207,13 +211,16 @@ def _drop_waiting(world: World, state: State) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _fills(world: World, state: State, tick: int, opening: bool) -> None:
+def _fills(world: World, state: State, hour: int, part: int) -> None:
     """Fill orders at the venue whose limit is reached, in order of submission."""
+    tick, opening = hour * TICKS + part, part == 0
     for i in range(state.counts[ENTERED_N]):
         order = state.entered[i]
         s = world.symbol[order]
         px, limit = state.px[s], world.limit[order]
-        if not px <= limit or not (opening or state.above[order]):
+        if not px <= limit:
+            continue
+        if not opening and not (state.above[order] and part <= low_at(world.path, hour, s)):
             continue
         paid, taker = px if opening else limit, state.above[order] == 0
         if taker:

@@ -41,10 +41,19 @@ def is_reached(orders: Int64, px: Floats, symbol: Int32, bounds: Floats) -> bool
 
 
 @njit(cache=True, nogil=True)
-def see_above(orders: Int64, px: Floats, symbol: Int32, limit: Floats, above: UInt8) -> None:
-    """Note the orders at the venue whose limit is still to be reached from above."""
+def see_above(
+    orders: Int64,
+    px: Floats,
+    symbol: Int32,
+    limit: Floats,
+    entered_at: Int64,
+    above: UInt8,
+    tick: int,
+    opening: bool,
+) -> None:
+    """Note whose limit is still to be reached from above: as they enter, and at opens."""
     for order in orders:
-        if px[symbol[order]] > limit[order]:
+        if (opening or entered_at[order] == tick) and px[symbol[order]] > limit[order]:
             above[order] = 1
 
 
@@ -59,3 +68,9 @@ def exit_is_due(
         if price <= stop[order] or price >= target[order] or tick >= due[order]:
             return True
     return False
+
+
+@njit(cache=True, nogil=True)
+def low_at(path: Floats, hour: int, symbol: int) -> int:
+    """Tick of the hour at which a bar is at its low."""
+    return STRIDE if path[hour, symbol, 1] <= path[hour, symbol, 2] else 2 * STRIDE

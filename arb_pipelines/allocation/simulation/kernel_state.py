@@ -56,8 +56,8 @@ class State(NamedTuple):
     by rank and number, by number, by time of fill. ``rank`` is what a policy ranks
     by before all else, lowest first; ``away`` the distance of an order in the
     queue. A thief ``holds`` cents while it ``awaits`` the cancels of so many
-    victims. ``above`` marks who entered before the price had
-    passed its limit, or saw it above since. ``barrier`` is what keeps a waiting order
+    victims. ``above`` marks who entered, or saw a bar open,
+    before the price had passed its limit. ``barrier`` is what keeps a waiting order
     out now. ``entered_at`` and ``moved_at`` are ticks, ``due`` that of the latest close.
     ``highest_stop``, by symbol, is that of the orders which wait, or higher.
     ``symbol_until``, ``pair_until`` (ns), ``run_last`` and ``run_length`` are the

@@ -27,7 +27,9 @@ class SimulatedMarket(BaseModel):
     )
     stocks: int = Field(10, ge=0, le=200, description="Generated stocks.")
     coins: int = Field(10, ge=0, le=200, description="Generated coins.")
-    seed: int = Field(1, ge=0, lt=2**63, description="Seed of the generated bars.")
+    seed: int = Field(
+        1, ge=0, lt=2**63, description="Seed of the generated bars, and of the paths within bars."
+    )
     reversion: float = Field(
         0.0,
         ge=0,

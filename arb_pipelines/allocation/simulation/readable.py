@@ -6,8 +6,8 @@ What a tick does, in this order:
 2. positions that reach target or stop, or have been held long enough, are closed;
 3. new opportunities are submitted;
 4. those still waiting although the price has passed their stop are withdrawn;
-5. orders at the venue fill whose limit the price reaches from above: at the
-   limit, or, if a bar opens beyond it, at the open;
+5. orders at the venue fill whose limit the price reaches from above, on the way
+   to the bar's low: at the limit, or, if a bar opens beyond it, at the open;
 6. the allocation decides; a cancel takes effect at once;
 7. at a session's last tick stock positions are brought to overnight leverage;
 8. at the end of a UTC day the account is brought back to its capital, as far as
@@ -15,8 +15,9 @@ What a tick does, in this order:
    traded with the same means and can be compared.
 
 An order that enters when its limit has been passed already fills at the next
-bar's open, with slippage, if that is beyond the limit too. The path within a bar is
-an assumption: nobody may buy at its turning points.
+bar's open, with slippage, if that is beyond the limit too; so does, without, one
+whose limit lies on the line from the second extreme to the close. The path within
+a bar is an assumption: nobody may earn or lose by knowing where it ends.
 
 The price of a position's exit follows the same rule as (5); stops and times pay
 slippage, targets do not. When the data ends every position is closed.
@@ -43,7 +44,7 @@ from arb_pipelines.allocation.parameters import AllocationSettings
 from arb_pipelines.allocation.simulation.account import Account
 from arb_pipelines.allocation.simulation.baselines import Allocation, FirstCome, Ranked
 from arb_pipelines.allocation.simulation.build import BARRIERS
-from arb_pipelines.allocation.simulation.panel import TICK_NS, TICKS, price_at
+from arb_pipelines.allocation.simulation.panel import STRIDE, TICK_NS, TICKS, price_at
 from arb_pipelines.allocation.simulation.world import (
     DECISION,
     FIRST_STEAL_BARRIER,
@@ -88,7 +89,7 @@ class _Simulation:
         self.world, self.allocation = world, allocation
         self.waiting: set[int] = set()
         self.entered: set[int] = set()
-        self.above: set[int] = set()  # of those entered, whose limit has not been passed since
+        self.above: set[int] = set()  # of those entered, whose limit is still to be reached
         self.decisions: list[tuple[int, int, int, int, float]] = []
         self.account = Account(world, allocation.cash, self.decisions)
         self.counts = dict.fromkeys(Count, 0)
@@ -136,11 +137,13 @@ class _Simulation:
             if prices[symbol[order]] <= world.stop[order]:
                 self.end(order, Ending.WITHDRAWN)
         for order in sorted(self.entered):
-            self.consider_fill(order, prices[symbol[order]], opening=part == 0)
+            self.consider_fill(order, prices[symbol[order]], hour, part)
+        before = set(self.entered)
         self.carry_out(
             self.allocation.tick(now * TICK_NS, {str(i): float(p) for i, p in enumerate(prices)})
         )
-        self.above |= {o for o in self.entered if prices[symbol[o]] > world.limit[o]}
+        asked = self.entered if part == 0 else self.entered - before
+        self.above |= {o for o in asked if prices[symbol[o]] > world.limit[o]}
         if part == TICKS - 1 and world.last[hour]:
             self.account.delever_all(prices)
         self.counts[Count.RESERVED] += self.allocation.cash.reserved
@@ -216,16 +219,18 @@ class _Simulation:
 
     # --- fills
 
-    def consider_fill(self, order: int, px: float, *, opening: bool) -> None:
-        world, maker = self.world, order in self.above
-        limit = world.limit[order]
+    def consider_fill(self, order: int, px: float, hour: int, part: int) -> None:
+        world, maker, opening = self.world, order in self.above, part == 0
+        limit, symbol = world.limit[order], world.symbol[order]
         if not px <= limit:
             return
         if opening and not maker:
-            slippage = world.slippage[world.is_stock[world.symbol[order]]]
+            slippage = world.slippage[world.is_stock[symbol]]
             self.fill(order, min(limit, px * (1.0 + slippage)), px, taker=True)
-        elif opening or maker:
-            self.fill(order, px if opening else limit, px, taker=False)
+        elif opening:
+            self.fill(order, px, px, taker=False)
+        elif maker and part <= STRIDE * (1 + int(np.argmin(world.path[hour, symbol, 1:3]))):
+            self.fill(order, limit, px, taker=False)
 
     def fill(self, order: int, px: float, market_px: float, *, taker: bool) -> None:
         self.entered.discard(order)
