@@ -141,11 +141,9 @@ def test_the_line_to_the_close_fills_nothing_before_the_next_open() -> None:
     bars = [(100.0, 110.0, 99.0, 100.0), (100.0, 101.0, 99.9, 100.0)]
     world = _world(_panel(bars), limit=104.0, target=200.0, stop=70.0)
     low_first = world._replace(path=np.array([[[100.0, 99, 110, 100]], [[100, 99.9, 101, 100]]]))
-    late = low_first._replace(first=np.array([0]), limit=np.array([104.0]))
-    outcome = _run(late)
+    fate = _run(low_first).fates[0]
     # at the first open the limit is passed; within the hour the price is above it, then below
-    assert outcome.fates[0]["filled"] == TICKS
-    assert outcome.fates[0]["entry_px"] == 100.0
+    assert (fate["filled"], fate["entry_px"]) == (TICKS, 100.0)
 
 
 def test_an_order_above_the_market_at_an_open_fills_on_the_way_down() -> None:
