@@ -197,8 +197,14 @@ def test_calls_on_a_loop_run_side_by_side(model: ThreadModel) -> None:
         assert len({done.result for done in ended.values()}) == loops
 
 
-@pytest.mark.parametrize("model", LIMITED)
-@pytest.mark.parametrize("allocate", [calls.allocate, calls.allocate_objects])
+@pytest.mark.parametrize(
+    ("model", "allocate"),
+    [
+        *((model, calls.allocate) for model in LIMITED),
+        # objects may fit into what this process holds free, which is no growth; a new one has none
+        (ThreadModel.PROCESS_PARALLEL, calls.allocate_objects),
+    ],
+)
 def test_a_memory_limit_ends_the_call_that_needs_more(model: ThreadModel, allocate: Any) -> None:
     """The call over its limit ends with a clear error; those before and after it are well."""
     with opened(model, 1, memory_limit_mib=64) as executor:

@@ -126,7 +126,8 @@ def test_killed_in_mid_study_it_goes_on(
     assert 12 <= len(finished) < 30
     assert finished <= {line.partition("}")[0] + "}" for line in before}
     assert not [line for line in after if line.partition("}")[0] + "}" in finished]
-    trained = [line for line in after.elements() if "2025-01-04" not in line]
+    # told apart by line: a worker that the kill left at the gate may still end its day
+    trained = [line for line in after if "2025-01-04" not in line]
     assert len(trained) == (30 - len(finished)) * 3
     assert report.digest == run(study(), fresh=True).digest
 
