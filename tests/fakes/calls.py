@@ -7,10 +7,14 @@ import ctypes
 import os
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from arb_pipelines.containers.executors import open_executor
+from arb_pipelines.containers.modes import ThreadModel
 
 prepared: list[Any] = []
 
@@ -94,6 +98,16 @@ def allocate_objects(mib: int) -> int:
     for _ in range(mib * 10):
         kept.append([bytearray(100_000), kept])
     return len(kept)
+
+
+def allocate_here(sizes: list[int]) -> list[str | None]:
+    """Allocate in this process, 64 MiB at most each time, and tell what went wrong each time."""
+    with closing(open_executor(ThreadModel.SINGLE_THREADED, 1, memory_limit_mib=64)) as executor:
+        errors: list[str | None] = []
+        for number, mib in enumerate(sizes):
+            executor.submit(number, allocate, mib)
+            errors += (done.error for done in executor.wait())
+    return errors
 
 
 def stay(marker: str) -> None:

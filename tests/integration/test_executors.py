@@ -197,21 +197,24 @@ def test_calls_on_a_loop_run_side_by_side(model: ThreadModel) -> None:
         assert len({done.result for done in ended.values()}) == loops
 
 
-@pytest.mark.parametrize(
-    ("model", "allocate"),
-    [
-        *((model, calls.allocate) for model in LIMITED),
-        # objects may fit into what this process holds free, which is no growth; a new one has none
-        (ThreadModel.PROCESS_PARALLEL, calls.allocate_objects),
-    ],
-)
-def test_a_memory_limit_ends_the_call_that_needs_more(model: ThreadModel, allocate: Any) -> None:
+@pytest.mark.parametrize("allocate", [calls.allocate, calls.allocate_objects])
+def test_a_memory_limit_ends_the_call_that_needs_more(allocate: Any) -> None:
     """The call over its limit ends with a clear error; those before and after it are well."""
-    with opened(model, 1, memory_limit_mib=64) as executor:
+    with opened(ThreadModel.PROCESS_PARALLEL, 1, memory_limit_mib=64) as executor:
         ended = run_all(executor, allocate, [16, 500, 16])
-        assert ended[0].error is None
-        assert "MemoryError: needed more than its limit of 64 MiB" in str(ended[1].error)
-        assert ended[2].error is None
+    assert ended[0].error is None
+    assert "MemoryError: needed more than its limit of 64 MiB" in str(ended[1].error)
+    assert ended[2].error is None
+
+
+def test_a_memory_limit_holds_for_calls_one_after_the_other() -> None:
+    """Without a process of its own too; in a fresh one, since this one holds memory to give up."""
+    with opened(ThreadModel.PROCESS_PARALLEL, 1) as executor:
+        (done,) = run_all(executor, calls.allocate_here, [[16, 500, 16]]).values()
+    before, over, after = done.result
+    assert before is None
+    assert "MemoryError: needed more than its limit of 64 MiB" in over
+    assert after is None
 
 
 @pytest.mark.parametrize("model", SHARED)
