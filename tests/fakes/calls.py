@@ -7,6 +7,7 @@ import ctypes
 import os
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -100,12 +101,13 @@ def allocate_objects(mib: int) -> int:
     return len(kept)
 
 
-def allocate_here(sizes: list[int]) -> list[str | None]:
-    """Allocate in this process, 64 MiB at most each time, and tell what went wrong each time."""
+def allocate_here(job: tuple[Callable[[int], int], list[int]]) -> list[str | None]:
+    """Allocate in this process, 64 MiB at most each time; tell what went wrong."""
     with closing(open_executor(ThreadModel.SINGLE_THREADED, 1, memory_limit_mib=64)) as executor:
+        call, sizes = job
         errors: list[str | None] = []
         for number, mib in enumerate(sizes):
-            executor.submit(number, allocate, mib)
+            executor.submit(number, call, mib)
             errors += (done.error for done in executor.wait())
     return errors
 

@@ -207,10 +207,11 @@ def test_a_memory_limit_ends_the_call_that_needs_more(allocate: Any) -> None:
     assert ended[2].error is None
 
 
-def test_a_memory_limit_holds_for_calls_one_after_the_other() -> None:
+@pytest.mark.parametrize("allocate", [calls.allocate, calls.allocate_objects])
+def test_a_memory_limit_holds_for_calls_one_after_the_other(allocate: Any) -> None:
     """Without a process of its own too; in a fresh one, since this one holds memory to give up."""
     with opened(ThreadModel.PROCESS_PARALLEL, 1) as executor:
-        (done,) = run_all(executor, calls.allocate_here, [[16, 500, 16]]).values()
+        (done,) = run_all(executor, calls.allocate_here, [(allocate, [16, 500, 16])]).values()
     before, over, after = done.result
     assert before is None
     assert "MemoryError: needed more than its limit of 64 MiB" in over
