@@ -103,6 +103,10 @@ class Desk:
         self._portfolio.on_broker(event)
         return self._follow(event)
 
+    def on_signals(self, signals: Iterable[Signal]) -> list[Outgoing]:
+        """Take in signals from outside the strategy; give what to send, in order."""
+        return self._consider(signals)
+
     def close(self, ts: int) -> list[Outgoing]:
         """Give the orders that close open positions, when no more data is to come."""
         return self._carry_out(self._orders.close(ts))

@@ -55,6 +55,10 @@ class BookShelf:
                 self.left[symbol, side, i] = max(0.0, shown - (taken + part))
                 size -= part
 
+    def taken_of(self, symbol: int, side: int) -> bool:
+        """Whether we took of this side since its levels were refreshed."""
+        return bool(self._taken.get((symbol, side)))
+
     def levels(self, symbol: int, side: int) -> tuple[Floats, Floats]:
         """Give prices and what is left of the sizes on one side, as they are now."""
         return self.px[symbol, side].copy(), self.left[symbol, side].copy()

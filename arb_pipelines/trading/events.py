@@ -76,12 +76,16 @@ class Book:
 
 @dataclass(frozen=True, slots=True)
 class CycleSignal:
-    """A strategy would trade a cycle; ``product`` is its net product of best rates."""
+    """Somebody would trade a cycle; ``product`` is its net product of best rates.
+
+    ``most`` bounds what it may use of its start currency, where who signals says so.
+    """
 
     ts: int
     strategy: str
     cycle: int
     product: float
+    most: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

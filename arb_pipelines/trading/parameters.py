@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal, Self
 import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from arb_pipelines.trading.session_rules import SessionRules, TradingMode
+
 Bps = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Delay = Annotated[float, Field(ge=0, le=600_000, allow_inf_nan=False)]
@@ -180,6 +182,8 @@ class Strategy(_Section):
     )
     unwind: Unwind = Field(Unwind(), description="What happens to residuals.")
     seed: int = Field(0, ge=0, lt=2**63, description="Seed of the latency draws.")
+    mode: TradingMode = Field(TradingMode.PAPER, description="What a session of it may do.")
+    session: SessionRules = Field(SessionRules(), description="How a session of it trades.")
 
     @field_validator("balances", mode="after")
     @classmethod
@@ -207,10 +211,10 @@ class Strategy(_Section):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the parameters with defaults filled in.
+        """SHA-256 of what decides about trades, with defaults filled in.
 
-        Comments, order and layout of the file do not change it, nor does where
-        the pairs stand.
+        Comments, order and layout of the file do not change it, nor does where the pairs
+        stand or how a session would go about it.
         """
-        content = self.model_dump(mode="json", exclude={"trading_pairs_file"})
+        content = self.model_dump(mode="json", exclude={"trading_pairs_file", "mode", "session"})
         return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()

@@ -215,6 +215,21 @@ class Account(Protocol):
         """Wait for the next event, in order of receipt."""
         ...
 
+    async def settled(self, client_id: str, timeout_s: float) -> OrderReport | None:
+        """Wait until all of an order that was placed is known; after the time, ask the venue.
+
+        After the time an order may still be active, or ``None``: the venue does not know
+        it (yet).
+
+        Raises:
+            Transient, Fatal: as for ``look_up``.
+        """
+        ...
+
+    def forget(self, client_id: str) -> None:
+        """Follow an order no longer: it is booked, or never reached the venue."""
+        ...
+
     async def look_up(self, client_id: str, symbol: str) -> OrderReport | None:
         """Ask the venue what became of an order; ``None`` if it does not know it.
 

@@ -39,6 +39,8 @@ class CycleRisk:
         if reason != Refusal.NONE:
             return Refused(signal, REFUSALS[reason])
         most = budget(rules, self._portfolio.free(self._traded.cycles.currencies[start]))
+        if isinstance(signal, CycleSignal) and signal.most is not None:
+            most = min(most, signal.most)
         if not most > 0.0:
             return Refused(signal, REFUSALS[Refusal.FUNDS])
         enter(self._gate, symbols, symbol_set, start)

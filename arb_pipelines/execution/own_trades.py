@@ -1,0 +1,100 @@
+"""Telling our own trades from the market's news in the books a venue shows.
+
+A venue shows our trade twice: as news of the order, and as a level that shrank. The
+decisions know it from the order already, so the book that shows nothing else is no news.
+While an order is out on a symbol, the symbol's books wait: the trade that made them may
+not have been told yet, and would be counted twice.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+import numpy as np
+
+from arb_pipelines.market.graph import BUY, SELL
+from arb_pipelines.trading.book_shelf import BookShelf
+from arb_pipelines.trading.events import Book, Floats
+
+
+class OwnTrades:
+    """Lets books through to a desk that decides by ``shelf``; ``number`` is by symbol."""
+
+    def __init__(self, shelf: BookShelf, number: Mapping[str, int], depth: int) -> None:
+        self._shelf, self._number, self._depth = shelf, number, depth
+        self._out: Counter[str] = Counter()
+        self._waiting: dict[str, Book] = {}
+        self.echoes = 0
+
+    def sent(self, symbol: str) -> None:
+        """Note an order that leaves."""
+        self._out[symbol] += 1
+
+    def ended(self, symbol: str) -> Book | None:
+        """Note an order that has ended and is booked; give the book that waited for it."""
+        self._out[symbol] -= 1
+        if self._out[symbol]:
+            return None
+        waited = self._waiting.pop(symbol, None)
+        return self.admit(waited) if waited is not None else None
+
+    def admit(self, book: Book) -> Book | None:
+        """Give a book in the shelf's depth, if it is news; keep the newest that has to wait."""
+        if self._out[book.symbol]:
+            self._waiting[book.symbol] = book
+            return None
+        padded = _padded(book, self._depth)
+        symbol = self._number.get(book.symbol)
+        if symbol is not None and self._is_echo(symbol, padded):
+            self.echoes += 1
+            return None
+        return padded
+
+    def _is_echo(self, symbol: int, book: Book) -> bool:
+        """Whether it shows what we took, and nothing else that the shelf does not know."""
+        shown = False
+        for side, px, sz in ((BUY, book.ask_px, book.ask_sz), (SELL, book.bid_px, book.bid_sz)):
+            known_px, left = self._shelf.px[symbol, side], self._shelf.left[symbol, side]
+            known = known_px > 0.0
+            there = known & (left > 0.0)
+            now = px > 0.0
+            n = int(there.sum())
+            # deeper levels that come into view where ours are gone tell nothing of a change
+            if int(now.sum()) < n or not (
+                np.array_equal(px[:n], known_px[there]) and _equal(sz[:n], left[there])
+            ):
+                return False
+            shown = shown or self._shelf.taken_of(symbol, side)
+        return shown
+
+
+def _equal(shown: Floats, left: Floats) -> bool:
+    """Equal but for the float noise of what was subtracted."""
+    return bool(np.all(np.abs(shown - left) <= 1e-9 * np.maximum(shown, left)))
+
+
+def _padded(book: Book, depth: int) -> Book:
+    """Cut or fill a book to ``depth`` levels; a price of NaN ends a side."""
+    return Book(
+        book.symbol,
+        book.ts_recv,
+        *(
+            _to_depth(levels, depth, filler)
+            for levels, filler in (
+                (book.bid_px, np.nan),
+                (book.bid_sz, 0.0),
+                (book.ask_px, np.nan),
+                (book.ask_sz, 0.0),
+            )
+        ),
+    )
+
+
+def _to_depth(levels: Floats, depth: int, filler: float) -> Floats:
+    if len(levels) == depth:
+        return levels
+    filled = np.full(depth, filler)
+    filled[: len(levels)] = levels[:depth]
+    filled.setflags(write=False)
+    return filled

@@ -1,0 +1,109 @@
+"""The loop of one session: books and news in, orders out, until it is stopped.
+
+One task group owns everything that runs, and every step of the desk happens on its loop,
+synchronously: what is decided between two awaits is decided on one state of the world.
+Market data is latest-wins; news of orders is never dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+from arb_pipelines.containers.desk import Desk, Outgoing
+from arb_pipelines.execution.controls import Controls
+from arb_pipelines.execution.own_trades import OwnTrades
+from arb_pipelines.execution.protocols import SessionBroker
+from arb_pipelines.trading.events import Book, BrokerEvent, Cancel, Cancelled, OrderFill, Signal
+from arb_pipelines.venues.base import MarketData
+
+
+class LiveSession:
+    """Drives a desk by a venue's books and the news of its orders.
+
+    ``own`` keeps the books from telling the desk what its orders have told.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        broker: SessionBroker,
+        feed: MarketData,
+        own: OwnTrades,
+        controls: Controls,
+        *,
+        settle_s: float,
+        in_flight: Callable[[], int],
+    ) -> None:
+        self._desk, self._broker, self._feed = desk, broker, feed
+        self._own, self._controls = own, controls
+        self._settle_s, self._in_flight = settle_s, in_flight
+        self._symbols: dict[str, str] = {}
+        self._idle = asyncio.Event()
+        self.books = 0
+
+    async def run(self) -> bool:
+        """Trade until the controls say stop, then settle; whether nothing is left in flight.
+
+        Raises:
+            VenueError: the venue turns us away, or makes no sense.
+            InvariantBroken: our books do not add up.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            running = [
+                tasks.create_task(work)
+                for work in (
+                    self._broker.run(),
+                    self._feed.run(),
+                    self._take_books(),
+                    self._take_news(),
+                )
+            ]
+            await self._controls.stopping.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._settle_s):
+                    while self._in_flight():
+                        self._idle.clear()
+                        await self._idle.wait()
+            for task in running:
+                task.cancel()
+        return not self._in_flight()
+
+    def on_signals(self, signals: Iterable[Signal]) -> None:
+        """Take in signals from outside; each is answered on the desk's bus."""
+        self._hand_over(self._desk.on_signals(signals))
+
+    def on_book(self, book: Book) -> None:
+        """Take in a book, if it is news."""
+        self.books += 1
+        news = self._own.admit(book)
+        if news is not None:
+            self._hand_over(self._desk.on_market(news))
+
+    def on_news(self, news: BrokerEvent) -> None:
+        """Take in what became of an order; then the book that waited for it."""
+        self._hand_over(self._desk.on_broker(news))
+        if isinstance(news, Cancelled) or (isinstance(news, OrderFill) and news.final):
+            waited = self._own.ended(self._symbols.pop(news.client_id))
+            if waited is not None:
+                self._hand_over(self._desk.on_market(waited))
+            self._idle.set()
+
+    async def _take_books(self) -> None:
+        while True:
+            for book in await self._feed.changed():
+                self.on_book(book)
+
+    async def _take_news(self) -> None:
+        while True:
+            self.on_news(await self._broker.next_event())
+
+    def _hand_over(self, outgoing: Iterable[Outgoing]) -> None:
+        for step in outgoing:
+            if isinstance(step, Cancel):
+                self._broker.cancel(step.client_id, step.ts)
+            else:
+                self._symbols[step.client_id] = step.symbol
+                self._own.sent(step.symbol)
+                self._broker.submit(step)
