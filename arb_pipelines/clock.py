@@ -8,6 +8,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from datetime import time as time_of_day
+from zoneinfo import ZoneInfo
 
 from arb_pipelines.errors import ConfigError
 
@@ -37,6 +39,32 @@ def iso(ts_ns: int) -> str:
     """RFC 3339 text of ``ts_ns`` with all nine digits of the second."""
     seconds, ns = divmod(ts_ns, NS_PER_S)
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{ns:09d}Z"
+
+
+def compact(ts_ns: int) -> str:
+    """Text of ``ts_ns`` to the second, fit for a file's name: ``20260105T093000Z``."""
+    return f"{datetime.fromtimestamp(ts_ns // NS_PER_S, UTC):%Y%m%dT%H%M%SZ}"
+
+
+def window_at(
+    ts_ns: int, opening: time_of_day, closing: time_of_day, zone: str
+) -> tuple[int, int] | None:
+    """Opening and closing of the daily window that holds ``ts_ns``, in ns, if one does.
+
+    The times are those of a clock on the wall in ``zone``; a closing that is not later than
+    the opening is on the next day.
+    """
+    there = ZoneInfo(zone)
+    today = datetime.fromtimestamp(ts_ns // NS_PER_S, there).date()
+    for day in (today, today - timedelta(days=1)):
+        last = day + timedelta(days=closing <= opening)
+        start_ns, end_ns = (
+            int(datetime.combine(on, at, there).timestamp()) * NS_PER_S
+            for on, at in ((day, opening), (last, closing))
+        )
+        if start_ns <= ts_ns < end_ns:
+            return start_ns, end_ns
+    return None
 
 
 def parse_epoch_seconds(text: str) -> int:

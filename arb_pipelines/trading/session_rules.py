@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import time
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Milliseconds = Annotated[float, Field(gt=0, le=600_000, allow_inf_nan=False)]
@@ -16,6 +18,47 @@ class TradingMode(StrEnum):
 
     PAPER = "paper"
     LIVE = "live"
+
+
+def _clock_time(value: Any) -> Any:
+    """Undo what YAML makes of a bare 17:30: the number 1050, minutes to the base of 60."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 24 * 60:
+        return time(value // 60, value % 60)
+    if isinstance(value, int | float):
+        raise ValueError("write the time of day as HH:MM")
+    return value
+
+
+TimeOfDay = Annotated[time, BeforeValidator(_clock_time)]
+
+
+class TradingWindow(BaseModel):
+    """Hours of each day in which a session is to run by itself.
+
+    A ``close`` that is not later than ``open`` is on the next day.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    open: TimeOfDay = Field(description="HH:MM at which it opens.")
+    close: TimeOfDay = Field(description="HH:MM at which it closes.")
+    zone: str = Field("UTC", description="Time zone of both, such as Europe/Berlin.")
+
+    @field_validator("open", "close", mode="after")
+    @classmethod
+    def _without_zone(cls, at: time) -> time:
+        if at.tzinfo is not None:
+            raise ValueError("name the time zone as zone")
+        return at
+
+    @field_validator("zone", mode="after")
+    @classmethod
+    def _known(cls, zone: str) -> str:
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"no time zone is named {zone!r}; write one such as UTC") from None
+        return zone
 
 
 class SessionRules(BaseModel):
@@ -63,3 +106,9 @@ class SessionRules(BaseModel):
         8.0, gt=0, le=60, description="Most time that what is in flight has when a session stops."
     )
     flush_s: float = Field(5.0, gt=0, le=300, description="Time between writes to the lake.")
+    window: TradingWindow | None = Field(
+        None, description="When a session starts by itself, once the day's universe is there."
+    )
+    restart: bool = Field(
+        False, description="Whether a session that was lost is asked for again, within its limits."
+    )
