@@ -1,58 +1,37 @@
-"""The exchange: every call a client, a feed or an operator can make, and every look-up.
+"""The exchange: every call that a client, a feed or an operator can make.
 
 A call takes the time it happens at and returns its events in order, or raises
 ``Refused`` and has changed nothing. The same calls give the same events. Nothing here
-knows of wires, files or clocks.
+knows of wires, files or clocks. What may be asked without a call is in ``views``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal, localcontext
 
-from arb_pipelines.exchange.engine.accounts import Balance
-from arb_pipelines.exchange.engine.archive import ANY, DonePage, FillsPage, HistoryFilter
 from arb_pipelines.exchange.engine.book import Level
 from arb_pipelines.exchange.engine.events import Events, Relation
-from arb_pipelines.exchange.engine.floor import Floor, spends
+from arb_pipelines.exchange.engine.floor import Floor
+from arb_pipelines.exchange.engine.holds import hold_rate, spends, to_hold
 from arb_pipelines.exchange.engine.journal import Journal, Kept
-from arb_pipelines.exchange.engine.matching import Plan, plan
-from arb_pipelines.exchange.engine.money import EXACT, ONE, ZERO, admissible
-from arb_pipelines.exchange.engine.orders import (
-    NewOrder,
-    Order,
-    OrderType,
-    Side,
-    TimeInForce,
-    WorkingOrder,
-)
-from arb_pipelines.exchange.engine.refusals import (
-    order_not_found,
-    parameter,
-    suspended,
-    too_many_orders,
-    unknown_symbol,
-)
+from arb_pipelines.exchange.engine.keeping import picture, restore
+from arb_pipelines.exchange.engine.matching import Plan, may_rest, must_not_trade, plan
+from arb_pipelines.exchange.engine.money import EXACT, ZERO, admissible
+from arb_pipelines.exchange.engine.orders import NewOrder, WorkingOrder
+from arb_pipelines.exchange.engine.refusals import order_not_found, parameter, too_many_orders
 from arb_pipelines.exchange.engine.symbols import FeeSchedule, ListedSymbol
+from arb_pipelines.exchange.engine.trades import Trades
 from arb_pipelines.exchange.engine.validation import check
+from arb_pipelines.exchange.engine.views import ExchangeView
 
 #: Active orders an account may have on one symbol.
 MAX_ACTIVE_ORDERS = 200
 
 
-@dataclass(frozen=True, slots=True)
-class BookSnapshot:
-    """A book as it stands: (price, size) best first, and the sequence it stands at."""
-
-    symbol: str
-    sequence: int
-    bids: tuple[Level, ...]
-    asks: tuple[Level, ...]
-
-
-class Exchange:
+class Exchange(ExchangeView):
     """A spot exchange with one matching engine for all its symbols."""
 
     def __init__(
@@ -68,17 +47,16 @@ class Exchange:
         Raises:
             ConfigError: an order that was kept rests on a symbol that is not listed.
         """
-        self._floor = Floor(symbols, fees or FeeSchedule())
-        self._archive = self._floor.archive
-        self._halted = {listed.symbol for listed in symbols if not listed.enabled}
+        super().__init__(Floor(symbols, fees or FeeSchedule()))
+        self._trades = Trades(self._floor)
         self._journal = journal
         if kept is not None:
             with localcontext(EXACT):
-                self._floor.restore(kept)
+                restore(self._floor, kept)
 
     def kept(self) -> Kept:
         """Give all that another exchange needs to go on where this one stands."""
-        return self._floor.kept()
+        return picture(self._floor)
 
     # Accounts
 
@@ -95,14 +73,6 @@ class Exchange:
                 )
             return self._events()
 
-    def users(self) -> tuple[str, ...]:
-        """Name the open accounts."""
-        return tuple(self._floor.accounts.users)
-
-    def balances(self, user: str) -> Mapping[str, Balance]:
-        """Give all balances of an account by currency."""
-        return dict(self._floor.accounts.users.get(user, {}))
-
     # Orders
 
     def place(self, user: str, request: NewOrder, now_ns: int, *, dry_run: bool = False) -> Events:
@@ -115,14 +85,14 @@ class Exchange:
                 200003 too many active orders, 200004 balance insufficient.
         """
         with self._call(now_ns):
-            listed = self._tradable(request.symbol)
+            listed = self._floor.tradable(request.symbol)
             check(request, listed)
             if request.client_oid is not None and self._archive.uses(user, request.client_oid):
                 raise parameter("clientOid was used before")
             if self._archive.active_count(user, request.symbol) >= MAX_ACTIVE_ORDERS:
                 raise too_many_orders(MAX_ACTIVE_ORDERS)
             planned = plan(self._floor.books[request.symbol], listed, user, request)
-            held = self._to_hold(listed, request, planned)
+            held = to_hold(request, planned, hold_rate(self._floor.fees, listed))
             self._require(user, spends(listed, request), held)
             if dry_run:
                 return ()
@@ -191,7 +161,7 @@ class Exchange:
         """
         with self._call(now_ns):
             order = self._active(user, order_id, client_oid)
-            listed = self._tradable(order.request.symbol)
+            listed = self._floor.tradable(order.request.symbol)
             size = order.request.size if size is None else size
             assert size is not None
             if size <= order.deal_size:
@@ -203,7 +173,7 @@ class Exchange:
                 size=size - order.deal_size,
             )
             check(request, listed)
-            held = self._to_hold(listed, request, None)
+            held = to_hold(request, None, hold_rate(self._floor.fees, listed))
             self._require(user, spends(listed, request), held - order.hold)
             self._floor.finish(order, cancelled=True)
             planned = plan(self._floor.books[listed.symbol], listed, user, request)
@@ -214,10 +184,6 @@ class Exchange:
         """Cancel the good-till-time orders whose time is over."""
         with self._call(now_ns):
             return self._cancel_each(self._archive.expired(now_ns))
-
-    def next_expiry_ns(self) -> int | None:
-        """Time by which ``expire`` should next be called; ``None`` if nothing waits for it."""
-        return self._archive.next_expiry_ns()
 
     # The venue's own side
 
@@ -239,20 +205,18 @@ class Exchange:
             Refused: the symbol is not listed.
         """
         with self._call(now_ns):
-            if symbol not in self._floor.symbols:
-                raise unknown_symbol(symbol)
-            if symbol in self._halted or _crossed(bids, asks):
+            self._floor.listed(symbol)
+            if symbol in self._floor.halted or _crossed(bids, asks):
                 bids = asks = ()
-            self._floor.show(symbol, bids, asks)
+            self._show(symbol, bids, asks)
             return self._events(symbol)
 
     def halt(self, symbol: str, now_ns: int) -> Events:
         """Stop trading on a symbol: orders are refused, cancels are not, the feed is gone."""
         with self._call(now_ns):
-            if symbol not in self._floor.symbols:
-                raise unknown_symbol(symbol)
-            self._halted.add(symbol)
-            self._floor.show(symbol, (), ())
+            self._floor.listed(symbol)
+            self._floor.halted.add(symbol)
+            self._show(symbol, (), ())
             return self._events(symbol)
 
     def resume(self, symbol: str) -> None:
@@ -261,57 +225,8 @@ class Exchange:
         Raises:
             Refused: the symbol is not listed.
         """
-        if symbol not in self._floor.symbols:
-            raise unknown_symbol(symbol)
-        self._halted.discard(symbol)
-
-    # Look-ups
-
-    def symbols(self) -> tuple[ListedSymbol, ...]:
-        """List what is listed; ``enabled`` tells whether it trades now."""
-        return tuple(
-            replace(listed, enabled=listed.symbol not in self._halted)
-            for listed in self._floor.symbols.values()
-        )
-
-    def fees(self) -> FeeSchedule:
-        """Give the schedule of fee rates."""
-        return self._floor.fees
-
-    def order(
-        self, user: str, *, order_id: str | None = None, client_oid: str | None = None
-    ) -> Order | None:
-        """Find an account's order by either id, active or done."""
-        order = self._archive.find(user, order_id, client_oid)
-        return order.frozen() if isinstance(order, WorkingOrder) else order
-
-    def active_orders(self, user: str, symbol: str | None = None) -> tuple[Order, ...]:
-        """List an account's active orders, oldest first."""
-        return tuple(order.frozen() for order in self._archive.active(user, symbol))
-
-    def done_orders(
-        self, user: str, only: HistoryFilter = ANY, *, last_id: int = 0, limit: int = 20
-    ) -> DonePage:
-        """Page an account's finished orders, newest first."""
-        return self._archive.done_page(user, only, last_id, limit)
-
-    def fills(
-        self, user: str, only: HistoryFilter = ANY, *, last_id: int = 0, limit: int = 20
-    ) -> FillsPage:
-        """Page an account's fills, newest first."""
-        return self._archive.fills_page(user, only, last_id, limit)
-
-    def book(self, symbol: str, depth: int | None = None) -> BookSnapshot:
-        """Show a book, whole or its ``depth`` best levels a side.
-
-        Raises:
-            Refused: the symbol is not listed.
-        """
-        book = self._floor.books.get(symbol)
-        if book is None:
-            raise unknown_symbol(symbol)
-        bids, asks = book.bids.levels(depth), book.asks.levels(depth)
-        return BookSnapshot(symbol, book.sequence, tuple(bids), tuple(asks))
+        self._floor.listed(symbol)
+        self._floor.halted.discard(symbol)
 
     # How it is done
 
@@ -328,47 +243,30 @@ class Exchange:
             self._journal.keep(events, self._floor.accounts)
         return events
 
+    def _show(self, symbol: str, bids: Sequence[Level], asks: Sequence[Level]) -> None:
+        """Replace a book's feed liquidity and fill the orders it crosses."""
+        book = self._floor.books[symbol]
+        book.bids.show(bids)
+        book.asks.show(asks)
+        self._trades.cross(book)
+
     def _execute(self, user: str, request: NewOrder, planned: Plan, held: Decimal) -> None:
         order = self._floor.receive(user, request, held)
-        if _must_not_trade(request, planned):
+        if must_not_trade(request, planned):
             self._floor.finish(order, cancelled=True)
             return
-        self._floor.carry_out(order, planned)
+        self._trades.carry_out(order, planned)
         if order.remaining == ZERO and not order.cancel_exist:
             self._floor.finish(order, cancelled=False)
-        elif order.remaining == ZERO or planned.stopped or not _may_rest(request):
+        elif order.remaining == ZERO or planned.stopped or not may_rest(request):
             self._floor.finish(order, cancelled=True)
         else:
             self._floor.rest(order)
-
-    def _to_hold(self, listed: ListedSymbol, request: NewOrder, planned: Plan | None) -> Decimal:
-        """Give what an order holds: of base for a sell, of quote with the fee for a buy."""
-        if request.side is Side.SELL:
-            if request.size is not None:
-                return request.size
-            return ZERO if planned is None else planned.size
-        if request.type is OrderType.LIMIT:
-            assert request.price is not None
-            assert request.size is not None
-            funds = request.price * request.size
-        elif request.funds is not None:
-            funds = request.funds
-        else:
-            funds = ZERO if planned is None else planned.funds
-        return funds * (ONE + self._floor.hold_rate(listed))
 
     def _require(self, user: str, currency: str, amount: Decimal) -> None:
         if user not in self._floor.accounts.users:
             raise parameter(f"there is no account {user}")
         self._floor.accounts.require(user, currency, amount)
-
-    def _tradable(self, symbol: str) -> ListedSymbol:
-        listed = self._floor.symbols.get(symbol)
-        if listed is None:
-            raise unknown_symbol(symbol)
-        if symbol in self._halted:
-            raise suspended(symbol)
-        return listed
 
     def _active(self, user: str, order_id: str | None, client_oid: str | None) -> WorkingOrder:
         order = self._archive.find(user, order_id, client_oid)
@@ -382,21 +280,6 @@ class Exchange:
             self._floor.finish(order, cancelled=True)
             touched[order.request.symbol] = None
         return self._events(*touched)
-
-
-def _must_not_trade(request: NewOrder, planned: Plan) -> bool:
-    """Tell whether an order is cancelled before anything of it trades."""
-    if request.post_only:
-        return bool(planned.steps) or planned.stopped
-    whole_or_not = request.type is OrderType.LIMIT and request.time_in_force is TimeInForce.FOK
-    return whole_or_not and planned.size != request.size
-
-
-def _may_rest(request: NewOrder) -> bool:
-    return request.type is OrderType.LIMIT and request.time_in_force in (
-        TimeInForce.GTC,
-        TimeInForce.GTT,
-    )
 
 
 def _crossed(bids: Sequence[Level], asks: Sequence[Level]) -> bool:

@@ -20,6 +20,7 @@ from arb_pipelines.exchange.engine.orders import (
     OrderType,
     SelfTradePrevention,
     Side,
+    TimeInForce,
     WorkingOrder,
 )
 from arb_pipelines.exchange.engine.symbols import ListedSymbol
@@ -96,6 +97,22 @@ def plan(book: Book, listed: ListedSymbol, user: str, request: NewOrder) -> Plan
             if plan.stopped:
                 return plan
     return plan
+
+
+def must_not_trade(request: NewOrder, planned: Plan) -> bool:
+    """Tell whether an order is cancelled before anything of it trades."""
+    if request.post_only:
+        return bool(planned.steps) or planned.stopped
+    whole_or_not = request.type is OrderType.LIMIT and request.time_in_force is TimeInForce.FOK
+    return whole_or_not and planned.size != request.size
+
+
+def may_rest(request: NewOrder) -> bool:
+    """Tell whether what remains of an order waits in the book."""
+    return request.type is OrderType.LIMIT and request.time_in_force in (
+        TimeInForce.GTC,
+        TimeInForce.GTT,
+    )
 
 
 def _worst_price(book: Book, listed: ListedSymbol, request: NewOrder) -> Decimal | None:

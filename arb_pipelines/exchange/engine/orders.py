@@ -18,6 +18,11 @@ class Side(StrEnum):
     BUY = "buy"
     SELL = "sell"
 
+    @property
+    def other(self) -> Side:
+        """The side that trades with this one."""
+        return Side.SELL if self is Side.BUY else Side.BUY
+
 
 class OrderType(StrEnum):
     """Whether the order names its worst price."""
@@ -186,6 +191,14 @@ class WorkingOrder:
             return request.size - self.deal_size - self.cancelled_size
         assert request.funds is not None
         return request.funds - self.deal_funds - self.cancelled_funds
+
+    def give_up(self, amount: Decimal) -> None:
+        """Cancel ``amount`` of what may still fill: base, or quote for an order by funds."""
+        self.cancel_exist = True
+        if self.request.size is None:
+            self.cancelled_funds += amount
+        else:
+            self.cancelled_size += amount
 
     def frozen(self) -> Order:
         """Take a picture of the order as it is now."""

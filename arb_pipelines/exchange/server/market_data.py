@@ -10,8 +10,8 @@ from decimal import Decimal
 
 from arb_pipelines.clock import NS_PER_MS
 from arb_pipelines.exchange.engine.events import BookChanged, LevelChange, Traded
-from arb_pipelines.exchange.engine.exchange import BookSnapshot, Exchange
 from arb_pipelines.exchange.engine.orders import Side
+from arb_pipelines.exchange.engine.views import BookSnapshot, ExchangeView
 from arb_pipelines.exchange.server import topics
 from arb_pipelines.exchange.server.documents import Document, levels
 from arb_pipelines.exchange.server.streams import Streams
@@ -21,7 +21,7 @@ from arb_pipelines.exchange.server.texts import text
 class MarketData:
     """Publishes books, and remembers each symbol's last trade for the tickers."""
 
-    def __init__(self, exchange: Exchange, streams: Streams) -> None:
+    def __init__(self, exchange: ExchangeView, streams: Streams) -> None:
         self._exchange, self._streams = exchange, streams
         self._last: dict[str, tuple[Decimal, Decimal]] = {}
 
