@@ -79,15 +79,11 @@ def _padded(book: Book, depth: int) -> Book:
     return Book(
         book.symbol,
         book.ts_recv,
-        *(
-            _to_depth(levels, depth, filler)
-            for levels, filler in (
-                (book.bid_px, np.nan),
-                (book.bid_sz, 0.0),
-                (book.ask_px, np.nan),
-                (book.ask_sz, 0.0),
-            )
-        ),
+        _to_depth(book.bid_px, depth, np.nan),
+        _to_depth(book.bid_sz, depth, 0.0),
+        _to_depth(book.ask_px, depth, np.nan),
+        _to_depth(book.ask_sz, depth, 0.0),
+        book.ts_event,
     )
 
 

@@ -63,7 +63,8 @@ class Bar:
 class Book:
     """A book as it was received: read-only level arrays, best first.
 
-    A price that is not above zero (NaN included) ends a side.
+    A price that is not above zero (NaN included) ends a side. ``ts_event`` is the
+    venue's own time of it, where the venue tells.
     """
 
     symbol: str
@@ -72,6 +73,7 @@ class Book:
     bid_sz: Floats = field(repr=False)
     ask_px: Floats = field(repr=False)
     ask_sz: Floats = field(repr=False)
+    ts_event: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,8 @@ class CycleSignal:
     """Somebody would trade a cycle; ``product`` is its net product of best rates.
 
     ``most`` bounds what it may use of its start currency, where who signals says so.
+    ``ts_book`` is the venue's time of the book that caused it, ``correlation_id`` the
+    name by which a sender outside knows it.
     """
 
     ts: int
@@ -86,6 +90,8 @@ class CycleSignal:
     cycle: int
     product: float
     most: float | None = None
+    ts_book: int | None = None
+    correlation_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ class CycleStrategy:
         threshold = 1.0 + self._traded.rules.min_profit
         ranked = sorted((-self._product(cycle), cycle) for cycle in self._traded.through[symbol])
         return [
-            CycleSignal(event.ts_recv, self._name, cycle, -product)
+            CycleSignal(event.ts_recv, self._name, cycle, -product, ts_book=event.ts_event)
             for product, cycle in ranked
             if -product >= threshold
         ]

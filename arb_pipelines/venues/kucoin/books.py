@@ -15,7 +15,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from arb_pipelines.clock import now_ns
+from arb_pipelines.clock import NS_PER_MS, now_ns
 from arb_pipelines.errors import Transient
 from arb_pipelines.market.book import Delta, Ladder, SequencedBook, Snapshot, Taken
 from arb_pipelines.trading.events import Book, Floats
@@ -139,7 +139,8 @@ class BookFeed:
         self._depth, self._patience, self._wall_ns = depth, patience, wall_ns
         self.level2 = Level2Books(symbols)
         self._whole: dict[str, tuple[Ladder, Ladder]] = dict.fromkeys(symbols, (_NOTHING, _NOTHING))
-        self._changes: LatestWins[str, int] = LatestWins()
+        #: Symbol -> our time of receipt and the venue's time, ns.
+        self._changes: LatestWins[str, tuple[int, int | None]] = LatestWins()
         self._lacking = asyncio.Event()
 
     @property
@@ -168,7 +169,7 @@ class BookFeed:
     async def changed(self) -> list[Book]:
         """Wait for change; give the newest book of each symbol that changed since the last call."""
         changes = await self._changes.take()
-        return [self._book(symbol, ts_recv) for symbol, ts_recv in changes.items()]
+        return [self._book(symbol, *times) for symbol, times in changes.items()]
 
     def _stream(self, group: Sequence[str]) -> Stream:
         on_message = {
@@ -196,28 +197,33 @@ class BookFeed:
         now = self._wall_ns()
         for symbol in group:
             self._whole[symbol] = (_NOTHING, _NOTHING)
-            self._changes.put(symbol, now)
+            self._changes.put(symbol, (now, None))
 
     def _on_update(self, frame: Frame, ts_recv: int) -> None:
         update = _UPDATE.read(frame.data)
         if self.level2.take(update.symbol, update.delta()):
-            self._changes.put(update.symbol, ts_recv)
+            self._changes.put(update.symbol, (ts_recv, _ns(update.time)))
         self._lacking.set()
 
     def _on_depth(self, frame: Frame, ts_recv: int) -> None:
         book = _DEPTH.read(frame.data)
-        self._replace(frame, book.bids, book.asks, ts_recv)
+        self._replace(frame, book.bids, book.asks, (ts_recv, _ns(book.timestamp)))
 
     def _on_best(self, frame: Frame, ts_recv: int) -> None:
-        self._replace(frame, *_BEST.read(frame.data).sides(), ts_recv)
+        best = _BEST.read(frame.data)
+        self._replace(frame, *best.sides(), (ts_recv, _ns(best.timestamp)))
 
     def _replace(
-        self, frame: Frame, bids: list[PriceSize], asks: list[PriceSize], ts_recv: int
+        self,
+        frame: Frame,
+        bids: list[PriceSize],
+        asks: list[PriceSize],
+        times: tuple[int, int | None],
     ) -> None:
         symbol = frame.topic.partition(":")[2]
         if symbol in self._whole:
             self._whole[symbol] = (_ladder(bids), _ladder(asks))
-            self._changes.put(symbol, ts_recv)
+            self._changes.put(symbol, times)
 
     async def _heal(self) -> None:
         """Fetch snapshots for the books that lack one, for as long as there are such."""
@@ -237,18 +243,30 @@ class BookFeed:
                 failures = min(failures + 1, 30)
                 pause_s = self._patience.wait_s(failures, error.retry_after_s)
             if self.level2.load(symbol, epoch, snapshot):
-                self._changes.put(symbol, self._wall_ns())
+                self._changes.put(symbol, (self._wall_ns(), None))
             elif pause_s is None:
                 pause_s = self._patience.wait_s(1, None)  # older than the messages: a moment later
             if pause_s is not None:
                 await asyncio.sleep(pause_s)
 
-    def _book(self, symbol: str, ts_recv: int) -> Book:
+    def _book(self, symbol: str, ts_recv: int, ts_event: int | None) -> Book:
         if self._channel is Channel.LEVEL2:
             bids, asks = self.level2.top(symbol, self._depth)
         else:
             bids, asks = self._whole[symbol]
-        return Book(symbol, ts_recv, _floats(bids[0]), _floats(bids[1]), *map(_floats, asks))
+        return Book(
+            symbol,
+            ts_recv,
+            _floats(bids[0]),
+            _floats(bids[1]),
+            _floats(asks[0]),
+            _floats(asks[1]),
+            ts_event,
+        )
+
+
+def _ns(time_ms: int | None) -> int | None:
+    return None if time_ms is None else time_ms * NS_PER_MS
 
 
 def _ladder(levels: list[PriceSize]) -> Ladder:

@@ -100,6 +100,7 @@ class Level2Update(msgspec.Struct, rename="camel"):
     sequence_start: int
     sequence_end: int
     changes: _Changes
+    time: int | None = None
 
     def delta(self) -> Delta:
         """The change as the book takes it, in order of sequence: the last of a price counts."""
@@ -134,6 +135,7 @@ class DepthBook(msgspec.Struct):
 
     asks: list[PriceSize]
     bids: list[PriceSize]
+    timestamp: int | None = None
 
 
 class BestOffer(msgspec.Struct):
@@ -141,6 +143,7 @@ class BestOffer(msgspec.Struct):
 
     asks: list[Size]
     bids: list[Size]
+    timestamp: int | None = None
 
     def sides(self) -> tuple[list[PriceSize], list[PriceSize]]:
         """Bids and asks as lists of at most one level."""
