@@ -64,6 +64,16 @@ class Settings(BaseSettings):
         description="Base address of KuCoin's REST API, or of a local exchange that speaks it. "
         "No default: nothing reaches the venue unless it is named.",
     )
+    kucoin_entry_url: str | None = Field(
+        None,
+        pattern=r"^wss?://",
+        description="Address of order entry by WebSocket; unset for that of a local exchange.",
+    )
+    kucoin_certificate: Path | None = Field(
+        None,
+        description="PEM file of a certificate to trust, such as the one that a local exchange "
+        "made for itself.",
+    )
     kucoin_key: SecretStr | None = Field(None, description="KuCoin API key.")
     kucoin_secret: SecretStr | None = Field(None, description="Secret of the KuCoin API key.")
     kucoin_passphrase: SecretStr | None = Field(
@@ -74,6 +84,10 @@ class Settings(BaseSettings):
     )
     strategies: Path = Field(Path("strategies"), description="Folder of the strategy files.")
     studies: Path = Field(Path("studies"), description="Folder of the study files.")
+    allow_live: Literal["yes", "no"] = Field(
+        "no",
+        description="The second switch of live trading; the first is `mode: live` in a strategy.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_json: bool = Field(False, description="Log lines as JSON instead of text.")
 
@@ -86,6 +100,11 @@ class Settings(BaseSettings):
     def landing(self) -> Path:
         """Folder in which new recordings are dropped: ``<venue>/<format>/<file>``."""
         return self.root / "landing"
+
+    @property
+    def sessions(self) -> Path:
+        """Folder of the sessions, one folder each, and of the requests for them."""
+        return self.root / "sessions"
 
 
 def load_settings(**overrides: object) -> Settings:

@@ -52,6 +52,8 @@ class Role(Generic[T]):
 
 
 CLOCK = Role[Clock]("clock")
+CONNECTION = Role[Any]("connection")  # a session's, to its venue; on the parent of those that trade
+CONTROLS = Role[Any]("controls")  # what a person may tell a session
 MARKET_DATA = Role[Iterable[MarketEvent]]("market_data")
 UNIVERSE = Role[Any]("universe")  # what there is to trade: for the other components to agree on
 PORTFOLIO = Role[Portfolio]("portfolio")
@@ -66,7 +68,7 @@ COORDINATOR = Role[Coordinator]("coordinator")
 ROLES: Mapping[str, Any] = {
     role.name: role
     for role in (
-        *(CLOCK, UNIVERSE, MARKET_DATA, PORTFOLIO, VALIDATOR, BROKER),
+        *(CLOCK, CONNECTION, CONTROLS, UNIVERSE, MARKET_DATA, PORTFOLIO, VALIDATOR, BROKER),
         *(STRATEGY, RISK, ORDER_MANAGER, COORDINATOR),
     )
 }

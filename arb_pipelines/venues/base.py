@@ -11,12 +11,13 @@ never send it again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
+from typing import Literal, Protocol
 
 from arb_pipelines.errors import InvariantBroken
+from arb_pipelines.market.symbols import Market
 from arb_pipelines.trading.events import Book, OrderKind, TimeInForce
 
 
@@ -245,4 +246,69 @@ class Account(Protocol):
         Raises:
             Transient, Fatal: as for ``look_up``.
         """
+        ...
+
+
+class VenueConnection(Protocol):
+    """One account at one venue, in service; all strategies of a session share it.
+
+    ``local`` tells that the venue's address is this machine's own: nothing of value is at
+    stake there. ``account_id`` is the same for all keys of an account, and no secret.
+    ``can_withdraw`` is ``None`` where the venue does not tell what a key may do. ``markets``
+    are those of its own list whose orders it can send, with the account's real fees;
+    ``fees`` are the taker's, as exact fractions by symbol.
+    """
+
+    @property
+    def venue(self) -> str: ...
+    @property
+    def local(self) -> bool: ...
+    @property
+    def account_id(self) -> str: ...
+    @property
+    def can_withdraw(self) -> bool | None: ...
+    @property
+    def markets(self) -> Sequence[Market]: ...
+    @property
+    def fees(self) -> Mapping[str, Decimal]: ...
+    @property
+    def account(self) -> Account: ...
+
+    def entry(self, way: Literal["rest", "socket"]) -> OrderEntry:
+        """Give order entry; that of one way is the same for all who ask.
+
+        Raises:
+            ConfigError: the venue has no such way, or its address is not set.
+        """
+        ...
+
+    def feed(
+        self,
+        symbols: Sequence[str],
+        *,
+        channel: Literal["level2", "depth50", "depth5", "level1"],
+        depth: int,
+    ) -> MarketData:
+        """Make a feed of books of ``depth`` levels a side; whoever asked runs it.
+
+        Raises:
+            ConfigError: the venue has no such stream.
+        """
+        ...
+
+    async def run(self) -> None:
+        """Keep account, order entry and clock in service until cancelled.
+
+        Raises:
+            Fatal: the venue turns us away.
+            ProtocolViolation: it makes no sense.
+        """
+        ...
+
+    async def ready(self) -> None:
+        """Wait until account and order entry are in service; ``run`` is running."""
+        ...
+
+    def health(self) -> Mapping[str, str | None]:
+        """Say of each part how it is: None is well, else what is wrong."""
         ...

@@ -7,6 +7,7 @@ asked it; an order that failed may not (``replies`` says which is which).
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -60,6 +61,10 @@ CANCEL = Call("DELETE", "/api/v1/hf/orders/client-order/{}", Pool.SPOT, 1, acts=
 LOOK_UP = Call("GET", "/api/v1/hf/orders/client-order/{}", Pool.SPOT, 2)
 FILLS = Call("GET", "/api/v1/hf/fills", Pool.SPOT, 2)
 ACCOUNTS = Call("GET", "/api/v1/accounts", Pool.MANAGEMENT, 5)
+API_KEY = Call("GET", "/api/v1/user/api-key", Pool.MANAGEMENT, 20)
+SYMBOLS = Call("GET", "/api/v2/symbols", Pool.PUBLIC, 4, signed=False)
+BASE_FEE = Call("GET", "/api/v1/base-fee", Pool.SPOT, 3)
+TRADE_FEES = Call("GET", "/api/v1/trade-fees", Pool.SPOT, 3, reserve=400)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,7 @@ class Rest:
 
     An async context manager that owns its connections. ``monotonic_ns`` times the rate
     budget, ``wall_ns`` stamps signatures. Without a ``signer`` just public calls work.
+    ``trust`` says which certificates are good, where not those of the system.
     """
 
     def __init__(
@@ -84,6 +90,7 @@ class Rest:
         signer: Signer | None,
         *,
         timeouts: Timeouts = Timeouts(),
+        trust: ssl.SSLContext | None = None,
         quotas: Mapping[Pool, int] = limits.DEFAULT_LIMITS,
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
         wall_ns: Callable[[], int] = now_ns,
@@ -95,14 +102,16 @@ class Rest:
             )
         self._base_url = base_url.rstrip("/")
         self._signer = signer
-        self._timeouts = timeouts
+        self._timeouts, self._trust = timeouts, trust
         self._budgets = {pool: Budget(points) for pool, points in quotas.items()}
         self._monotonic_ns, self._wall_ns = monotonic_ns, wall_ns
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=16, keepalive_timeout=60, ttl_dns_cache=300),
+            connector=aiohttp.TCPConnector(
+                ssl=self._trust or True, limit=16, keepalive_timeout=60, ttl_dns_cache=300
+            ),
             timeout=aiohttp.ClientTimeout(
                 total=self._timeouts.total_s, connect=self._timeouts.connect_s
             ),

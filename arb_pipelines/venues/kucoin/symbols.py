@@ -38,7 +38,16 @@ def parse_symbols(document: object, source: str) -> list[Market]:
     """
     if not isinstance(document, dict) or document.get("code") != _OK:
         raise not_a_list(document, "KuCoin's symbol list", source)
-    return [_market(entry) for entry in entries(document.get("data"), "symbol", source)]
+    return parse_listed(document.get("data"), source)
+
+
+def parse_listed(listed: object, source: str) -> list[Market]:
+    """Read the list alone, without the answer around it.
+
+    Raises:
+        DataError: an entry is not as in ``parse_symbols``.
+    """
+    return [_market(entry) for entry in entries(listed, "symbol", source)]
 
 
 def _market(entry: Entry) -> Market:

@@ -1,0 +1,137 @@
+"""What KuCoin tells of itself and of the key before a session: markets, fees, permissions.
+
+Source: https://www.kucoin.com/docs-new/rest/account-info/trade-fee/get-actual-fee-spot-margin
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from itertools import islice
+from typing import Any
+
+import msgspec
+
+from arb_pipelines.errors import Transient
+from arb_pipelines.market.symbols import Market
+from arb_pipelines.venues.kucoin import rest
+from arb_pipelines.venues.kucoin.codec import Reader
+from arb_pipelines.venues.kucoin.rest import Rest
+from arb_pipelines.venues.kucoin.symbols import parse_listed
+
+_SYMBOLS_A_REQUEST = 10
+_REQUESTS_AT_ONCE = 8
+_BPS = 10_000
+#: Permissions with which money can leave the account. ``InnerTransfer`` stays within it.
+_WITHDRAWS = frozenset({"transfer", "flextransfers", "withdraw", "withdrawal"})
+
+
+class Rates(msgspec.Struct, rename="camel"):
+    """``{"symbol":"BTC-USDT","takerFeeRate":"0.001","makerFeeRate":"0.001"}``; fractions.
+
+    Without a symbol they are the account's base rates, before a symbol's coefficients.
+    """
+
+    taker_fee_rate: Decimal
+    maker_fee_rate: Decimal
+    symbol: str = ""
+
+
+class KeyInfo(msgspec.Struct, rename="camel"):
+    """``{"remark":"account1","apiKey":"6705…","apiVersion":3,"permission":"General,Spot",
+    "ipWhitelist":"","createdAt":1728443843000,"uid":165111215,"isMaster":true}``
+    """
+
+    permission: str
+    uid: int
+
+    @property
+    def can_withdraw(self) -> bool:
+        """Whether money can leave the account by this key."""
+        return not _WITHDRAWS.isdisjoint(name.strip().lower() for name in self.names)
+
+    @property
+    def names(self) -> list[str]:
+        """What the key may do, in the venue's words."""
+        return self.permission.split(",")
+
+
+_RATES = Reader(Rates, "the account's fees")
+_RATES_LIST = Reader(list[Rates], "the account's fees by symbol")
+_KEY = Reader(KeyInfo, "what a key may do")
+
+
+async def ask_key(client: Rest) -> KeyInfo:
+    """Ask what the key may do.
+
+    Raises:
+        VenueError: no answer, or the key does not do.
+    """
+    return _KEY.read(await client.call(rest.API_KEY))
+
+
+async def ask_markets(client: Rest) -> tuple[tuple[Market, ...], Mapping[str, Decimal]]:
+    """Ask for the symbols and the account's fees; give markets, and taker fees by symbol.
+
+    Fees of a market are in bps, those by symbol exact fractions. A symbol that was renamed,
+    whose orders go under another name than its currencies', is left out.
+
+    Raises:
+        VenueError: no answer.
+        DataError: the list is none.
+    """
+    listed: list[dict[str, Any]] = json.loads(
+        bytes(await client.call(rest.SYMBOLS)), parse_float=Decimal
+    )
+    markets = [m for m in parse_listed(listed, rest.SYMBOLS.path) if m.symbol == m.venue_symbol]
+    rates = await _rates(client, listed, [market.symbol for market in markets])
+    priced = tuple(
+        replace(
+            market,
+            taker_fee_bps=float(rates[market.symbol].taker_fee_rate * _BPS),
+            maker_fee_bps=float(rates[market.symbol].maker_fee_rate * _BPS),
+        )
+        for market in markets
+    )
+    return priced, {symbol: found.taker_fee_rate for symbol, found in rates.items()}
+
+
+async def _rates(
+    client: Rest, listed: Sequence[Mapping[str, Any]], symbols: Sequence[str]
+) -> dict[str, Rates]:
+    """Ask for each symbol's own rates; where the budget ends, work them out from the base rates."""
+    found: dict[str, Rates] = {}
+    chunks = iter(
+        [symbols[at : at + _SYMBOLS_A_REQUEST] for at in range(0, len(symbols), _SYMBOLS_A_REQUEST)]
+    )
+    while some := list(islice(chunks, _REQUESTS_AT_ONCE)):
+        answers = await asyncio.gather(
+            *(_ask_rates(client, chunk) for chunk in some), return_exceptions=True
+        )
+        for answer in answers:
+            if isinstance(answer, list):
+                found |= {rates.symbol: rates for rates in answer}
+            elif not isinstance(answer, Transient):
+                raise answer
+        if any(isinstance(answer, Transient) for answer in answers):
+            break
+    if any(symbol not in found for symbol in symbols):
+        base = _RATES.read(await client.call(rest.BASE_FEE))
+        found = {entry["symbol"]: _of_base(base, entry) for entry in listed} | found
+    return {symbol: found[symbol] for symbol in symbols}
+
+
+async def _ask_rates(client: Rest, symbols: Sequence[str]) -> list[Rates]:
+    answer = await client.call(rest.TRADE_FEES, query={"symbols": ",".join(symbols)})
+    return _RATES_LIST.read(answer)
+
+
+def _of_base(base: Rates, entry: Mapping[str, Any]) -> Rates:
+    return Rates(
+        base.taker_fee_rate * Decimal(entry.get("takerFeeCoefficient") or 1),
+        base.maker_fee_rate * Decimal(entry.get("makerFeeCoefficient") or 1),
+        entry["symbol"],
+    )
