@@ -19,6 +19,7 @@ from arb_pipelines.clock import NS_PER_MS, now_ns
 from arb_pipelines.errors import Transient
 from arb_pipelines.market.book import Delta, Ladder, SequencedBook, Snapshot, Taken
 from arb_pipelines.trading.events import Book, Floats
+from arb_pipelines.venues.conflation import LatestWins
 from arb_pipelines.venues.kucoin import rest
 from arb_pipelines.venues.kucoin.codec import (
     BestOffer,
@@ -29,7 +30,6 @@ from arb_pipelines.venues.kucoin.codec import (
     PriceSize,
     Reader,
 )
-from arb_pipelines.venues.kucoin.conflation import LatestWins
 from arb_pipelines.venues.kucoin.connections import RECONNECT, first_error
 from arb_pipelines.venues.kucoin.rest import Rest
 from arb_pipelines.venues.kucoin.streams import SYMBOLS_A_CONNECTION, Stream, topics_of
