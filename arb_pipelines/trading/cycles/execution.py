@@ -42,13 +42,15 @@ class Plan:
 
 @dataclass(slots=True, eq=False)
 class LegOrder:
-    """The order that is out. ``leg`` is its place in the cycle, None when it unwinds.
+    """An order that is out. ``leg`` is its place in the cycle, None when it unwinds.
 
-    ``amount`` is funds for a buy and size for a sell, ``available`` what was in hand
-    for it, both in the currency given; ``value_after`` the value of one unit of
-    the currency received. ``done`` adds up its fills.
+    ``number`` counts the execution's orders as they are sent, from 0. ``amount`` is funds
+    for a buy and size for a sell, ``available`` what was in hand for it, both in the
+    currency given; ``value_after`` the value of one unit of the currency received.
+    ``done`` adds up its fills.
     """
 
+    number: int
     leg: int | None
     symbol: int
     side: int
@@ -83,9 +85,12 @@ class Execution:
     cycle: int
     start: int
     plan: Plan
+    #: All legs left at once, each paid from what was free.
+    together: bool = False
     #: Currency -> amount in hand, and its value at the decision.
     holdings: dict[int, tuple[float, float]] = field(default_factory=dict)
-    orders: int = 0
+    sent: int = 0
+    ended: int = 0
     legs: int = 0
     legs_filled: int = 0
     unwind_orders: int = 0
@@ -122,7 +127,7 @@ class Execution:
             self._book(order.leg, done, parts)
         report = LegReport(
             execution=self.number,
-            number=self.orders,
+            number=order.number,
             unwinds=order.leg is None,
             symbol=order.symbol,
             side=order.side,
@@ -136,7 +141,7 @@ class Execution:
             done=done,
             parts=parts,
         )
-        self.orders += 1
+        self.ended += 1
         return report
 
     def _book(self, leg: int, done: Fill, parts: Parts) -> None:

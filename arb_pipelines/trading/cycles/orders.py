@@ -62,10 +62,7 @@ class CycleOrderManager:
         start = self._traded.start(signal.cycle)
         execution = Execution(self._begun, approved, signal.cycle, start, planned)
         self._begun += 1
-        order = self._leg(execution, 0, planned.committed, signal.ts)
-        if order is None:
-            raise InvariantBroken(f"the plan of {signal} begins with no order")
-        yield order
+        yield from self._start(execution, signal.ts)
 
     def on_broker(self, event: BrokerEvent) -> Steps:
         """Count what an order came to; when it has ended, give what follows."""
@@ -92,6 +89,13 @@ class CycleOrderManager:
         return ()
 
     # -- what comes next ---------------------------------------------------------------
+
+    def _start(self, execution: Execution, ts: int) -> Steps:
+        """Give the first leg's order."""
+        order = self._leg(execution, 0, execution.plan.committed, ts)
+        if order is None:
+            raise InvariantBroken(f"the plan of {execution.approved} begins with no order")
+        yield order
 
     def _after_leg(self, execution: Execution, order: LegOrder, leg: int, ts: int) -> Steps:
         """Go on with what the leg gave, or bring back what it left."""
@@ -127,20 +131,33 @@ class CycleOrderManager:
     def _unwind_or_end(self, execution: Execution, ts: int) -> Steps:
         """Give the next order that brings a residual back; end the execution if there is none."""
         if execution.unwind_orders < self._traded.rules.unwind_orders:
-            for currency, (amount, value) in execution.holdings.items():
-                if value > WORTH_AN_ORDER * execution.spent:
-                    order = self._unwind(execution, currency, amount, ts)
-                    if order is not None:
-                        execution.unwind_orders += 1
-                        yield order
-                        return
+            order = self._bring_back(execution, ts)
+            if order is not None:
+                execution.unwind_orders += 1
+                yield order
+                return
         residual = residual_value = 0.0
         for currency, (amount, value) in execution.holdings.items():
             residual += value
-            if amount > 0.0:
-                residual_value += self._worth(execution, currency, amount)
+            residual_value += self._left_over(execution, currency, amount, value)
         yield execution.report(ts, residual, residual_value)
         yield Ended(execution.approved, ts, execution=self._purse(execution))
+
+    def _bring_back(self, execution: Execution, ts: int) -> Order | None:
+        """Make the order that brings back the first holding that is worth one."""
+        for currency, (amount, value) in execution.holdings.items():
+            if value > WORTH_AN_ORDER * execution.spent:
+                order = self._unwind(execution, currency, amount, ts)
+                if order is not None:
+                    return order
+        return None
+
+    def _left_over(self, execution: Execution, currency: int, amount: float, value: float) -> float:
+        """What the books would pay for what an ended execution holds, in start currency."""
+        terms, routes, shelf = self._traded.terms, self._traded.routes, self._shelf
+        if not amount > 0.0:
+            return 0.0
+        return worth(terms, routes, shelf.px, shelf.left, currency, execution.start, amount)
 
     # -- decisions ---------------------------------------------------------------------
 
@@ -178,6 +195,7 @@ class CycleOrderManager:
         return self._send(
             execution,
             LegOrder(
+                number=execution.sent,
                 leg=leg,
                 symbol=symbol,
                 side=side,
@@ -214,6 +232,7 @@ class CycleOrderManager:
         return self._send(
             execution,
             LegOrder(
+                number=execution.sent,
                 leg=None,
                 symbol=symbol,
                 side=side,
@@ -228,13 +247,10 @@ class CycleOrderManager:
             ),
         )
 
-    def _worth(self, execution: Execution, currency: int, amount: float) -> float:
-        terms, routes, shelf = self._traded.terms, self._traded.routes, self._shelf
-        return worth(terms, routes, shelf.px, shelf.left, currency, execution.start, amount)
-
     def _send(self, execution: Execution, order: LegOrder) -> Order:
-        client_id = f"{self._purse(execution)}-{execution.orders}"
+        client_id = f"{self._purse(execution)}-{order.number}"
         self._out[client_id] = execution, order
+        execution.sent += 1
         buys = order.side == BUY
         return Order(
             client_id=client_id,
@@ -249,7 +265,7 @@ class CycleOrderManager:
             limit_px=order.limit,
             stop_px=None,
             reserve=order.available,
-            execution=self._purse(execution),
+            execution=None if execution.together else self._purse(execution),
         )
 
     def _purse(self, execution: Execution) -> str:
