@@ -86,7 +86,7 @@ def apply(connection: duckdb.DuckDBPyConnection) -> None:
             connection.execute("ROLLBACK")
         raise
     for table in lacking:
-        if not table.partition_by:
+        if table.inlined:
             _set_option(
                 connection,
                 "data_inlining_row_limit",

@@ -14,6 +14,12 @@ from arb_pipelines.lake.schemas.backtests import (
     BACKTEST_TRADES,
 )
 from arb_pipelines.lake.schemas.bars import BARS
+from arb_pipelines.lake.schemas.live import (
+    LIVE_EXECUTIONS,
+    LIVE_LEGS,
+    LIVE_METRICS,
+    LIVE_SESSIONS,
+)
 from arb_pipelines.lake.schemas.optimization import OPTIMIZATION_BEST, OPTIMIZATION_TRIALS
 from arb_pipelines.lake.schemas.research import (
     BOOK_GAPS,
@@ -48,6 +54,10 @@ TABLES: dict[str, Table] = {
         ALLOCATION_EVENTS,
         OPTIMIZATION_TRIALS,
         OPTIMIZATION_BEST,
+        LIVE_SESSIONS,
+        LIVE_EXECUTIONS,
+        LIVE_LEGS,
+        LIVE_METRICS,
         RUNS,
     )
 }
@@ -64,6 +74,10 @@ __all__ = [
     "CYCLES",
     "CYCLE_LEGS",
     "INGESTS",
+    "LIVE_EXECUTIONS",
+    "LIVE_LEGS",
+    "LIVE_METRICS",
+    "LIVE_SESSIONS",
     "MARKETS",
     "OPPORTUNITIES",
     "OPTIMIZATION_BEST",

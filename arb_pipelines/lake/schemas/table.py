@@ -35,7 +35,8 @@ class Table:
     """One table: what a row is, what makes it unique, and how it is partitioned.
 
     ``partition_by`` names the columns of one replaceable slice; an empty tuple
-    marks a table that only grows. ``key`` is unique in the table.
+    marks a table that only grows. ``key`` is unique in the table. ``appended`` tells
+    that rows come a few at a time although there are partitions.
     """
 
     name: str
@@ -43,10 +44,16 @@ class Table:
     columns: tuple[Column, ...]
     partition_by: tuple[str, ...] = ()
     key: tuple[str, ...] = ()
+    appended: bool = False
     names: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", tuple(column.name for column in self.columns))
+
+    @property
+    def inlined(self) -> bool:
+        """Whether a few new rows wait in the catalog instead of making a file each."""
+        return self.appended or not self.partition_by
 
     @property
     def ddl(self) -> str:
