@@ -5,6 +5,7 @@ What a file may say belongs in ``trading``.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from arb_pipelines.errors import ConfigError
@@ -24,3 +25,24 @@ def find_strategy(folder: Path, name: str) -> Strategy:
         ConfigError: no file in ``folder`` has it; the message names the broken files, if any.
     """
     return find_in_folder(folder, name, load_strategy, "strategy")
+
+
+def find_strategy_file(folder: Path, name: str) -> Path:
+    """Find the file of the strategy named ``name``.
+
+    Raises:
+        ConfigError: as ``find_strategy``.
+    """
+    return find_in_folder(folder, name, _filed, "strategy").path
+
+
+@dataclass(frozen=True, slots=True)
+class _Filed:
+    """A strategy's file, known by the name written in it."""
+
+    name: str
+    path: Path
+
+
+def _filed(path: Path) -> _Filed:
+    return _Filed(load_strategy(path).name, path)

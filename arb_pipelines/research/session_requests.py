@@ -1,0 +1,248 @@
+"""Requests for sessions: files in a folder, written by a command, a person or a trading window.
+
+A request is a file of ``<ARB_HOME>/sessions/requests/``::
+
+    strategy: demo        # a name in the strategies folder, or the path of a file
+    venue: kucoin         # default: the strategy's
+    mode: paper           # default: the strategy's; or live
+    minutes: 30           # default: until it is stopped
+
+It stays there until its session begins, so that nothing is lost if the process that was
+about to start it ends. What cannot be understood is moved to ``rejected/``, with the reason
+beside it. Whose turn it is belongs to ``session_turns``, running a session to ``sessions``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+from arb_pipelines.clock import NS_PER_S, compact, now_ns
+from arb_pipelines.errors import ConfigError
+from arb_pipelines.research.strategies import find_strategy_file
+from arb_pipelines.settings import Settings
+from arb_pipelines.trading.session_rules import TradingMode
+from arb_pipelines.trading.strategy import load_strategy
+from arb_pipelines.yaml_files import mistake_at, read_model
+
+#: A file that was changed within this time may not be whole yet, and is not judged.
+_SETTLED_NS = 2 * NS_PER_S
+_KEY = re.compile(r"[a-z0-9][a-z0-9_-]*-\d{8}T\d{6}Z")
+
+#: Minutes that a session may last: up to a week.
+Minutes = Annotated[float, Field(gt=0, le=7 * 24 * 60, allow_inf_nan=False)]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRequest:
+    """A session that somebody asked for, by its key; ``None`` takes what the strategy says.
+
+    ``strategy`` is its file. Without ``minutes`` it lasts until it is stopped.
+    ``continues`` is the key of a lost session, whose limits go on to count.
+    """
+
+    key: str
+    strategy: Path
+    venue: str | None
+    mode: TradingMode | None
+    minutes: float | None
+    asked_ns: int
+    continues: str | None = None
+
+
+class RequestFile(BaseModel):
+    """What the file of a request may say."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    strategy: str = Field(min_length=1, description="Name in the strategies folder, or a file.")
+    venue: str | None = Field(
+        None, pattern=r"^[a-z0-9][a-z0-9_-]*$", description="Default: the strategy's exchange."
+    )
+    mode: TradingMode | None = Field(None, description="Default: the strategy's mode.")
+    minutes: Minutes | None = Field(None, description="How long; default until it is stopped.")
+    continues: str | None = Field(
+        None, pattern=rf"^{_KEY.pattern}$", description="Lost session whose limits go on to count."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request that waits: its file, who would run and where."""
+
+    file: Path
+    request: SessionRequest
+    strategy: str
+    venue: str
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedFile:
+    """A file that is no request: where it is now, and why."""
+
+    file: Path
+    reason: str
+
+
+def requests_folder(settings: Settings) -> Path:
+    """Folder into which requests are dropped."""
+    return settings.sessions / "requests"
+
+
+def session_key(strategy: str, venue: str, asked_ns: int) -> str:
+    """Name a session by who trades where since when, to the second."""
+    return f"{strategy}-{venue}-{compact(asked_ns)}"
+
+
+def ask_for_session(
+    settings: Settings,
+    strategy: str,
+    *,
+    venue: str | None = None,
+    mode: TradingMode | None = None,
+    minutes: float | None = None,
+    continues: str | None = None,
+    asked_ns: int | None = None,
+) -> SessionRequest:
+    """Drop a request, whole or not at all; what sensors make of it is theirs.
+
+    Raises:
+        ConfigError: there is no such strategy, its file is wrong, or the same strategy was
+            asked for within the same second.
+    """
+    file = strategy_file(settings, strategy)
+    trader = load_strategy(file)
+    asked = now_ns() if asked_ns is None else asked_ns
+    key = session_key(trader.name, venue or trader.exchange, asked)
+    request = SessionRequest(key, file, venue, mode, minutes, asked, continues)
+    _write(requests_folder(settings) / f"{key}.yaml", _document(request))
+    return request
+
+
+def strategy_file(settings: Settings, named: str) -> Path:
+    """Find the file of a strategy by its name, or by its path.
+
+    A path that is not absolute is looked up here first, then in the strategies folder.
+
+    Raises:
+        ConfigError: there is no such file, or no strategy of that name.
+    """
+    if Path(named).suffix in {".yaml", ".yml"} or os.sep in named:
+        for path in (Path(named).expanduser(), settings.strategies / named):
+            if path.is_file():
+                return path.absolute()
+        raise ConfigError("there is no such strategy file", source=named)
+    return find_strategy_file(settings.strategies, named).absolute()
+
+
+def waiting_requests(settings: Settings) -> tuple[list[Asked], list[RejectedFile]]:
+    """Read the requests that wait, oldest first, and say what is wrong with other files there."""
+    asked: list[Asked] = []
+    wrong: list[RejectedFile] = []
+    folder = requests_folder(settings)
+    for file in sorted((*folder.glob("[!.]*.yaml"), *folder.glob("[!.]*.yml"))):
+        try:
+            asked.append(_read(settings, file, file.stat().st_mtime_ns))
+        except FileNotFoundError:  # its session has begun meanwhile
+            continue
+        except ConfigError as error:
+            wrong.append(RejectedFile(file, str(error)))
+    return sorted(asked, key=lambda each: (each.request.asked_ns, each.request.key)), wrong
+
+
+def admit_requests(settings: Settings) -> tuple[list[Asked], list[RejectedFile]]:
+    """Read the requests that wait, oldest first; move away and give the files that are none.
+
+    So each of those is given once. A file that was dropped by hand gets its key as its name.
+    """
+    asked, wrong = waiting_requests(settings)
+    rejected = [
+        reject(one.file, one.reason)
+        for one in wrong
+        if now_ns() - one.file.stat().st_mtime_ns > _SETTLED_NS
+    ]
+    admitted = []
+    for each in asked:
+        named = each.file.with_name(f"{each.request.key}.yaml")
+        if named == each.file:
+            admitted.append(each)
+        elif named.exists():
+            rejected.append(reject(each.file, f"{named.name} asks for the same session"))
+        else:
+            admitted.append(replace(each, file=each.file.rename(named)))
+    return admitted, rejected
+
+
+def take_request(settings: Settings, key: str) -> None:
+    """Remove the request of a session that begins now, if a file asked for it."""
+    (requests_folder(settings) / f"{key}.yaml").unlink(missing_ok=True)
+
+
+def reject(file: Path, reason: str) -> RejectedFile:
+    """Move a request's file to ``rejected/`` and write ``reason`` beside it."""
+    folder = file.parent / "rejected"
+    folder.mkdir(parents=True, exist_ok=True)
+    target, number = folder / file.name, 1
+    while target.exists():
+        target, number = folder / f"{file.stem}.{number}{file.suffix}", number + 1
+    file.replace(target)
+    target.with_suffix(".reason").write_text(reason + "\n", encoding="utf-8")
+    return RejectedFile(target, reason)
+
+
+def _read(settings: Settings, file: Path, changed_ns: int) -> Asked:
+    said = read_model(file, RequestFile)
+    try:
+        found = strategy_file(settings, said.strategy)
+        trader = load_strategy(found)
+    except ConfigError as error:
+        raise mistake_at(file, ("strategy",), str(error)) from None
+    venue = said.venue or trader.exchange
+    key = session_key(trader.name, venue, changed_ns)
+    named = key[: -len(compact(changed_ns))]
+    if file.stem.startswith(named) and _KEY.fullmatch(file.stem):
+        key = file.stem
+    request = SessionRequest(
+        key, found, said.venue, said.mode, said.minutes, changed_ns, said.continues
+    )
+    return Asked(file, request, trader.name, venue)
+
+
+def _document(request: SessionRequest) -> str:
+    said = {
+        "strategy": str(request.strategy),
+        "venue": request.venue,
+        "mode": None if request.mode is None else str(request.mode),
+        "minutes": request.minutes,
+        "continues": request.continues,
+    }
+    kept = {name: value for name, value in said.items() if value is not None}
+    return yaml.safe_dump(kept, sort_keys=False)
+
+
+def _write(target: Path, text: str) -> None:
+    """Make ``target`` appear with all of ``text``, unless it is there.
+
+    Raises:
+        ConfigError: it is there.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", dir=target.parent, prefix=".", suffix=".part"
+    ) as part:
+        part.write(text)
+        part.flush()
+        os.fsync(part.fileno())
+        try:
+            os.link(part.name, target)
+        except FileExistsError:
+            raise ConfigError(
+                "this session has been asked for within the same second", source=str(target)
+            ) from None
