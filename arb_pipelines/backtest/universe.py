@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from datetime import date
 
 from arb_pipelines.backtest.scenario import Scenario, prepare
-from arb_pipelines.errors import ConfigError, DataError
-from arb_pipelines.market.cycles import find_cycles
+from arb_pipelines.errors import DataError
 from arb_pipelines.market.symbols import Market
+from arb_pipelines.trading.cycles.choice import choose_cycles
 from arb_pipelines.trading.parameters import Strategy
 
 
@@ -32,26 +32,5 @@ def scenario_of(
             f"with `arb universe --venue {venue} --symbols FILE`",
             source="markets",
         )
-    if strategy.trading_pairs is not None:
-        chosen = set(strategy.trading_pairs)
-        unknown = chosen - {market.symbol for market in markets}
-        if unknown:
-            raise ConfigError(
-                f"{venue} has no {', '.join(sorted(unknown))} on {day}", source=strategy.name
-            )
-        markets = tuple(market for market in markets if market.symbol in chosen)
-    shortest, longest = strategy.lengths
-    cycles = find_cycles(
-        markets,
-        start=strategy.start,
-        min_length=shortest,
-        max_length=longest,
-        limit=max_cycles,
-    )
-    if not len(cycles):
-        raise DataError(
-            f"the markets of {venue} on {day} have no cycle of {shortest} to {longest} legs "
-            f"from {', '.join(strategy.start)}",
-            source="markets",
-        )
-    return prepare(strategy, markets, cycles, day)
+    traded, cycles = choose_cycles(strategy, markets, day, max_cycles=max_cycles)
+    return prepare(strategy, traded, cycles, day)

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from arb_pipelines.containers.protocols import (
     Broker,
@@ -25,6 +25,7 @@ from arb_pipelines.containers.protocols import (
     Step,
     Strategy,
 )
+from arb_pipelines.containers.spec import ORDER_MANAGER, PORTFOLIO, RISK, STRATEGY, VALIDATOR
 from arb_pipelines.errors import InvariantBroken
 from arb_pipelines.trading.events import (
     BrokerEvent,
@@ -41,6 +42,9 @@ from arb_pipelines.trading.events import (
 )
 from arb_pipelines.trading.lifecycle import OrderState, OrderStatus, Validated, apply, received
 from arb_pipelines.trading.reports import CycleReport, LegReport, Report
+
+if TYPE_CHECKING:
+    from arb_pipelines.containers.container import Container
 
 #: Hears of everything that happens, in order; the container's bus, or nobody.
 Publish = Callable[[Event | Report], object]
@@ -174,6 +178,18 @@ class Desk:
         self._publish(event)
         signals = list(self._strategy.on_broker(event))
         return self._carry_out(self._orders.on_broker(event)) + self._consider(signals)
+
+
+def open_desk(container: Container) -> Desk:
+    """Join what decides in a container; its bus hears all."""
+    return Desk(
+        container.get(STRATEGY),
+        container.get(RISK),
+        container.get(ORDER_MANAGER),
+        container.get(PORTFOLIO),
+        publish=container.bus.publish,
+        check=container.get(VALIDATOR) if container.spec.component(VALIDATOR) else None,
+    )
 
 
 def hand_over(outgoing: Iterable[Outgoing], broker: Broker) -> None:

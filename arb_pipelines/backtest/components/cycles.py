@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from arb_pipelines.backtest.brokers.books import BookBroker
-from arb_pipelines.backtest.components.single import open_desk, portfolio_of
+from arb_pipelines.backtest.components.single import portfolio_of
 from arb_pipelines.backtest.coordinator import BacktestCoordinator
 from arb_pipelines.backtest.journal import Journal
 from arb_pipelines.backtest.kernel import run_kernel
@@ -21,6 +21,7 @@ from arb_pipelines.backtest.scenario import Scenario
 from arb_pipelines.backtest.universe import scenario_of
 from arb_pipelines.clock import day_start_ns
 from arb_pipelines.containers.container import Container
+from arb_pipelines.containers.desk import open_desk
 from arb_pipelines.containers.factories import NoParams
 from arb_pipelines.containers.spec import (
     BROKER,

@@ -11,17 +11,13 @@ from arb_pipelines.backtest.bars.execution import BarExecution
 from arb_pipelines.backtest.brokers.bars import BarBroker
 from arb_pipelines.backtest.coordinator import BacktestCoordinator, EventClock, RunResult
 from arb_pipelines.containers.container import Container
-from arb_pipelines.containers.desk import Desk
+from arb_pipelines.containers.desk import open_desk
 from arb_pipelines.containers.factories import NoParams
 from arb_pipelines.containers.spec import (
     BROKER,
     CLOCK,
     MARKET_DATA,
-    ORDER_MANAGER,
     PORTFOLIO,
-    RISK,
-    STRATEGY,
-    VALIDATOR,
 )
 from arb_pipelines.errors import ConfigError
 from arb_pipelines.trading.events import Bar, MarketEvent
@@ -124,18 +120,6 @@ def single_order_risk(params: NoParams, container: Container) -> SingleOrderRisk
 def single_orders(params: NoParams, container: Container) -> SingleOrders:
     """Send each signal as one order."""
     return SingleOrders(container.spec.name)
-
-
-def open_desk(container: Container) -> Desk:
-    """Join what decides in a container; its bus hears all."""
-    return Desk(
-        container.get(STRATEGY),
-        container.get(RISK),
-        container.get(ORDER_MANAGER),
-        container.get(PORTFOLIO),
-        publish=container.bus.publish,
-        check=container.get(VALIDATOR) if container.spec.component(VALIDATOR) else None,
-    )
 
 
 class BacktestRun:
