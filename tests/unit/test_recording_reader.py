@@ -9,7 +9,7 @@ import pytest
 import zstandard
 
 from arb_pipelines.errors import DataError
-from arb_pipelines.lake.readers.base import BOOK_ROWS, Batch, ReadOptions, Rejected
+from arb_pipelines.lake.readers.base import BOOK_ROWS, Batch, Gap, ReadOptions, Rejected
 from arb_pipelines.lake.readers.recording import read_header, read_recording
 
 HEADER = b'{"format":"arb-recording","version":1,"venue":"demo","symbols":{"A-B":["A","B"]}}\n'
@@ -215,3 +215,23 @@ def test_the_header_alone_can_be_read(path: Path) -> None:
     path.write_bytes(b"")
     with pytest.raises(DataError, match="empty"):
         read_header(path)
+
+
+def test_a_gap_ends_with_the_next_state_of_its_symbol(path: Path) -> None:
+    """Also one in a later batch; a state before it, or of another symbol, ends nothing."""
+    state = b'{"s":"%s","e":null,"t":%d,"u":%d,"b":[[1.5,2]],"a":[]}\n'
+    lines = [
+        HEADER,
+        state % (b"A-B", 1, 8),
+        b'{"gap":"A-B","t":5,"u":8}\n',
+        state % (b"X-Y", 6, 3),
+        state % (b"A-B", 7, 20),
+        state % (b"A-B", 8, 21),
+        b'{"gap":"X-Y","t":9,"u":null}\n',
+        b'{"gap":"A-B","t":9,"u":"8"}\n',
+    ]
+    (batch,) = read(path, frame(*lines))
+    assert batch.gaps == [Gap("A-B", 5, 9, 20, 7), Gap("X-Y", 9, 0, 0, None)]
+    assert batch.rows["row"].to_pylist() == [1, 3, 4, 5]
+    assert [rejected.row for rejected in batch.rejected] == [7], "a gap's number is an integer"
+    assert batch.silent == 2 + 1

@@ -15,9 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from arb_pipelines.errors import DataError
-from arb_pipelines.lake.readers.base import BOOK_ROWS, Batch, ReadOptions, Rejected
-from arb_pipelines.lake.recording.format import BookState, Header, SymbolList
+from arb_pipelines.lake.readers.base import BOOK_ROWS, Batch, Gap, ReadOptions, Rejected
+from arb_pipelines.lake.recording.format import BookGap, BookState, Header, SymbolList
 from arb_pipelines.lake.recording.frames import CorruptError, Frames
+from arb_pipelines.lake.recording.gaps import OpenGaps
 from arb_pipelines.lake.recording.lines import read_line
 from arb_pipelines.lake.recording.parse import parse_lines
 from arb_pipelines.lake.recording.rows import (
@@ -84,6 +85,8 @@ class _Reading:
         self._pairs: dict[str, tuple[str, str]] = {}
         self._blocks: list[pa.Table] = []
         self._rejected: list[Rejected] = []
+        self._gaps: list[Gap] = []
+        self._open_gaps = OpenGaps()
         self._silent = 0
 
     @property
@@ -120,6 +123,7 @@ class _Reading:
             codes = [self._code(state.symbol) for _, state in states]
             table = pa.concat_tables([table, rows_of_states(states, codes)])
             table = table.take(pc.sort_indices(table["row"]))
+        self._gaps += self._open_gaps.close(table, self._codes)
         self._blocks.append(table)
         self.rows += len(table)
         self.bytes += len(text)
@@ -133,6 +137,7 @@ class _Reading:
             )
         if self.torn:
             self._rejected.append(Rejected(self.line, "torn tail"))
+        self._gaps += self._open_gaps.rest()
 
     def batch(self) -> Batch:
         """Hand over what has been parsed since the last batch."""
@@ -148,8 +153,8 @@ class _Reading:
             for name in BOOK_ROWS.names
         ]
         rows = pa.table(columns, schema=BOOK_ROWS)
-        batch = Batch(rows, rejected=self._rejected, silent=self._silent)
-        self._blocks, self._rejected, self._silent = [], [], 0
+        batch = Batch(rows, self._rejected, self._gaps, self._silent)
+        self._blocks, self._rejected, self._gaps, self._silent = [], [], [], 0
         self.rows = self.bytes = 0
         return batch
 
@@ -168,6 +173,8 @@ class _Reading:
             self._silent += 1
             if isinstance(found, Header):
                 self._meet(found, number)
+            elif isinstance(found, BookGap):
+                self._open_gaps.add(number, found)
         return None
 
     def _meet(self, header: Header, line: int) -> None:

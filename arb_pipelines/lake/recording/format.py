@@ -1,6 +1,6 @@
-"""The lines of a recording: header, symbol list, book states.
+"""The lines of a recording: header, symbol list, book states, gaps.
 
-Encoding of lines and decoding of the rare ones (header, symbol list). Book
+Encoding of lines and decoding of the rare ones (header, symbol list, gap). Book
 states are decoded in bulk by ``parse.py``.
 """
 
@@ -54,6 +54,18 @@ class BookState:
     update_id: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class BookGap:
+    """From ``ts_recv`` (ns) on nobody knows a book, until its next state.
+
+    ``update_id`` is the number of its last state, where the venue numbers them.
+    """
+
+    symbol: str
+    ts_recv: int
+    update_id: int | None = None
+
+
 def encode_header(header: Header) -> bytes:
     """Write a header line."""
     document = {
@@ -85,6 +97,15 @@ def encode_state(state: BookState) -> bytes:
         "b": state.bids,
         "a": state.asks,
     }
+    return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def encode_gap(gap: BookGap) -> bytes:
+    """Write a gap line.
+
+    Sample line: ``{"gap":"BTC-USDT","t":1767571200014220875,"u":8}``
+    """
+    document = {"gap": gap.symbol, "t": gap.ts_recv, "u": gap.update_id}
     return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
 
 

@@ -15,10 +15,12 @@ import zstandard
 from arb_pipelines.clock import NS_PER_S
 from arb_pipelines.errors import ConfigError, DataError
 from arb_pipelines.lake.recording.format import (
+    BookGap,
     BookState,
     Header,
     SymbolList,
     decode_header,
+    encode_gap,
     encode_header,
     encode_state,
     encode_symbol_list,
@@ -57,7 +59,7 @@ class RecordingWriter:
         level: int = 3,
     ) -> None:
         self.path = path
-        self.states = 0
+        self.states = self.gaps = 0
         self._flush_bytes, self._flush_ns, self._fsync = flush_bytes, flush_ns, fsync
         self._compressor = zstandard.ZstdCompressor(level=level, write_checksum=True)
         self._lines: list[bytes] = []
@@ -94,12 +96,13 @@ class RecordingWriter:
         """Buffer one state, and flush when it is time."""
         self._append(encode_state(state))
         self.states += 1
-        if self._first_ts is None:
-            self._first_ts = state.ts_recv
-        waited = state.ts_recv - self._first_ts
-        due = self._flush_ns is not None and waited >= self._flush_ns
-        if due or self._buffered >= self._flush_bytes:
-            self.flush()
+        self._flush_if_due(state.ts_recv)
+
+    def write_gap(self, gap: BookGap) -> None:
+        """Buffer the news that a book is not known any more."""
+        self._append(encode_gap(gap))
+        self.gaps += 1
+        self._flush_if_due(gap.ts_recv)
 
     def write_lines(self, lines: Iterable[bytes]) -> None:
         """Append encoded states, each text one or more whole book lines ending in a newline."""
@@ -121,6 +124,14 @@ class RecordingWriter:
                 self.flush()
             finally:
                 self._file.close()
+
+    def _flush_if_due(self, ts_recv: int) -> None:
+        if self._first_ts is None:
+            self._first_ts = ts_recv
+        waited = ts_recv - self._first_ts
+        due = self._flush_ns is not None and waited >= self._flush_ns
+        if due or self._buffered >= self._flush_bytes:
+            self.flush()
 
     def _append(self, line: bytes) -> None:
         self._lines.append(line)

@@ -153,9 +153,17 @@ BOOK_GAPS = Table(
         DAY,
         _SOURCE,
         SYMBOL,
-        Column("ts_recv", "BIGINT", "Receipt of the first update after the gap, ns"),
-        Column("expected", "BIGINT", "Sequence number that should have come"),
-        Column("got", "BIGINT", "Sequence number that came"),
+        Column(
+            "ts_recv",
+            "BIGINT",
+            "When the gap was noticed: receipt of the first update after it, ns",
+        ),
+        Column(
+            "expected",
+            "BIGINT",
+            "Sequence number that should have come; 0 where the venue gives none",
+        ),
+        Column("got", "BIGINT", "Sequence number that came; 0 where none did"),
         Column(
             "resynced_ts", "BIGINT", "When a snapshot healed it, ns; NULL if never", nullable=True
         ),
