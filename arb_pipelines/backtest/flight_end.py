@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from numba import njit
 
-from arb_pipelines.backtest.records import LEFT_OUT, TradeStatus
+from arb_pipelines.backtest.records import TradeStatus
 from arb_pipelines.backtest.scenario import Setting
 from arb_pipelines.backtest.state import NEVER, ORDERS, Flights, State
 from arb_pipelines.trading.gate import leave
 from arb_pipelines.trading.ledger import value_before
 from arb_pipelines.trading.orders import fill, limit_price, order_amount
 from arb_pipelines.trading.planning import best_price
+from arb_pipelines.trading.reports import LEFT_OUT
 from arb_pipelines.trading.unwind import WORTH_AN_ORDER, choose_route, worth
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from arb_pipelines.backtest.records import LEFT_OUT, LEG, TRADE, LegStatus, Outcome, TradeStatus
+from arb_pipelines.backtest.records import LEG, TRADE, LegStatus, Outcome, TradeStatus
 from arb_pipelines.backtest.scenario import Int64
 from arb_pipelines.market.cycles import CycleSet
 from arb_pipelines.trading.events import Book, CycleSignal, Ended, Event, Refused, Signal
 from arb_pipelines.trading.gate import REFUSALS
-from arb_pipelines.trading.reports import CycleReport, LegReport, Report
+from arb_pipelines.trading.reports import LEFT_OUT, CycleReport, LegReport, Report
 
 _CODE = {name: code for code, name in enumerate(REFUSALS)}
 

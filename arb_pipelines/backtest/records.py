@@ -33,9 +33,6 @@ class LegStatus(IntEnum):
     MISSED = 2
 
 
-#: Share of the input that may be left out without a trade counting as ``RESIDUAL``.
-LEFT_OUT = 0.01
-
 #: Amounts in start currency except ``gross`` and ``predicted``, which are edges as fractions.
 TRADE = np.dtype(
     [

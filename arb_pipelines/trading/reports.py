@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from arb_pipelines.trading.ledger import Parts
 from arb_pipelines.trading.orders import Fill
 
+#: Share of the input that may be left out without an execution counting as a residual.
+LEFT_OUT = 0.01
+
 
 @dataclass(frozen=True, slots=True)
 class LegReport:
