@@ -29,6 +29,8 @@ TOPICS = (
     "allocate",
     "containers",
     "stealing",
+    "session",
+    "session_requests",
     "models",
     "sql",
     "lake",

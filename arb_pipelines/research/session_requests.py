@@ -22,14 +22,14 @@ from pathlib import Path
 from typing import Annotated
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from arb_pipelines.clock import NS_PER_S, compact, now_ns
 from arb_pipelines.errors import ConfigError
 from arb_pipelines.research.strategies import find_strategy_file
 from arb_pipelines.settings import Settings
 from arb_pipelines.trading.session_rules import TradingMode
-from arb_pipelines.trading.strategy import load_strategy
+from arb_pipelines.trading.strategy import Strategy, load_strategy
 from arb_pipelines.yaml_files import mistake_at, read_model
 
 #: A file that was changed within this time may not be whole yet, and is not judged.
@@ -114,16 +114,34 @@ def ask_for_session(
     """Drop a request, whole or not at all; what sensors make of it is theirs.
 
     Raises:
-        ConfigError: there is no such strategy, its file is wrong, or the same strategy was
-            asked for within the same second.
+        ConfigError: there is no such strategy, its file or a parameter is wrong, or the same
+            session was asked for within the same second.
     """
     file = strategy_file(settings, strategy)
-    trader = load_strategy(file)
+    try:
+        said = RequestFile(strategy=str(file), venue=venue, mode=mode, minutes=minutes)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError(first["msg"], source=str(first["loc"][0])) from None
+    trader = _trader(file, said)
     asked = now_ns() if asked_ns is None else asked_ns
     key = session_key(trader.name, venue or trader.exchange, asked)
     request = SessionRequest(key, file, venue, mode, minutes, asked, continues)
-    _write(requests_folder(settings) / f"{key}.yaml", _document(request))
+    _write(requests_folder(settings) / f"{key}.yaml", request_text(request))
     return request
+
+
+def request_text(request: SessionRequest) -> str:
+    """Write a request as its file says it."""
+    said = {
+        "strategy": str(request.strategy),
+        "venue": request.venue,
+        "mode": None if request.mode is None else str(request.mode),
+        "minutes": request.minutes,
+        "continues": request.continues,
+    }
+    kept = {name: value for name, value in said.items() if value is not None}
+    return yaml.safe_dump(kept, sort_keys=False)
 
 
 def strategy_file(settings: Settings, named: str) -> Path:
@@ -201,8 +219,10 @@ def _read(settings: Settings, file: Path, changed_ns: int) -> Asked:
     said = read_model(file, RequestFile)
     try:
         found = strategy_file(settings, said.strategy)
-        trader = load_strategy(found)
+        trader = _trader(found, said)
     except ConfigError as error:
+        if error.source == "mode":
+            raise mistake_at(file, ("mode",), error.reason) from None
         raise mistake_at(file, ("strategy",), str(error)) from None
     venue = said.venue or trader.exchange
     key = session_key(trader.name, venue, changed_ns)
@@ -215,16 +235,12 @@ def _read(settings: Settings, file: Path, changed_ns: int) -> Asked:
     return Asked(file, request, trader.name, venue)
 
 
-def _document(request: SessionRequest) -> str:
-    said = {
-        "strategy": str(request.strategy),
-        "venue": request.venue,
-        "mode": None if request.mode is None else str(request.mode),
-        "minutes": request.minutes,
-        "continues": request.continues,
-    }
-    kept = {name: value for name, value in said.items() if value is not None}
-    return yaml.safe_dump(kept, sort_keys=False)
+def _trader(file: Path, said: RequestFile) -> Strategy:
+    """Read the strategy of a request, and see that it may trade as it is asked to."""
+    trader = load_strategy(file)
+    if said.mode is TradingMode.LIVE and trader.mode is not TradingMode.LIVE:
+        raise ConfigError(f"{file} says paper; live needs `mode: live` there", source="mode")
+    return trader
 
 
 def _write(target: Path, text: str) -> None:

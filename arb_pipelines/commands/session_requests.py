@@ -1,0 +1,50 @@
+"""The `arb session` commands that ask for a session and look at them; control is in ``session``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from arb_pipelines.commands.output import JsonFlag, print_facts, print_json, remarks
+from arb_pipelines.commands.session import session
+from arb_pipelines.trading.session_rules import TradingMode
+
+
+def register(_app: typer.Typer) -> None:
+    """Add this topic's commands to the group of sessions."""
+    session.command()(start)
+
+
+def start(
+    strategy: Annotated[
+        str, typer.Option(help="Strategy file, or a name in the strategies folder.")
+    ],
+    venue: Annotated[str | None, typer.Option(help="Default: the strategy's exchange.")] = None,
+    mode: Annotated[
+        TradingMode | None, typer.Option(help="paper or live; default: the strategy's.")
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(help="How long it lasts, at most a week; default: until it is stopped."),
+    ] = None,
+    json: JsonFlag = False,
+) -> None:
+    """Ask for a session: the sensor `sessions` of a running `arb ui` starts it.
+
+    Live needs `mode: live` in the strategy and ARB_ALLOW_LIVE=yes; --mode paper makes paper
+    of either, --mode live changes neither.
+
+    Example: arb session start --strategy demo --venue kucoin --mode paper --minutes 30
+    """
+    from arb_pipelines.research.session_requests import ask_for_session, requests_folder
+    from arb_pipelines.settings import load_settings
+
+    settings = load_settings()
+    request = ask_for_session(settings, strategy, venue=venue, mode=mode, minutes=minutes)
+    file = requests_folder(settings) / f"{request.key}.yaml"
+    if json:
+        print_json({"session": request.key, "request": str(file)})
+        return
+    print_facts({"session": request.key, "request": file})
+    remarks.print("It starts within seconds where `arb ui` runs; see arb session list.")
