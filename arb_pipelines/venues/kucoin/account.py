@@ -28,7 +28,7 @@ from arb_pipelines.venues.kucoin.codec_orders import (
     amount,
     side_of,
 )
-from arb_pipelines.venues.kucoin.connections import RECONNECT, first_error
+from arb_pipelines.venues.kucoin.connections import RECONNECT
 from arb_pipelines.venues.kucoin.orders_followed import (
     FollowedOrder,
     FollowedOrders,
@@ -38,6 +38,7 @@ from arb_pipelines.venues.kucoin.orders_followed import (
 from arb_pipelines.venues.kucoin.rest import Rest
 from arb_pipelines.venues.kucoin.streams import Stream
 from arb_pipelines.venues.retry import Patience
+from arb_pipelines.venues.tasks import first_error
 
 TOPICS = ("/spotMarket/tradeOrdersV2", "/account/balance")
 _CHANGE = Reader(OrderChange, "an order's message")

@@ -30,10 +30,11 @@ from arb_pipelines.venues.kucoin.codec import (
     PriceSize,
     Reader,
 )
-from arb_pipelines.venues.kucoin.connections import RECONNECT, first_error
+from arb_pipelines.venues.kucoin.connections import RECONNECT
 from arb_pipelines.venues.kucoin.rest import Rest
 from arb_pipelines.venues.kucoin.streams import SYMBOLS_A_CONNECTION, Stream, topics_of
 from arb_pipelines.venues.retry import Patience
+from arb_pipelines.venues.tasks import first_error
 
 _UPDATE = Reader(Level2Update, "a level-2 update")
 _FULL = Reader(FullBook, "a full book")

@@ -24,13 +24,13 @@ from arb_pipelines.venues.addresses import is_loopback
 from arb_pipelines.venues.base import MarketData, OrderEntry
 from arb_pipelines.venues.kucoin.account import KucoinAccount
 from arb_pipelines.venues.kucoin.books import BookFeed, Channel
-from arb_pipelines.venues.kucoin.connections import first_error
 from arb_pipelines.venues.kucoin.listing import KeyInfo, ask_key, ask_markets
 from arb_pipelines.venues.kucoin.order_entry import RestOrderEntry, SocketOrderEntry
 from arb_pipelines.venues.kucoin.rest import Rest
 from arb_pipelines.venues.kucoin.signing import Credentials, Signer
 from arb_pipelines.venues.kucoin.symbols import VENUE
 from arb_pipelines.venues.kucoin.venue_clock import VenueClock
+from arb_pipelines.venues.tasks import first_error
 
 _CHANNELS: Mapping[str, Channel] = {channel.name.lower(): channel for channel in Channel}
 #: Where order entry is on an exchange of this machine.

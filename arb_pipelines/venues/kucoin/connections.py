@@ -6,8 +6,7 @@ Which messages pass is the business of ``streams`` and ``order_entry``.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 
 import aiohttp
 
@@ -119,19 +118,6 @@ async def keep_alive(
         await asyncio.sleep(timeout_ms * _MS)
         if heard() == before:
             raise Transient(f"{what}: no answer to a ping for {timeout_ms} ms")
-
-
-@contextmanager
-def first_error() -> Iterator[None]:
-    """Raise what ended a task group by itself, and rather than a lost connection the worse error.
-
-    Who holds the connection asks for its meaning, and not for how many tasks it had.
-    """
-    try:
-        yield
-    except ExceptionGroup as group:
-        worse = [error for error in group.exceptions if not isinstance(error, Transient)]
-        raise (worse or group.exceptions)[0] from None
 
 
 def closed(socket: aiohttp.ClientWebSocketResponse, what: str) -> Transient:

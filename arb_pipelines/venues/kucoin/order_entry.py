@@ -33,7 +33,6 @@ from arb_pipelines.venues.kucoin.codec_orders import Placed, SocketAnswer, order
 from arb_pipelines.venues.kucoin.connections import (
     RECONNECT,
     closed,
-    first_error,
     keep_alive,
     open_socket,
     receive_text,
@@ -43,6 +42,7 @@ from arb_pipelines.venues.kucoin.connections import (
 from arb_pipelines.venues.kucoin.replies import OK, refusal
 from arb_pipelines.venues.kucoin.rest import Call, Rest
 from arb_pipelines.venues.retry import Patience
+from arb_pipelines.venues.tasks import first_error
 
 _PLACED = Reader(Placed, "the answer to an order")
 _ANSWER = Reader(SocketAnswer, "an answer to order entry")

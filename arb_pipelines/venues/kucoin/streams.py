@@ -23,7 +23,6 @@ from arb_pipelines.venues.kucoin.codec import Bullet, Frame, InstanceServer, Rea
 from arb_pipelines.venues.kucoin.connections import (
     RECONNECT,
     closed,
-    first_error,
     keep_alive,
     open_socket,
     receive_text,
@@ -32,6 +31,7 @@ from arb_pipelines.venues.kucoin.connections import (
 )
 from arb_pipelines.venues.kucoin.rest import Rest
 from arb_pipelines.venues.retry import Patience
+from arb_pipelines.venues.tasks import first_error
 
 #: What one request and one connection may subscribe to, in symbols.
 SYMBOLS_A_REQUEST = 100

@@ -1,0 +1,21 @@
+"""Tasks of a connection: what ends them together, told as one error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from arb_pipelines.errors import Transient
+
+
+@contextmanager
+def first_error() -> Iterator[None]:
+    """Raise what ended a task group by itself, and rather than a lost connection the worse error.
+
+    Who holds the connection asks for its meaning, and not for how many tasks it had.
+    """
+    try:
+        yield
+    except ExceptionGroup as group:
+        worse = [error for error in group.exceptions if not isinstance(error, Transient)]
+        raise (worse or group.exceptions)[0] from None
