@@ -1,4 +1,4 @@
-"""Which cycles a strategy trades: its symbols, start currencies and lengths, on a venue."""
+"""Which cycles a strategy trades: its symbols, start currencies and lengths, on a venue.
 
 Where the markets come from is the caller's.
 """
