@@ -198,3 +198,39 @@ def test_a_fill_is_gone_from_the_books_that_decisions_see() -> None:
     assert trio.shelf.levels(symbol, BUY)[1].tolist() == [40.0]
     trio.show(4, size=100.5)
     assert trio.shelf.levels(symbol, BUY)[1].tolist() == [100.5]
+
+
+def test_a_cycle_taken_back_between_legs_is_brought_home() -> None:
+    """No further leg leaves: what the first bought is sold again, at the books of that moment."""
+    trio = Trio()
+    (signal,) = trio.show(1)
+    (first,) = trio.orders.begin(trio.approve(signal))
+    assert isinstance(first, Order)
+    assert first.funds is not None
+    fallen = [np.array([value]) for value in (5.0, 100.0, 5.1, 100.0)]
+    trio.strategy.on_market(Book("ETH-USDT", 2, *fallen))  # else the best way back is the way on
+    assert trio.orders.cancel(0)
+    _, back = trio.orders.on_broker(a_fill(first, first.funds, first.funds / 100, final=True))
+    assert isinstance(back, Order)
+    assert (back.symbol, back.side, back.size) == ("BTC-USDT", 1, first.funds / 100)
+    sold = a_fill(back, back.size or 0.0, first.funds * 0.99, final=True, ts=4)
+    _, report, ended = trio.orders.on_broker(sold)
+    assert isinstance(report, CycleReport)
+    assert (report.legs, report.unwind_orders, report.fell_short) == (1, 1, True)
+    assert report.profit == pytest.approx(-first.funds * 0.01)
+    assert isinstance(ended, Ended)
+
+
+def test_only_what_is_between_legs_is_taken_back() -> None:
+    """A last leg, an unwinding order and an execution that has ended are left in peace."""
+    trio = Trio()
+    (signal,) = trio.show(1)
+    (order,) = trio.orders.begin(trio.approve(signal))
+    for _ in range(2):
+        assert isinstance(order, Order)
+        _, order = trio.orders.on_broker(a_fill(order, order.reserve, 1.0, final=True))
+    assert not trio.orders.cancel(0)  # its last leg is out
+    assert isinstance(order, Order)
+    list(trio.orders.on_broker(a_fill(order, order.reserve, 1.0, final=True)))
+    assert not trio.orders.cancel(0)
+    assert not trio.orders.cancel(7)

@@ -87,6 +87,8 @@ class Execution:
     plan: Plan
     #: All legs left at once, each paid from what was free.
     together: bool = False
+    #: Somebody took it back: no further leg leaves, what is in hand is brought home.
+    cancelled: bool = False
     #: Currency -> amount in hand, and its value at the decision.
     holdings: dict[int, tuple[float, float]] = field(default_factory=dict)
     sent: int = 0

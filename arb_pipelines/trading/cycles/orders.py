@@ -84,6 +84,20 @@ class CycleOrderManager:
         else:
             yield from self._after_leg(execution, order, order.leg, event.ts)
 
+    def cancel(self, number: int) -> bool:
+        """Have an execution brought home instead of going on; whether that changes anything.
+
+        The order that is out is left to end: it does not rest. One whose last leg has left,
+        or that unwinds, has nothing to be kept from.
+        """
+        for execution, order in self._out.values():
+            if execution.number == number:
+                legs = len(execution.plan.planned)
+                between = order.leg is not None and order.leg + 1 < legs
+                execution.cancelled = between and not execution.together
+                return execution.cancelled
+        return False
+
     def close(self, ts: int) -> Sequence[Order]:
         """Nothing: an execution ends by itself, and keeps no position open."""
         return ()
@@ -108,7 +122,7 @@ class CycleOrderManager:
         if done.received > 0.0:
             if leg + 1 == len(values) - 1:
                 execution.returned += done.received
-            elif (after := self._leg(execution, leg + 1, done.received, ts)) is not None:
+            elif (after := self._next(execution, leg + 1, done.received, ts)) is not None:
                 yield after
                 return
             else:
@@ -183,6 +197,10 @@ class CycleOrderManager:
             planned=tuple(zip(spent.tolist(), received.tolist(), strict=True)),
             seen=tuple(shelf.levels(symbol, side) for symbol, side in traded.legs[cycle]),
         )
+
+    def _next(self, execution: Execution, leg: int, available: float, ts: int) -> Order | None:
+        """Make the order of a leg after the first; None if it makes none, or was taken back."""
+        return None if execution.cancelled else self._leg(execution, leg, available, ts)
 
     def _leg(self, execution: Execution, leg: int, available: float, ts: int) -> Order | None:
         """Make the order of a leg; None if what is in hand makes none."""

@@ -1,0 +1,190 @@
+"""Whether a signal from outside agrees with the session it is for: cycle, terms, books, volume.
+
+Pure questions to what the session trades and sees; each answer is ``None``, or says what,
+where, and what to do. In which order they are asked belongs in ``intake``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import pairwise
+
+import numpy as np
+
+from arb_pipelines.errors import DataError
+from arb_pipelines.execution.wire import Level, WireLeg, WireSignal
+from arb_pipelines.market.graph import BUY, SELL
+from arb_pipelines.market.symbols import FeeSide, Market
+from arb_pipelines.trading.cycles.universe import TradedCycles
+from arb_pipelines.trading.events import Book, Floats
+from arb_pipelines.trading.orders import order_amount
+
+_SIDES = {"buy": BUY, "sell": SELL}
+_PARAMS = {"buy": "funds", "sell": "size"}
+_ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionTerms:
+    """What a session trades, and on which terms; ``fees`` are fractions by symbol."""
+
+    traded: TradedCycles
+    markets: Mapping[str, Market]
+    fees: Mapping[str, Decimal]
+    live: bool
+
+    def cycle_of(self, signal: WireSignal) -> int:
+        """Find the cycle a signal means, and check all that it says about it.
+
+        Raises:
+            DataError: it does not agree with the session; ``source`` is the field.
+        """
+        if signal.live != self.live:
+            mode = "live" if self.live else "on paper"
+            raise DataError(
+                f"this session trades {mode}; give {str(self.live).lower()}", source="live"
+            )
+        _check_walk(signal)
+        numbered = [self._leg(k, leg) for k, leg in enumerate(signal.legs)]
+        through = min((self.traded.through[symbol] for symbol, _ in numbered), key=len)
+        wanted = tuple(numbered)
+        for cycle in through:
+            if self.traded.legs[cycle] == wanted:
+                return cycle
+        raise DataError(
+            f"no cycle of this session begins with {signal.primary_quote} and goes this way; "
+            "send those of its strategy's universe",
+            source="triangle_key",
+        )
+
+    def _leg(self, k: int, leg: WireLeg) -> tuple[int, int]:
+        where = f"legs[{k}]"
+        symbol = self.traded.number.get(leg.pair)
+        if symbol is None:
+            raise DataError(
+                f"{leg.pair!r} is not traded by this session; send cycles of its universe",
+                source=f"{where}.pair",
+            )
+        market, fee = self.markets[leg.pair], self.fees[leg.pair]
+        in_quote = market.fee_side is FeeSide.QUOTE or leg.side == "sell"
+        for name, theirs, ours in (
+            ("base_min_size", leg.base_min_size, market.base_min_size or _ZERO),
+            ("base_increment", leg.base_increment, market.base_increment or _ZERO),
+            ("quote_increment", leg.quote_increment, market.quote_increment or _ZERO),
+            ("fee_rate", leg.fee_rate, fee),
+            ("fee_currency", leg.fee_currency, market.quote if in_quote else market.base),
+        ):
+            if theirs != ours:
+                raise DataError(
+                    f"{_text(theirs)} is not what the venue tells this session; give {_text(ours)}",
+                    source=f"{where}.{name}",
+                )
+        return symbol, _SIDES[leg.side]
+
+
+def book_of(signal: WireSignal, leg: int, ts_recv: int, ts_event: int) -> Book:
+    """Give the book attached to a leg as the session holds books; times in ns.
+
+    Raises:
+        DataError: it is no book: empty, crossed, or not best first.
+    """
+    attached = signal.books[leg]
+    where = f"books[{leg}]"
+    bid_px, bid_sz = _side(attached.bids, f"{where}.bids")
+    ask_px, ask_sz = _side(attached.asks, f"{where}.asks")
+    if np.any(np.diff(bid_px) >= 0.0) or np.any(np.diff(ask_px) <= 0.0):
+        raise DataError("its levels are not best first; sort them", source=where)
+    if bid_px[0] >= ask_px[0]:
+        raise DataError(
+            f"it is crossed, bid {bid_px[0]:g} and ask {ask_px[0]:g}; send a whole book",
+            source=where,
+        )
+    return Book(signal.legs[leg].pair, ts_recv, bid_px, bid_sz, ask_px, ask_sz, ts_event)
+
+
+def too_small(
+    signal: WireSignal, cycle: int, traded: TradedCycles, bests: list[float]
+) -> str | None:
+    """Say which leg the starting volume cannot trade, at the best price of each leg."""
+    have = float(signal.starting_volume)
+    terms = traded.terms
+    for k, (symbol, side) in enumerate(traded.legs[cycle]):
+        best = bests[k]
+        if not best > 0.0:
+            return f"legs[{k}]: no price of {signal.legs[k].pair} is known; attach its book"
+        order = order_amount(terms, symbol, side, have, best, best)
+        if not order > 0.0:
+            leg = signal.legs[k]
+            return (
+                f"starting_volume: at the best prices legs[{k}] ({leg.pair} {leg.side}) would "
+                f"trade {have:g}, which is below the venue's minimum; send more"
+            )
+        gets = order / best if side == BUY else order * best
+        have = gets * float(terms.on_output[symbol, side])
+    return None
+
+
+def _check_walk(signal: WireSignal) -> None:
+    """Check that legs follow one another and close.
+
+    Raises:
+        DataError: they do not.
+    """
+    pairs = [leg.pair for leg in signal.legs]
+    if signal.triangle_key != pairs:
+        raise DataError(f"it is not the pairs of the legs; give {pairs}", source="triangle_key")
+    if len(signal.books) != len(pairs):
+        raise DataError(
+            f"{len(signal.books)} books for {len(pairs)} legs; give one a leg", source="books"
+        )
+    ends = list(_ends(signal.legs))
+    for k, ((_, got), (given, _)) in enumerate(pairwise(ends)):
+        if got != given:
+            raise DataError(
+                f"it gives {given}, and the leg before gets {got}; put the legs in order",
+                source=f"legs[{k + 1}]",
+            )
+    start, end = ends[0][0], ends[-1][1]
+    if start != end:
+        raise DataError(f"they begin with {start} and end with {end}; close them", source="legs")
+    if signal.primary_quote != start:
+        raise DataError(
+            f"{signal.primary_quote!r} is not what the legs begin with; give {start}",
+            source="primary_quote",
+        )
+
+
+def _ends(legs: list[WireLeg]) -> Iterator[tuple[str, str]]:
+    """Name the currency each leg gives and the one it gets.
+
+    Raises:
+        DataError: a pair has no two currencies, or a leg's order carries the wrong amount.
+    """
+    for k, leg in enumerate(legs):
+        base, _, quote = leg.pair.partition("-")
+        if not base or not quote:
+            raise DataError(f"{leg.pair!r}: name base and quote", source=f"legs[{k}].pair")
+        if leg.order_param != _PARAMS[leg.side]:
+            raise DataError(
+                f"a {leg.side} carries {_PARAMS[leg.side]}, not {leg.order_param}",
+                source=f"legs[{k}].order_param",
+            )
+        yield (quote, base) if leg.side == "buy" else (base, quote)
+
+
+def _side(levels: list[Level], where: str) -> tuple[Floats, Floats]:
+    if not levels:
+        raise DataError("it is empty; attach a book with both sides", source=where)
+    columns = np.array([(float(price), float(size)) for price, size in levels], np.float64).T
+    if not np.all(np.isfinite(columns) & (columns > 0.0) & (columns < 1e30)):
+        raise DataError("a price or size is not above zero; leave such levels out", source=where)
+    px, sz = columns.copy()
+    px.setflags(write=False)
+    sz.setflags(write=False)
+    return px, sz
+
+
+def _text(value: Decimal | str) -> str:
+    return value if isinstance(value, str) else f"{value.normalize():f}"
