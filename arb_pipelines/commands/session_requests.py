@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from arb_pipelines.commands.output import JsonFlag, print_facts, print_json, remarks
+from arb_pipelines.commands.output import JsonFlag, print_facts, print_json, print_rows, remarks
 from arb_pipelines.commands.session import session
 from arb_pipelines.trading.session_rules import TradingMode
 
@@ -14,6 +15,8 @@ from arb_pipelines.trading.session_rules import TradingMode
 def register(_app: typer.Typer) -> None:
     """Add this topic's commands to the group of sessions."""
     session.command()(start)
+    session.command("list")(list_all)
+    session.command()(show)
 
 
 def start(
@@ -48,3 +51,47 @@ def start(
         return
     print_facts({"session": request.key, "request": file})
     remarks.print("It starts within seconds where `arb ui` runs; see arb session list.")
+
+
+def list_all(json: JsonFlag = False) -> None:
+    """List the sessions that were asked for, that run, and that have ended.
+
+    From requests, heartbeats and the lake; at most 50 of the lake's, newest first.
+
+    Example: arb session list --json
+    """
+    from arb_pipelines.lake.store import Lake
+    from arb_pipelines.research.session_lists import list_sessions
+    from arb_pipelines.settings import load_settings
+
+    found = [asdict(one) for one in list_sessions(Lake(load_settings(), read_only=True))]
+    if json:
+        print_json(found)
+        return
+    columns = ("session", "state", "mode", "heard", "executions", "remark")
+    print_rows(
+        columns, ([_text(one[name]) for name in columns] for one in found), f"{len(found)} sessions"
+    )
+
+
+def show(
+    key: Annotated[str, typer.Argument(help="Key of a session, as arb session list shows it.")],
+    json: JsonFlag = False,
+) -> None:
+    """Show what is known of one session: its request, last heartbeat and figures in the lake.
+
+    Example: arb session show demo-kucoin-20260105T093000Z
+    """
+    from arb_pipelines.lake.store import Lake
+    from arb_pipelines.research.session_lists import show_session
+    from arb_pipelines.settings import load_settings
+
+    facts = show_session(Lake(load_settings(), read_only=True), key)
+    if json:
+        print_json(facts)
+    else:
+        print_facts(facts)
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)

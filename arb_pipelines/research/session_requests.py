@@ -26,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from arb_pipelines.clock import NS_PER_S, compact, now_ns
 from arb_pipelines.errors import ConfigError
+from arb_pipelines.execution.switches import permission
 from arb_pipelines.research.strategies import find_strategy_file
 from arb_pipelines.settings import Settings
 from arb_pipelines.trading.session_rules import TradingMode
@@ -35,6 +36,9 @@ from arb_pipelines.yaml_files import mistake_at, read_model
 #: A file that was changed within this time may not be whole yet, and is not judged.
 _SETTLED_NS = 2 * NS_PER_S
 _KEY = re.compile(r"[a-z0-9][a-z0-9_-]*-\d{8}T\d{6}Z")
+
+#: What ``switches.permission`` finds missing.
+_SWITCHES = {"mode", "ARB_ALLOW_LIVE"}
 
 #: Minutes that a session may last: up to a week.
 Minutes = Annotated[float, Field(gt=0, le=7 * 24 * 60, allow_inf_nan=False)]
@@ -123,7 +127,7 @@ def ask_for_session(
     except ValidationError as error:
         first = error.errors()[0]
         raise ConfigError(first["msg"], source=str(first["loc"][0])) from None
-    trader = _trader(file, said)
+    trader = _trader(settings, file, said)
     asked = now_ns() if asked_ns is None else asked_ns
     key = session_key(trader.name, venue or trader.exchange, asked)
     request = SessionRequest(key, file, venue, mode, minutes, asked, continues)
@@ -219,9 +223,9 @@ def _read(settings: Settings, file: Path, changed_ns: int) -> Asked:
     said = read_model(file, RequestFile)
     try:
         found = strategy_file(settings, said.strategy)
-        trader = _trader(found, said)
+        trader = _trader(settings, found, said)
     except ConfigError as error:
-        if error.source == "mode":
+        if error.source in _SWITCHES:
             raise mistake_at(file, ("mode",), error.reason) from None
         raise mistake_at(file, ("strategy",), str(error)) from None
     venue = said.venue or trader.exchange
@@ -235,11 +239,11 @@ def _read(settings: Settings, file: Path, changed_ns: int) -> Asked:
     return Asked(file, request, trader.name, venue)
 
 
-def _trader(file: Path, said: RequestFile) -> Strategy:
+def _trader(settings: Settings, file: Path, said: RequestFile) -> Strategy:
     """Read the strategy of a request, and see that it may trade as it is asked to."""
     trader = load_strategy(file)
-    if said.mode is TradingMode.LIVE and trader.mode is not TradingMode.LIVE:
-        raise ConfigError(f"{file} says paper; live needs `mode: live` there", source="mode")
+    allowed = settings.allow_live == "yes"
+    permission(local=False, strategy=trader.mode, asked=said.mode, allowed=allowed)
     return trader
 
 
