@@ -10,11 +10,11 @@ The execution model
 (``ts_recv``). States are applied in order of arrival; at the same nanosecond
 books come before orders, and orders before each other as they were sent.
 
-*Decision.* Each update may signal the cycles through its symbol, by the displayed
-best prices. The signals of one update are taken by falling product, then by the
-cycle's number; each passes the gate, is sized by what is left of the levels, and
-commits its input at once. A decision sees what was received by its update, that
-update included, and nothing later.
+*Decision.* Each update may signal the cycles through its symbol, by the best prices
+of which something is left for us. The signals of one update are taken by falling
+product, then by the cycle's number; each passes the gate, is sized by what is left of
+the levels, and commits its input at once. A decision sees what was received by its
+update, that update included, and nothing later.
 
 *Latency.* The first order is at the venue after the decision delay plus a leg
 delay; each further order a leg delay after the fill before it. The n-th execution

@@ -84,9 +84,7 @@ def _replay(setting: Setting, state: State, books: Books, first: int) -> int:
                 left[s, 0, level] = ask_sz[i, level] if ask_sz[i, level] > 0.0 else 0.0
                 left[s, 1, level] = bid_sz[i, level] if bid_sz[i, level] > 0.0 else 0.0
         now_books.updated[s] = now
-        rate[2 * s], rate[2 * s + 1] = top_rates(
-            bid_px[i, 0], bid_sz[i, 0], ask_px[i, 0], ask_sz[i, 0]
-        )
+        rate[2 * s], rate[2 * s + 1] = top_rates(px, left, s)
         found = rank_signals(rate, legs, keep, ptr[s], ptr[s + 1], threshold, entries, products)
         for j in range(found):
             consider(setting, state, setting.entry_cycle[entries[j]], now)

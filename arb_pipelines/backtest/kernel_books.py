@@ -6,7 +6,8 @@ import numpy as np
 from numba import njit
 
 from arb_pipelines.backtest.state import BookState, Floats
-from arb_pipelines.trading.orders import take
+from arb_pipelines.trading.orders import rest_of, take
+from arb_pipelines.trading.signals import top_rates
 
 
 @njit(cache=True)
@@ -22,7 +23,7 @@ def show(books: BookState, s: int, side: int, px: Floats, sz: Floats) -> None:
     for i in range(depth):
         books.px[s, side, i] = px[i]
         size = sz[i] if sz[i] > 0.0 else 0.0
-        books.left[s, side, i] = max(0.0, shown[i] - taken[i]) if taken[i] > 0.0 else size
+        books.left[s, side, i] = rest_of(shown[i], taken[i]) if taken[i] > 0.0 else size
     books.shown[s, side] = shown
     books.taken[s, side] = taken
 
@@ -37,5 +38,6 @@ def take_from(books: BookState, s: int, side: int, size: float) -> None:
     take(left, taken, size)
     for i in range(left.shape[0]):
         if taken[i] > 0.0:
-            left[i] = max(0.0, shown[i] - taken[i])
+            left[i] = rest_of(shown[i], taken[i])
     books.touched[s] = 1
+    books.rate[2 * s], books.rate[2 * s + 1] = top_rates(books.px, books.left, s)

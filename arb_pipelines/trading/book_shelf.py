@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from arb_pipelines.market.graph import BUY, SELL
 from arb_pipelines.trading.events import Book
+from arb_pipelines.trading.orders import rest_of
 from arb_pipelines.trading.signals import top_rates
 
 Floats = npt.NDArray[np.float64]
@@ -22,8 +23,8 @@ class BookShelf:
     """The newest book of every symbol, in the form the decisions ask for.
 
     ``px`` and ``left`` have shape ``(symbols, 2, depth)``, by the side an order
-    has; ``rates`` are the gross rates of a buy and a sell by symbol, ``updated``
-    the receipt in ns.
+    has; ``rates`` are the gross rates of a buy and a sell by symbol, at the best prices
+    of which something is left, ``updated`` the receipt in ns.
     """
 
     def __init__(self, symbols: int, depth: int) -> None:
@@ -38,9 +39,7 @@ class BookShelf:
         """Put a newly received book in the old one's place."""
         self._show_side(symbol, BUY, book.ask_px, book.ask_sz)
         self._show_side(symbol, SELL, book.bid_px, book.bid_sz)
-        self.rates[symbol] = top_rates(
-            book.bid_px[0], book.bid_sz[0], book.ask_px[0], book.ask_sz[0]
-        )
+        self.rates[symbol] = top_rates(self.px, self.left, symbol)
         self.updated[symbol] = book.ts_recv
 
     def take(self, symbol: int, side: int, size: float) -> None:
@@ -52,8 +51,9 @@ class BookShelf:
             if part > 0.0:
                 shown, taken = gone.get(price, (available, 0.0))
                 gone[price] = (shown, taken + part)
-                self.left[symbol, side, i] = max(0.0, shown - (taken + part))
+                self.left[symbol, side, i] = rest_of(shown, taken + part)
                 size -= part
+        self.rates[symbol] = top_rates(self.px, self.left, symbol)
 
     def taken_of(self, symbol: int, side: int) -> bool:
         """Whether we took of this side since its levels were refreshed."""
@@ -78,4 +78,4 @@ class BookShelf:
             for i, price in enumerate(px.tolist()):
                 if price in kept:
                     shown, taken = kept[price]
-                    self.left[symbol, side, i] = max(0.0, shown - taken)
+                    self.left[symbol, side, i] = rest_of(shown, taken)

@@ -34,7 +34,7 @@ class Refusal(IntEnum):
     SYMBOL = 5  # one of its symbols is in flight
     START_CURRENCY = 6  # its start currency is in flight
     FUNDS = 7  # nothing of the start currency is free
-    DEPTH = 8  # what we left of the levels earns less than min_profit_bps
+    DEPTH = 8  # what is left of the levels earns less: only where who signals does not see that
     MINIMUM = 9  # a leg would fall below an increment or a minimum
     EDGE = 10  # after rounding the whole earns less than min_profit_bps
 

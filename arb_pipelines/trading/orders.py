@@ -19,7 +19,7 @@ from arb_pipelines.market.graph import BUY
 from arb_pipelines.market.rounding import ceil_to, floor_to
 from arb_pipelines.trading.terms import Floats, Terms
 
-#: Share of an order that may be left over without the fill counting as short: float64 noise.
+#: Share of an order or a level that may be left over and counts as nothing: float64 noise.
 SHORT_EPSILON = 1e-9
 
 
@@ -134,6 +134,13 @@ def fill(
     if side == BUY:
         return Fill(size, funds, funds / terms.on_input[symbol, side], size * keep, short)
     return Fill(size, funds, size, funds * keep, short)
+
+
+@njit(cache=True, inline="always")
+def rest_of(shown: float, taken: float) -> float:
+    """What is left for us of a level; float64 noise of what was taken in parts is nothing."""
+    left = shown - taken
+    return left if left > SHORT_EPSILON * shown else 0.0
 
 
 @njit(cache=True)

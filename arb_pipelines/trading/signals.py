@@ -10,15 +10,34 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from arb_pipelines.market.graph import BUY, SELL
+
 Floats = npt.NDArray[np.float64]
 Int32 = npt.NDArray[np.int32]
 UInt32 = npt.NDArray[np.uint32]
 
 
 @njit(cache=True, inline="always")
-def top_rates(bid: float, bid_sz: float, ask: float, ask_sz: float) -> tuple[float, float]:
-    """Gross rates of a buy and of a sell at the top; both 0 for a crossed or one-sided book."""
-    if bid > 0.0 and bid_sz > 0.0 and ask_sz > 0.0 and bid < ask < np.inf:
+def top_rates(px: Floats, left: Floats, symbol: int) -> tuple[float, float]:
+    """Gross rates of a buy and of a sell at the best prices of which something is left.
+
+    ``px`` and ``left`` have shape ``(symbols, 2, depth)``, by the side an order has.
+    Both are 0 for a book that is crossed as it is displayed, or has one side alone.
+    """
+    ask = bid = 0.0
+    for i in range(px.shape[2]):
+        if not px[symbol, BUY, i] > 0.0:
+            break
+        if left[symbol, BUY, i] > 0.0:
+            ask = px[symbol, BUY, i]
+            break
+    for i in range(px.shape[2]):
+        if not px[symbol, SELL, i] > 0.0:
+            break
+        if left[symbol, SELL, i] > 0.0:
+            bid = px[symbol, SELL, i]
+            break
+    if bid > 0.0 and 0.0 < ask < np.inf and px[symbol, SELL, 0] < px[symbol, BUY, 0]:
         return 1.0 / ask, bid
     return 0.0, 0.0
 

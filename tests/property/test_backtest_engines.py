@@ -55,8 +55,16 @@ def test_much_happens_in_the_random_markets() -> None:
         refused += outcome.refused.sum(axis=0)
     assert all(endings[status] > 20 for status in TradeStatus)
     assert all(fills[status] > 20 for status in LegStatus)
-    assert all(refused[reason] >= 10 for reason in Refusal if reason is not Refusal.NONE)
+    never = (Refusal.NONE, Refusal.DEPTH)  # rates are of what is left: see the next test
+    assert all(refused[reason] >= 10 for reason in Refusal if reason not in never)
     assert unwound.min() > 100
+
+
+@settings(max_examples=60, deadline=None)
+@given(world=worlds)
+def test_no_signal_is_of_levels_that_we_took(world: World) -> None:
+    """What the rates promise, the levels hold: no signal is refused for want of depth."""
+    assert not run_kernel(world.scenario, [world.books]).refused[:, Refusal.DEPTH].any()
 
 
 @settings(max_examples=20, deadline=None)

@@ -42,10 +42,18 @@ def test_nothing_of_the_triangle_survives_the_fee(triangle: Lake) -> None:
 
 
 def test_the_signals_without_fee_are_the_states_above_one(triangle: Lake) -> None:
-    """Every state with a raw product above one is a signal, stale legs refused, and no other."""
-    strategy = _study(min_profit_bps=0.0, max_age_ms=600_000)
+    """Every state with a raw product above one is a signal for one who takes no level whole."""
+    crumbs = {"mode": "fixed_amount", "amount": 0.01}
+    strategy = _study(min_profit_bps=0.0, max_age_ms=600_000, capital_allocation=crumbs)
     report = run_backtest(triangle, strategy, DAY)
     assert report.summaries["signals"].to_list() == [795]
+
+
+def test_what_we_took_does_not_signal_again(triangle: Lake) -> None:
+    """Trading 1,000 USDT takes five of those states' best levels away before they come."""
+    strategy = _study(min_profit_bps=0.0, max_age_ms=600_000)
+    report = run_backtest(triangle, strategy, DAY)
+    assert report.summaries["signals"].to_list() == [790]
 
 
 def test_both_engines_agree_on_the_triangle(triangle: Lake) -> None:
