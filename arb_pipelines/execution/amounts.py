@@ -2,30 +2,37 @@
 
 A desk speaks in float64; a venue counts in decimals. The float of an amount on the
 venue's step names exactly one decimal, and what an execution holds is kept in decimals,
-so the two never drift apart by more than the display of a number.
+so the two never drift apart by more than the display of a number. Nothing here rounds but
+an order, which rounds down to what the venue takes.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_DOWN, Context, Decimal, localcontext
 from typing import Literal
 
 from arb_pipelines.errors import InvariantBroken
-from arb_pipelines.market.exact import limit_price, on_step, round_down
+from arb_pipelines.market.exact import ATOM, decimal_of, limit_price, on_step, round_down
 from arb_pipelines.market.graph import BUY
 from arb_pipelines.market.symbols import FeeSide, Market
 from arb_pipelines.trading.events import Order, OrderKind, TimeInForce, currencies
 from arb_pipelines.venues.base import NewOrder, OrderReport
 
 _ZERO, _ONE = Decimal(0), Decimal(1)
+#: Wide enough for every product of amounts, prices and rates; a quotient is cut off.
+_EXACT = Context(prec=120, rounding=ROUND_DOWN)
+#: Share of an order that may be left over without its fill counting as short, as in
+#: ``trading.orders.fill``.
+_NOISE = Decimal("1e-9")
 
 
 @dataclass(frozen=True, slots=True)
 class Booked:
     """What an order came to, exactly: base ``size`` and its value in quote, before fees.
 
-    ``spent`` and ``received`` are in the currencies given and got, net of the ``fee``.
+    ``spent`` and ``received`` are in the currencies given and got, net of the ``fee`` where
+    that was taken in one of them.
     """
 
     side: int
@@ -37,65 +44,92 @@ class Booked:
     fee_currency: str
 
     @classmethod
-    def of(cls, report: OrderReport, rate: Decimal, fee_side: FeeSide) -> Booked:
+    def of(cls, report: OrderReport, rate: Decimal, market: Market) -> Booked:
         """Book a report; a fee that it does not tell is the taker's ``rate``, a fraction."""
-        base, _, quote = report.symbol.partition("-")
-        in_quote = fee_side is FeeSide.QUOTE or report.side != BUY
-        currency = report.fee_currency or (quote if in_quote else base)
-        fee = report.fee
-        if fee is None:
-            fee = (report.funds if in_quote else report.size) * rate
-        if report.side == BUY:
-            spent = report.funds + (fee if currency == quote else _ZERO)
-            received = report.size - (fee if currency == base else _ZERO)
-        else:
-            spent = report.size + (fee if currency == base else _ZERO)
-            received = report.funds - (fee if currency == quote else _ZERO)
-        return cls(report.side, report.size, report.funds, spent, received, fee, currency)
+        in_quote = market.fee_side is FeeSide.QUOTE or report.side != BUY
+        currency = report.fee_currency or (market.quote if in_quote else market.base)
+        size, funds, fee = report.size, report.funds, report.fee
+        with localcontext(_EXACT):
+            if fee is None:
+                fee = (funds if in_quote else size) * rate
+            of_base = fee if currency == market.base else _ZERO
+            of_quote = fee if currency == market.quote else _ZERO
+            if report.side == BUY:
+                spent, received = funds + of_quote, size - of_base
+            else:
+                spent, received = size + of_base, funds - of_quote
+        return cls(report.side, size, funds, spent, received, fee, currency)
 
-    def fills_whole(self, new: NewOrder, market: Market) -> bool:
-        """Whether what is left of the order is less than the venue can trade."""
+    def fills_whole(self, new: NewOrder, market: Market, limit_px: float | None) -> bool:
+        """Whether what is left of the order is less than the venue can trade.
+
+        What is left of a buy's funds is too little if it pays for no increment at the
+        average price or at ``limit_px``, the worst that was planned with.
+        """
         if self.size <= 0:
             return False
-        if new.size is not None:
-            return new.size == self.size
-        assert new.funds is not None
-        step = market.base_increment
-        average = self.funds / self.size
-        return new.funds - self.funds < average * (step if step is not None else _ZERO) or (
-            new.funds == self.funds
-        )
+        with localcontext(_EXACT):
+            if new.size is not None:
+                return new.size - self.size <= _NOISE * new.size
+            assert new.funds is not None
+            left = new.funds - self.funds
+            if left <= _NOISE * new.funds:
+                return True
+            price = self.funds / self.size
+            if limit_px is not None:
+                price = max(price, decimal_of(limit_px))
+            return market.base_increment is not None and left < price * market.base_increment
 
 
 class Purses:
-    """What executions have in hand outside the currency they began with, exactly."""
+    """What executions have in hand outside the currency they began with, exactly.
+
+    ``changes`` is what all orders together did to the account's balances, by currency.
+    """
 
     def __init__(self) -> None:
         self._held: dict[str, dict[str, Decimal]] = {}
         self._home: dict[str, str] = {}
+        self.changes: dict[str, Decimal] = {}
 
     def available(self, order: Order) -> Decimal | None:
         """What an order may spend at most; ``None`` where its balance is not a purse's."""
         given, _ = currencies(order)
-        if order.execution is None or self._home.get(order.execution, given) == given:
+        if order.execution is None or self._home.setdefault(order.execution, given) == given:
             return None
-        return self._held[order.execution].get(given, _ZERO)
+        return self._held.get(order.execution, {}).get(given, _ZERO)
 
     def book(self, order: Order, booked: Booked) -> None:
-        """Move what an order spent and received."""
-        if order.execution is None:
-            return
+        """Move what an order spent and received.
+
+        Raises:
+            InvariantBroken: it spent more than its execution had, by more than its fee.
+        """
         given, got = currencies(order)
-        home = self._home.setdefault(order.execution, given)
-        held = self._held.setdefault(order.execution, {})
-        for currency, change in ((given, -booked.spent), (got, booked.received)):
-            if currency != home:
-                held[currency] = held.get(currency, _ZERO) + change
-                if held[currency] < 0:
+        with localcontext(_EXACT):
+            for currency, change in ((given, -booked.spent), (got, booked.received)):
+                self.changes[currency] = self.changes.get(currency, _ZERO) + change
+            if booked.fee_currency not in (given, got):
+                self.correct(booked.fee_currency, -booked.fee)
+            if order.execution is None:
+                return
+            home = self._home.setdefault(order.execution, given)
+            held = self._held.setdefault(order.execution, {})
+            if given != home:
+                held[given] = held.get(given, _ZERO) - booked.spent
+                # the venue may take another fee than is known of it, out of what is free
+                if held[given] < -booked.fee:
                     raise InvariantBroken(
                         f"{order.client_id} spent {booked.spent} {given}, "
-                        f"{-held[currency]} more than its execution had"
+                        f"{-held[given]} more than its execution had"
                     )
+            if got != home:
+                held[got] = held.get(got, _ZERO) + booked.received
+
+    def correct(self, currency: str, change: Decimal) -> None:
+        """Note a change of the account's balance that no order's booking has."""
+        with localcontext(_EXACT):
+            self.changes[currency] = self.changes.get(currency, _ZERO) + change
 
     def drop(self, execution: str) -> None:
         """Forget an execution that has ended."""
@@ -110,54 +144,84 @@ def new_order(
     kind: Literal["market", "ioc"],
     in_hand: Decimal | None,
 ) -> NewOrder | None:
-    """Make a desk's order exact; ``None`` if what is in hand buys or sells nothing.
+    """Make a desk's order exact; ``None`` if it comes to nothing the venue would take.
 
-    ``in_hand`` bounds it exactly. At market it goes by funds or size. As an
+    ``in_hand`` bounds it, fee included. At market it goes by funds or size. As an
     immediate-or-cancel limit order a buy needs a size: as much as its funds pay for at the
     limit, which leaves some unspent where the market is better than that.
+
+    Raises:
+        InvariantBroken: the order would rest, or a limit is wanted and it has none.
     """
-    limit = None
-    if kind == "ioc":
-        if order.limit_px is None:
-            raise InvariantBroken(f"order {order.client_id} has no limit to send")
-        limit = limit_price(
-            on_step(order.limit_px, market.price_increment), market.price_increment, order.side
+    if order.time_in_force is not TimeInForce.IOC:
+        raise InvariantBroken(
+            f"order {order.client_id} is {order.time_in_force}: a session's orders do not rest"
         )
-    if order.side == BUY:
-        assert order.funds is not None
-        funds = on_step(order.funds, market.quote_increment)
-        if in_hand is not None:
-            on_top = fee if market.fee_side is FeeSide.QUOTE else _ZERO
-            funds = min(funds, round_down(in_hand / (_ONE + on_top), market.quote_increment))
-        size = None if limit is None else round_down(funds / limit, market.base_increment)
-        amount = funds if size is None else size
-        if amount <= 0:
+    with localcontext(_EXACT):
+        limit = _limit_of(order, market) if kind == "ioc" else None
+        amount = _amount(order, market, fee, in_hand)
+        if limit is not None and order.side == BUY:
+            amount = round_down(amount / limit, market.base_increment or ATOM) if limit else _ZERO
+        if not _takes(market, order.side, amount, limit):
             return None
-        if size is None:
-            return _market(order, funds=funds)
-        return _limit(order, size, limit)
-    assert order.size is not None
-    size = on_step(order.size, market.base_increment)
-    if in_hand is not None:
-        size = min(size, round_down(in_hand, market.base_increment))
-    if size <= 0:
-        return None
-    return _market(order, size=size) if limit is None else _limit(order, size, limit)
-
-
-def _market(order: Order, *, size: Decimal | None = None, funds: Decimal | None = None) -> NewOrder:
-    return NewOrder(
-        order.client_id, order.symbol, order.side, OrderKind.MARKET, size=size, funds=funds
-    )
-
-
-def _limit(order: Order, size: Decimal, price: Decimal | None) -> NewOrder:
+    by_funds = order.side == BUY and limit is None
     return NewOrder(
         order.client_id,
         order.symbol,
         order.side,
-        OrderKind.LIMIT,
-        size=size,
-        price=price,
-        time_in_force=TimeInForce.IOC,
+        OrderKind.MARKET if limit is None else OrderKind.LIMIT,
+        size=None if by_funds else amount,
+        funds=amount if by_funds else None,
+        price=limit,
+        time_in_force=TimeInForce.GTC if limit is None else TimeInForce.IOC,
     )
+
+
+def cost_of(new: NewOrder, market: Market, fee: Decimal) -> tuple[str, Decimal]:
+    """Name the currency that an order needs, and the most of it that the venue will hold."""
+    if new.side != BUY:
+        assert new.size is not None
+        return market.base, new.size
+    with localcontext(_EXACT):
+        funds = new.funds
+        if funds is None:
+            assert new.size is not None
+            assert new.price is not None
+            funds = new.size * new.price
+        return market.quote, funds * _on_top(market, fee)
+
+
+def _limit_of(order: Order, market: Market) -> Decimal:
+    if order.limit_px is None:
+        raise InvariantBroken(f"order {order.client_id} has no limit to send")
+    tick = market.price_increment
+    return limit_price(on_step(order.limit_px, tick), tick or ATOM, order.side)
+
+
+def _amount(order: Order, market: Market, fee: Decimal, in_hand: Decimal | None) -> Decimal:
+    """Funds of a buy or size of a sell, on the venue's step, no more than is in hand."""
+    if order.side == BUY:
+        wanted, step, on_top = order.funds, market.quote_increment, _on_top(market, fee)
+    else:
+        wanted, step, on_top = order.size, market.base_increment, _ONE
+    assert wanted is not None
+    amount = on_step(wanted, step)
+    if in_hand is not None:
+        amount = min(amount, in_hand / on_top)
+    return round_down(amount, step or ATOM)
+
+
+def _on_top(market: Market, fee: Decimal) -> Decimal:
+    """What a buy of one unit of quote costs."""
+    return _ONE + fee if market.fee_side is FeeSide.QUOTE else _ONE
+
+
+def _takes(market: Market, side: int, amount: Decimal, limit: Decimal | None) -> bool:
+    """Whether the venue would take an order of this amount at all."""
+    if amount <= 0 or (limit is not None and limit <= 0):
+        return False
+    if side == BUY and limit is None:
+        return amount >= (market.min_funds or _ZERO)
+    if limit is not None and amount * limit < (market.min_funds or _ZERO):
+        return False
+    return amount >= (market.base_min_size or _ZERO)

@@ -1,0 +1,76 @@
+"""What an account has free to trade, as the venue last told it.
+
+A venue may tell of a fill before its proceeds can be spent. Whoever spends them asks here
+first, and waits as long as the strategy allows. One of these is shared by all sessions of
+an account, since an account's events have one consumer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+
+from arb_pipelines.errors import Transient
+from arb_pipelines.venues.base import Account, BalanceChanged
+
+_ZERO = Decimal(0)
+
+
+class FreeBalances:
+    """Follows the account's balances; ``run`` consumes its events."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._free: dict[str, Decimal] = {}
+        self._told_ns: dict[str, int] = {}
+        self._changed = asyncio.Event()
+
+    async def run(self) -> None:
+        """Take in the account's events until cancelled."""
+        while True:
+            event = await self._account.next_event()
+            if isinstance(event, BalanceChanged):
+                self._take(event)
+
+    def free(self, currency: str) -> Decimal | None:
+        """What is free of a currency; ``None`` if the venue has told of no balance at all."""
+        return self._free.get(currency, _ZERO) if self._free else None
+
+    def covers(self, currency: str, amount: Decimal) -> bool:
+        """Whether ``amount`` is free, as far as is known."""
+        free = self.free(currency)
+        return free is None or free >= amount
+
+    async def wait_for(self, currency: str, amount: Decimal, timeout_s: float) -> Decimal | None:
+        """Wait until ``amount`` is free; after the time ask the venue. Gives what is free then.
+
+        ``None`` if the venue has told nothing and does not answer.
+
+        Raises:
+            Fatal: the keys do not do.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not self.covers(currency, amount):
+                    self._changed.clear()
+                    await self._changed.wait()
+                return self.free(currency)
+        except TimeoutError:
+            return await self._ask(currency)
+
+    async def _ask(self, currency: str) -> Decimal | None:
+        before = self._told_ns.get(currency)
+        try:
+            free = (await self._account.balances()).get(currency, _ZERO)
+        except Transient:
+            return self.free(currency)
+        if self._told_ns.get(currency) == before:
+            self._free[currency] = free
+        return self._free[currency]
+
+    def _take(self, event: BalanceChanged) -> None:
+        """Note a balance, unless a newer one came first: messages may overtake each other."""
+        if event.ts_event >= self._told_ns.get(event.currency, 0):
+            self._told_ns[event.currency] = event.ts_event
+            self._free[event.currency] = event.available
+            self._changed.set()

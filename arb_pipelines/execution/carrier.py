@@ -1,0 +1,277 @@
+"""What every session's broker does with a desk's orders, however they come to be filled.
+
+An order is made exact, bounded by what its execution has in hand, written down, and
+carried out by a subclass; what became of it is booked exactly and told in the words of
+every broker. Nothing leaves twice: an order that did not leave (``Transient``) may be tried
+again, and is, where it carries on an execution that has begun.
+
+When the venue turns us away for good, what is out is followed to its end, everything new
+is refused, and ``run`` ends with the venue's word.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from arb_pipelines.errors import Fatal, ProtocolViolation, Rejected, Transient
+from arb_pipelines.execution.amounts import Booked, Purses, cost_of, new_order
+from arb_pipelines.execution.balances import FreeBalances
+from arb_pipelines.market.symbols import Market
+from arb_pipelines.trading.events import (
+    BrokerEvent,
+    Cancelled,
+    Ended,
+    Ending,
+    MarketEvent,
+    Order,
+    OrderFill,
+    Routed,
+)
+from arb_pipelines.trading.session_rules import SessionRules
+from arb_pipelines.venues.base import NewOrder, OrderReport
+from arb_pipelines.venues.retry import Patience
+
+#: Pauses before an order that did not leave is tried again.
+_AGAIN = Patience(first_wait_s=0.05, longest_wait_s=1.0)
+
+Intent = Callable[[NewOrder, Order], object]
+
+
+def unwritten(new: NewOrder, order: Order) -> None:
+    """Write an intent nowhere."""
+
+
+@dataclass(slots=True, eq=False)
+class Carried:
+    """An order under way. ``opens`` its execution; ``over`` when its end has been told.
+
+    ``since_s`` is the loop's time at which it was first sent.
+    """
+
+    order: Order
+    new: NewOrder
+    market: Market
+    opens: bool
+    since_s: float
+    over: bool = False
+
+
+class OrderCarrier(ABC):
+    """A ``SessionBroker`` but for how an order is sent and heard of.
+
+    ``fees`` are taker fees by symbol, as fractions; ``intent`` hears of every order before
+    it leaves. ``run`` has to be running before the first order comes. With ``free``, a leg
+    waits for what the one before it brought.
+    """
+
+    def __init__(
+        self,
+        markets: Mapping[str, Market],
+        fees: Mapping[str, Decimal],
+        rules: SessionRules,
+        *,
+        wall_ns: Callable[[], int],
+        intent: Intent,
+        free: FreeBalances | None,
+    ) -> None:
+        self._markets, self._fees, self._rules = markets, fees, rules
+        self._wall_ns, self._intent, self._free = wall_ns, intent, free
+        self._purses = Purses()
+        self._news: deque[BrokerEvent] = deque()
+        self._ring = asyncio.Event()
+        self._out = 0
+        self._calmer = asyncio.Event()
+        self._turned_away = asyncio.Event()
+        self._reason: Fatal | ProtocolViolation | None = None
+        self.tasks: asyncio.TaskGroup | None = None
+
+    @property
+    def changes(self) -> Mapping[str, Decimal]:
+        """What the orders so far did to the account's balances, exactly, by currency."""
+        return self._purses.changes
+
+    async def run(self) -> None:
+        """Carry orders until cancelled; those that are out then are left as they are.
+
+        Raises:
+            Fatal, ProtocolViolation: the venue turns us away, or makes no sense; what was
+                out has ended, or was followed for as long as an order may take.
+        """
+        async with asyncio.TaskGroup() as self.tasks:
+            beside = [self.tasks.create_task(work) for work in self._beside()]
+            await self._turned_away.wait()
+            while self._out or self._news:
+                self._calmer.clear()
+                await self._calmer.wait()
+            for task in beside:
+                task.cancel()
+        assert self._reason is not None
+        raise self._reason
+
+    async def next_event(self) -> BrokerEvent:
+        """Wait for the next piece of news, in the order it became known."""
+        while not self._news:
+            self._ring.clear()
+            await self._ring.wait()
+        self._calmer.set()
+        return self._news.popleft()
+
+    def submit(self, order: Order) -> None:
+        """Send an order; its fate comes as news."""
+        assert self.tasks is not None, "the broker runs before orders come"
+        if self._reason is not None:
+            self._tell_refused(order, f"not sent: {self._reason}")
+            return
+        self._out += 1
+        self.tasks.create_task(self._carry(order), name=order.client_id)
+
+    def cancel(self, client_id: str, ts: int) -> None:
+        """Do nothing: a session's orders do not rest."""
+        return
+
+    def on_market(self, event: MarketEvent) -> Iterable[BrokerEvent]:
+        """Nothing: a venue's news comes by itself."""
+        return ()
+
+    def close(self) -> Iterator[BrokerEvent]:
+        """Nothing: a session waits for its orders instead."""
+        return iter(())
+
+    def on_ended(self, ended: Ended) -> None:
+        """Forget what an execution had in hand."""
+        if ended.execution is not None:
+            self._purses.drop(ended.execution)
+
+    # -- for those that carry ----------------------------------------------------------
+
+    @abstractmethod
+    async def _send(self, carried: Carried) -> None:
+        """Send an order once; ``_finish`` it when its end is known, now or later.
+
+        Raises:
+            Rejected, Transient, Fatal: nothing happened.
+        """
+
+    def _beside(self) -> Iterable[Coroutine[Any, Any, None]]:
+        """Work that goes on as long as orders are carried."""
+        return ()
+
+    def _finish(self, carried: Carried, report: OrderReport) -> Booked:
+        """Book what an order came to, and tell it."""
+        order, market = carried.order, carried.market
+        booked = Booked.of(report, self._fees[order.symbol], market)
+        self._purses.book(order, booked)
+        whole = booked.fills_whole(carried.new, market, order.limit_px)
+        now = self._now(order)
+        if booked.size > 0:
+            self._tell(
+                OrderFill(
+                    client_id=order.client_id,
+                    ts=now,
+                    symbol=order.symbol,
+                    side=order.side,
+                    size=float(booked.size),
+                    funds=float(booked.funds),
+                    spent=float(booked.spent),
+                    received=float(booked.received),
+                    fee=float(booked.fee),
+                    fee_currency=booked.fee_currency,
+                    final=whole,
+                )
+            )
+        if not whole:
+            self._tell(Cancelled(order.client_id, now, "the rest found no counterpart"))
+        self._end(carried)
+        return booked
+
+    def _refuse(self, carried: Carried, reason: str) -> None:
+        """Tell that nothing came of an order."""
+        self._tell_refused(carried.order, reason)
+        self._end(carried)
+
+    def _leave(self, carried: Carried) -> None:
+        """Follow an order no further, its outcome unknown: it stays open in all books."""
+        self._end(carried)
+
+    def _turn_away(self, reason: Fatal | ProtocolViolation) -> None:
+        """Take no more orders; the first reason stands."""
+        self._reason = self._reason or reason
+        self._turned_away.set()
+
+    def _waited_ms(self, carried: Carried) -> float:
+        return (asyncio.get_running_loop().time() - carried.since_s) * 1e3
+
+    # -- one order ---------------------------------------------------------------------
+
+    async def _carry(self, order: Order) -> None:
+        market = self._markets[order.symbol]
+        in_hand = self._purses.available(order)
+        new = self._exact(order, market, in_hand)
+        if new is not None and in_hand is not None and self._free is not None:
+            currency, cost = cost_of(new, market, self._fees[order.symbol])
+            if not self._free.covers(currency, cost):
+                new = await self._when_free(order, market, currency, cost, in_hand)
+        now_s = asyncio.get_running_loop().time()
+        if new is None:
+            self._tell_refused(order, "nothing the venue would take is in hand")
+            self._out -= 1
+            self._calmer.set()
+            return
+        carried = Carried(order, new, market, opens=in_hand is None, since_s=now_s)
+        self._intent(new, order)
+        self._tell(Routed(order.client_id, self._now(order)))
+        failures = 0
+        while not carried.over:
+            try:
+                await self._send(carried)
+                return
+            except Rejected as refused:
+                reason = str(refused)
+            except (Fatal, ProtocolViolation) as over:
+                self._turn_away(over)
+                reason = str(over)
+            except Transient as busy:
+                # An opportunity does not wait; an execution that has begun has to go on.
+                left_s = self._rules.leg_timeout_ms / 1e3 - self._waited_ms(carried) / 1e3
+                if not carried.opens and left_s > 0:
+                    failures += 1
+                    pause_s = _AGAIN.wait_s(min(failures, 10), busy.retry_after_s)
+                    await asyncio.sleep(min(pause_s, left_s))
+                    continue
+                reason = str(busy)
+            if not carried.over:
+                self._refuse(carried, reason)
+
+    async def _when_free(
+        self, order: Order, market: Market, currency: str, cost: Decimal, in_hand: Decimal
+    ) -> NewOrder | None:
+        """Wait for what an order needs; make it anew if there is less than was thought."""
+        assert self._free is not None
+        wait_s = self._rules.balance_wait_ms / 1e3
+        free = await self._free.wait_for(currency, cost, wait_s)
+        return self._exact(order, market, in_hand if free is None else min(in_hand, free))
+
+    def _exact(self, order: Order, market: Market, in_hand: Decimal | None) -> NewOrder | None:
+        return new_order(order, market, self._fees[order.symbol], self._rules.orders, in_hand)
+
+    def _end(self, carried: Carried) -> None:
+        carried.over = True
+        self._out -= 1
+        self._calmer.set()
+
+    def _now(self, order: Order) -> int:
+        """The wall's time, never before the order's own: a clock may be set back."""
+        return max(order.ts, self._wall_ns())
+
+    def _tell_refused(self, order: Order, reason: str) -> None:
+        self._tell(Cancelled(order.client_id, self._now(order), reason, Ending.REJECTED))
+
+    def _tell(self, news: BrokerEvent) -> None:
+        self._news.append(news)
+        self._ring.set()
