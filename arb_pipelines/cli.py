@@ -31,6 +31,7 @@ TOPICS = (
     "stealing",
     "session",
     "session_requests",
+    "session_run",
     "models",
     "sql",
     "lake",

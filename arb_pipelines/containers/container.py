@@ -114,6 +114,13 @@ class Container:
             raise InvariantBroken(f"{self.name} is {self.state} and takes no child")
         return self._make_child(spec)
 
+    def remove_child(self, name: str) -> tuple[str, ...]:
+        """Tear down the child of that name, which need not be all of this container's end.
+
+        Gives what failed, one line each.
+        """
+        return self.children.pop(name).teardown()
+
     def _make_child(self, spec: ContainerSpec) -> Container:
         if spec.name in self.children:
             raise ConfigError(f"there is a child named {spec.name}", source=self.name)

@@ -1,0 +1,67 @@
+"""The `arb session run` command: one session in the foreground."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from arb_pipelines.commands.output import JsonFlag, print_facts, print_json, remarks
+from arb_pipelines.commands.session import session
+from arb_pipelines.trading.session_rules import TradingMode
+
+if TYPE_CHECKING:
+    from arb_pipelines.research.sessions import SessionProgress
+
+
+def register(_app: typer.Typer) -> None:
+    """Add this topic's command to the group of sessions."""
+    session.command()(run)
+
+
+def run(
+    strategy: Annotated[
+        str, typer.Option(help="Strategy file, or a name in the strategies folder.")
+    ],
+    venue: Annotated[str | None, typer.Option(help="Default: the strategy's exchange.")] = None,
+    mode: Annotated[
+        TradingMode | None, typer.Option(help="paper or live; default: the strategy's.")
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.001, help="How long; default: until it is stopped.")
+    ] = None,
+    json: JsonFlag = False,
+) -> None:
+    """Run a session here, until SIGTERM, Ctrl-C, its minutes or a limit ends it.
+
+    Orders reach a market only on an exchange of this machine, or with `mode: live` in the
+    strategy and ARB_ALLOW_LIVE=yes. Keys and addresses are settings (ARB_KUCOIN_...).
+
+    Example: arb session run --strategy strategies/demo.yaml --venue kucoin --minutes 5
+    """
+    from arb_pipelines.clock import now_ns
+    from arb_pipelines.lake.store import Lake
+    from arb_pipelines.research.session_requests import session_key, strategy_file
+    from arb_pipelines.research.sessions import SessionRequest, run_session
+    from arb_pipelines.settings import load_settings
+    from arb_pipelines.trading.strategy import load_strategy
+
+    settings, asked = load_settings(), now_ns()
+    file = strategy_file(settings, strategy)
+    trader = load_strategy(file)
+    key = session_key(trader.name, venue or trader.exchange, asked)
+    remarks.print(f"session {key}: stop it with Ctrl-C, or `arb session stop {key}`")
+    request = SessionRequest(key, file, venue, mode, minutes, asked)
+    summary = run_session(Lake(settings), request, on_flush=_tell)
+    document = summary.document()
+    if json:
+        print_json(document)
+    else:
+        print_facts(document | document.pop("counts"), title=key)
+
+
+def _tell(progress: SessionProgress) -> None:
+    counts = progress.counts
+    ended = sum(counts.executions.values())
+    profit = ", ".join(f"{amount:+.6f} {of}" for of, amount in progress.profit.items())
+    remarks.print(f"{counts.signals} signals, {ended} executions, {profit or 'no profit yet'}")

@@ -1,0 +1,248 @@
+"""Factories for what a session is made of: a parent with the venue, a child for each strategy.
+
+The parent holds the one connection to the venue (``VenueLine``); each child trades over it
+with a portfolio, a gate, a broker and a bus of its own. Decisions are made by the very
+components of a backtest; here they are only put together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from arb_pipelines.clock import day_of, now_ns
+from arb_pipelines.containers.container import Container
+from arb_pipelines.containers.desk import open_desk
+from arb_pipelines.containers.factories import NoParams
+from arb_pipelines.containers.spec import (
+    BROKER,
+    CONNECTION,
+    CONTROLS,
+    COORDINATOR,
+    MARKET_DATA,
+    ORDER_MANAGER,
+    PORTFOLIO,
+    RISK,
+    STRATEGY,
+    UNIVERSE,
+    ContainerSpec,
+    component,
+    container_spec,
+)
+from arb_pipelines.errors import InvariantBroken
+from arb_pipelines.execution.controls import Controls
+from arb_pipelines.execution.own_trades import OwnTrades
+from arb_pipelines.execution.protocols import SessionBroker
+from arb_pipelines.execution.session import LiveSession
+from arb_pipelines.execution.session_risk import SessionRisk
+from arb_pipelines.execution.universe import SessionUniverse, session_universe
+from arb_pipelines.execution.venue_broker import VenueBroker
+from arb_pipelines.trading.cycles.orders import CycleOrderManager
+from arb_pipelines.trading.cycles.parallel import ParallelCycleOrders
+from arb_pipelines.trading.cycles.risk import CycleRisk
+from arb_pipelines.trading.cycles.strategy import CycleStrategy
+from arb_pipelines.trading.parameters import Strategy
+from arb_pipelines.trading.portfolio import Portfolio
+from arb_pipelines.venues.base import MarketData, VenueConnection
+
+_HERE = __name__
+
+
+class VenueLine:
+    """The place of a session's connection: empty until who owns it has opened it."""
+
+    def __init__(self, params: NoParams, container: Container) -> None:
+        self._connection: VenueConnection | None = None
+
+    @property
+    def connection(self) -> VenueConnection:
+        """The connection.
+
+        Raises:
+            InvariantBroken: it is not open.
+        """
+        if self._connection is None:
+            raise InvariantBroken("the session is not connected to its venue")
+        return self._connection
+
+    def open(self, connection: VenueConnection) -> None:
+        """Put the open connection in its place."""
+        self._connection = connection
+
+    def ping(self) -> None:
+        """Say what is wrong with the connection, by raising it."""
+        wrong = [f"{part}: {what}" for part, what in self.connection.health().items() if what]
+        if wrong:
+            raise InvariantBroken("; ".join(wrong))
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerParams:
+    """``places_orders``: they reach the market, or else are tested and simulated."""
+
+    places_orders: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OrderParams:
+    """``id_prefix`` begins the client ids of a session's orders; no other of the account's has it.
+
+    ``legs`` are sent in sequence, or in parallel.
+    """
+
+    id_prefix: str
+    legs: str
+
+
+@dataclass(frozen=True, slots=True)
+class UniverseParams:
+    """A strategy as its file says, and how many cycles its universe may have."""
+
+    strategy: Strategy
+    max_cycles: int
+
+
+def parent_spec(name: str) -> ContainerSpec:
+    """Describe the container of a venue's connection."""
+    return container_spec(name, {CONNECTION: component(f"{_HERE}:VenueLine")})
+
+
+def strategy_spec(
+    strategy: Strategy, *, places_orders: bool, id_prefix: str, max_cycles: int
+) -> ContainerSpec:
+    """Describe the container in which a strategy trades."""
+    made = {
+        CONTROLS: component(f"{_HERE}:session_controls"),
+        UNIVERSE: component(
+            f"{_HERE}:session_cycles",
+            strategy=strategy.model_dump(mode="json", exclude={"trading_pairs_file"}),
+            max_cycles=max_cycles,
+        ),
+        MARKET_DATA: component(f"{_HERE}:venue_books"),
+        PORTFOLIO: component(f"{_HERE}:allotted_balances"),
+        BROKER: component(f"{_HERE}:session_broker", places_orders=places_orders),
+        STRATEGY: component(f"{_HERE}:cycle_strategy"),
+        RISK: component(f"{_HERE}:session_risk"),
+        ORDER_MANAGER: component(
+            f"{_HERE}:cycle_orders", id_prefix=id_prefix, legs=strategy.session.legs
+        ),
+        COORDINATOR: component(f"{_HERE}:SessionRun"),
+    }
+    return container_spec(strategy.name, made)
+
+
+# -- one strategy ------------------------------------------------------------------------
+
+
+def session_controls(params: NoParams, container: Container) -> Controls:
+    """Make the switches of one strategy."""
+    return Controls()
+
+
+def session_cycles(params: UniverseParams, container: Container) -> SessionUniverse:
+    """Find what the strategy trades at the venue today."""
+    connection = connection_of(container)
+    return session_universe(
+        params.strategy,
+        connection.markets,
+        connection.fees,
+        day_of(now_ns()),
+        max_cycles=params.max_cycles,
+    )
+
+
+def venue_books(params: NoParams, container: Container) -> MarketData:
+    """Follow the books of the universe."""
+    universe = universe_of(container)
+    rules = universe.strategy.session
+    return connection_of(container).feed(universe.symbols, channel=rules.books, depth=rules.depth)
+
+
+def allotted_balances(params: NoParams, container: Container) -> Portfolio:
+    """Hold what the strategy may trade with."""
+    return Portfolio(universe_of(container).strategy.balances)
+
+
+def session_broker(params: BrokerParams, container: Container) -> SessionBroker:
+    """Send orders to the venue; what leaves is told on the bus before it does."""
+    universe, connection = universe_of(container), connection_of(container)
+    rules = universe.strategy.session
+    return VenueBroker(
+        connection.entry(rules.entry),
+        connection.account,
+        universe.markets,
+        universe.fees,
+        rules,
+        wall_ns=now_ns,
+        intent=lambda new, order: container.bus.publish(new),
+    )
+
+
+def cycle_strategy(params: NoParams, container: Container) -> CycleStrategy:
+    """Signal the cycles whose best prices pay."""
+    universe = universe_of(container)
+    return CycleStrategy(universe.strategy.name, universe.traded, universe.seen)
+
+
+def session_risk(params: NoParams, container: Container) -> SessionRisk:
+    """Pass what switches, limits and the strategy's gate let pass."""
+    universe = universe_of(container)
+    gate = CycleRisk(universe.traded, universe.seen, _portfolio(container))
+    return SessionRisk(gate, container.get(CONTROLS))
+
+
+def cycle_orders(params: OrderParams, container: Container) -> CycleOrderManager:
+    """Carry cycles out, leg by leg or all at once, and unwind what they leave."""
+    universe = universe_of(container)
+    if params.legs == "parallel":
+        free = _portfolio(container).free
+        return ParallelCycleOrders(universe.traded, universe.seen, free, id_prefix=params.id_prefix)
+    return CycleOrderManager(universe.traded, universe.seen, id_prefix=params.id_prefix)
+
+
+class SessionRun:
+    """Trades until the controls say stop, then settles.
+
+    ``session`` and ``own`` are there for intake and records to join.
+    """
+
+    def __init__(self, params: NoParams, container: Container) -> None:
+        universe = universe_of(container)
+        # made by the factories above, which give more than their roles promise
+        broker: Any = container.get(BROKER)
+        feed: Any = container.get(MARKET_DATA)
+        risk: Any = container.get(RISK)
+        self.own = OwnTrades(universe.seen, universe.traded.number, universe.strategy.session.depth)
+        self.session = LiveSession(
+            open_desk(container),
+            broker,
+            feed,
+            self.own,
+            container.get(CONTROLS),
+            settle_s=universe.strategy.session.settle_s,
+            in_flight=lambda: risk.in_flight,
+        )
+
+    async def run(self, container: Container) -> bool:
+        """Trade; give whether nothing was left in flight."""
+        return await self.session.run()
+
+
+def connection_of(container: Container) -> VenueConnection:
+    """Give the connection that a strategy's container shares with others."""
+    if container.parent is None:
+        raise InvariantBroken(f"{container.name} has no parent with a connection")
+    line: VenueLine = container.parent.get(CONNECTION)
+    return line.connection
+
+
+def universe_of(container: Container) -> SessionUniverse:
+    """Give what a strategy's container trades."""
+    universe: SessionUniverse = container.get(UNIVERSE)
+    return universe
+
+
+def _portfolio(container: Container) -> Portfolio:
+    portfolio = container.get(PORTFOLIO)
+    assert isinstance(portfolio, Portfolio)  # made by allotted_balances
+    return portfolio

@@ -1,0 +1,192 @@
+"""Several strategies at one venue: each in a container of its own, on one connection.
+
+They share the account, its rate budget and its connections, and nothing else. A strategy
+that fails ends alone; a connection that fails ends all. What a strategy decides belongs to
+its container, and where records of it go to who manages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from arb_pipelines.containers.calls import attempt_on_loop
+from arb_pipelines.containers.container import Container
+from arb_pipelines.containers.spec import CONNECTION, CONTROLS, PORTFOLIO, ContainerSpec
+from arb_pipelines.errors import ConfigError, Transient
+from arb_pipelines.execution.components import VenueLine, parent_spec, universe_of
+from arb_pipelines.execution.controls import Controls
+from arb_pipelines.venues.base import VenueConnection
+
+_ZERO = Decimal(0)
+#: Longest wait for the private stream when a session begins.
+_READY_S = 15.0
+
+
+@dataclass(slots=True)
+class Managed:
+    """One strategy: ``error`` is why it failed, ``settled`` whether it left nothing in flight.
+
+    Both are known once ``ended`` is set.
+    """
+
+    container: Container
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    error: str | None = None
+    settled: bool = False
+
+    @property
+    def controls(self) -> Controls:
+        """Its switches."""
+        controls: Controls = self.container.get(CONTROLS)
+        return controls
+
+
+class SessionManager:
+    """The strategies on one connection; made by ``managing``, on whose loop it is called.
+
+    ``free`` is what the account has to allot, by currency; ``None`` where nothing is spent.
+    """
+
+    def __init__(
+        self,
+        container: Container,
+        connection: VenueConnection,
+        tasks: asyncio.TaskGroup,
+        free: Mapping[str, Decimal] | None,
+    ) -> None:
+        self.connection = connection
+        self._container, self._tasks = container, tasks
+        self._free = None if free is None else dict(free)
+        self._managed: dict[str, Managed] = {}
+
+    def add(self, spec: ContainerSpec) -> Managed:
+        """Make a strategy's container, with balances set aside for it; ``start`` has it trade.
+
+        Raises:
+            ConfigError: one of that name is there, the account has less free than the strategy
+                wants, or the container cannot be made as it is described.
+            DataError: the venue has none of its cycles.
+        """
+        container = self._container.add_child(spec)
+        try:
+            self._allot(container)
+        except ConfigError:
+            self._container.remove_child(spec.name)
+            raise
+        managed = self._managed[spec.name] = Managed(container)
+        return managed
+
+    def start(self, name: str) -> None:
+        """Let a strategy trade until its controls say stop."""
+        self._tasks.create_task(self._trade(self._managed[name]), name=name)
+
+    async def remove(self, name: str, reason: str) -> Managed:
+        """Stop a strategy, wait until it has ended, and give back what it had.
+
+        Raises:
+            ConfigError: there is none of that name.
+        """
+        managed = self._managed.get(name)
+        if managed is None:
+            there = ", ".join(self._managed) or "none"
+            raise ConfigError(f"there is no strategy {name}; there is {there}", source="session")
+        managed.controls.stop(reason)
+        await managed.ended.wait()
+        if self._managed.pop(name, None) is not None:  # who else waited has not done it
+            self._give_back(managed.container)
+            self._container.remove_child(name)
+        return managed
+
+    def strategies(self) -> Mapping[str, Managed]:
+        """Give the strategies that are there, by name, in the order in which they came."""
+        return dict(self._managed)
+
+    def stop(self, reason: str) -> None:
+        """Have every strategy take no more signals, settle and end."""
+        for managed in self._managed.values():
+            managed.controls.stop(reason)
+
+    async def wait(self) -> None:
+        """Wait until every strategy that is there has ended."""
+        while running := [one for one in self._managed.values() if not one.ended.is_set()]:
+            await running[0].ended.wait()
+
+    def health(self) -> Mapping[str, str | None]:
+        """Say of connection, components and strategies how they are: None is well."""
+        found = dict(self._container.health())
+        for name, managed in self._managed.items():
+            found[name] = managed.error
+        return found
+
+    async def _trade(self, managed: Managed) -> None:
+        done = await attempt_on_loop(0, Container.run, managed.container)
+        managed.settled, managed.error = bool(done.result), done.error
+        managed.controls.stop(done.error or "ended")
+        managed.ended.set()
+
+    def _allot(self, container: Container) -> None:
+        if self._free is None:
+            return
+        wanted = _exact(universe_of(container).strategy.balances)
+        for currency, amount in wanted.items():
+            free = self._free.get(currency, _ZERO)
+            if amount > free:
+                raise ConfigError(
+                    f"{container.spec.name} is to trade with {amount} {currency}, and the account "
+                    f"has {free:f} that no strategy was given; lower `balances` in its file, or "
+                    "pay in",
+                    source="balances",
+                )
+        for currency, amount in wanted.items():
+            self._free[currency] -= amount
+
+    def _give_back(self, container: Container) -> None:
+        if self._free is not None:
+            for currency, amount in _exact(container.get(PORTFOLIO).balances()).items():
+                self._free[currency] = self._free.get(currency, _ZERO) + amount
+
+
+@asynccontextmanager
+async def managing(
+    name: str, connection: VenueConnection, *, places_orders: bool
+) -> AsyncIterator[SessionManager]:
+    """Keep a connection in service within the block, for strategies to trade on.
+
+    Strategies that still trade at its end are cancelled with what they have in flight: stop
+    them, and ``wait``.
+
+    Raises:
+        ExceptionGroup: of the ``VenueError`` that ended the connection.
+    """
+    container = Container(parent_spec(name))
+    container.initialise()
+    line: VenueLine = container.get(CONNECTION)
+    line.open(connection)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            serving = tasks.create_task(connection.run())
+            await _ready(connection)
+            free = await connection.account.balances() if places_orders else None
+            try:
+                yield SessionManager(container, connection, tasks, free)
+            finally:
+                serving.cancel()
+    finally:
+        container.teardown()
+
+
+async def _ready(connection: VenueConnection) -> None:
+    try:
+        async with asyncio.timeout(_READY_S):
+            await connection.ready()
+    except TimeoutError:
+        wrong = [f"{part} {what}" for part, what in connection.health().items() if what]
+        raise Transient(f"{connection.venue}: {', '.join(wrong)} after {_READY_S:g} s") from None
+
+
+def _exact(amounts: Mapping[str, float]) -> dict[str, Decimal]:
+    return {currency: Decimal(repr(amount)) for currency, amount in amounts.items()}

@@ -1,0 +1,72 @@
+"""What a session tells while it runs and when it has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from arb_pipelines.execution.records import Batch, Counts, SessionState
+from arb_pipelines.trading.session_rules import TradingMode
+
+
+@dataclass(frozen=True, slots=True)
+class SessionProgress:
+    """How a session stands after a write to the lake.
+
+    ``profit`` is by start currency, ``latency_us`` by stage and then by ``p50``, ``p99`` and
+    ``max``. ``written`` counts writes.
+    """
+
+    session: str
+    ts_ns: int
+    written: int
+    counts: Counts
+    profit: Mapping[str, float]
+    latency_us: Mapping[str, Mapping[str, float]]
+
+    @classmethod
+    def of(cls, batch: Batch, written: int) -> SessionProgress:
+        """Read it off the batch that was written."""
+        latency: dict[str, dict[str, float]] = {}
+        for metric in batch.metrics:
+            if metric.name.startswith("latency_"):
+                name = metric.name.removeprefix("latency_").removesuffix("_us")
+                latency.setdefault(metric.label, {})[name] = metric.value
+        return cls(batch.head.session, batch.ts, written, batch.counts, profit_of(batch), latency)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSummary:
+    """What came of a session.
+
+    ``places_orders``: they reached the venue's market. ``booked`` is what orders changed each
+    balance by; ``in_flight`` executions did not settle in time, and are for a
+    person to look at. ``unwritten`` batches of records are in the journal alone.
+    """
+
+    session: str
+    strategy: str
+    venue: str
+    mode: TradingMode
+    places_orders: bool
+    state: SessionState
+    reason: str
+    ts_started: int
+    ts_ended: int
+    counts: Counts
+    profit: Mapping[str, float]
+    booked: Mapping[str, float]
+    in_flight: int
+    unwritten: int
+
+    def document(self) -> dict[str, Any]:
+        """Give it as plain values, as JSON has them."""
+        said = asdict(self)
+        said["counts"] |= {"executions": {str(k): n for k, n in self.counts.executions.items()}}
+        return said
+
+
+def profit_of(batch: Batch) -> dict[str, float]:
+    """Profit so far by start currency."""
+    return {metric.label: metric.value for metric in batch.metrics if metric.name == "profit"}
