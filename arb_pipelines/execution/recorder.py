@@ -1,0 +1,213 @@
+"""Listens on a session's bus, and keeps what becomes rows: every execution, order and count.
+
+``hear`` runs in the session's loop and does next to nothing for a book; ``take`` gives a
+writer in another thread what is new. What has ended passes from one to the other through
+queues whose ends are each touched by one of them only, so neither waits and nothing is lost.
+
+An execution is told whole, with its orders, when it has ended; until then the journal knows
+of it. It says nothing of formats or tables.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from arb_pipelines.execution.following import Following
+from arb_pipelines.execution.records import (
+    Batch,
+    Counts,
+    ExecutionRecord,
+    ExecutionStatus,
+    LegRecord,
+    Metric,
+    SessionHead,
+    SessionState,
+)
+from arb_pipelines.execution.timings import Timings
+from arb_pipelines.trading.events import (
+    Approved,
+    Book,
+    Cancel,
+    Cancelled,
+    CycleSignal,
+    Ended,
+    Order,
+    OrderFill,
+    OrderSignal,
+    Refused,
+    Routed,
+    Signal,
+    currencies,
+)
+from arb_pipelines.trading.reports import CycleReport, LegReport
+from arb_pipelines.venues.base import Accepted, OrderReport
+
+#: Figures of a session that others know: a number, or numbers by label.
+Gauges = Mapping[str, float | Mapping[str, float]]
+
+T = TypeVar("T")
+
+
+class SessionRecorder:
+    """Makes the records of one session from what its bus tells; see the module.
+
+    ``gauges`` gives, at each ``take``, figures that the bus does not tell.
+    """
+
+    def __init__(
+        self,
+        head: SessionHead,
+        *,
+        wall_ns: Callable[[], int],
+        gauges: Callable[[], Gauges] = dict,
+    ) -> None:
+        self._head, self._wall_ns, self._gauges = head, wall_ns, gauges
+        self.timings = Timings()
+        self._state = SessionState.RUNNING
+        self._end_reason: str | None = None
+        self._books = self._signals = self._orders = self._fills = 0
+        self._refused: Counter[str] = Counter()
+        self._statuses: Counter[ExecutionStatus] = Counter()
+        self._profit: defaultdict[str, float] = defaultdict(float)
+        self._booked: defaultdict[str, Decimal] = defaultdict(Decimal)
+        self._done: deque[ExecutionRecord] = deque()
+        self._amended: deque[LegRecord] = deque()
+        self._taken = 0
+        followed = self._followed = Following(self.timings, self._amended, wall_ns)
+        self._handlers: dict[type[Any], Callable[[Any], object]] = {
+            Book: self._on_book,
+            CycleSignal: self._on_signal,
+            OrderSignal: self._on_signal,
+            Approved: followed.on_approved,
+            Refused: self._on_refused,
+            Order: self._on_order,
+            Routed: followed.on_routed,
+            Accepted: followed.on_accepted,
+            OrderReport: followed.on_order_report,
+            OrderFill: self._on_fill,
+            Cancel: followed.on_cancel,
+            Cancelled: followed.on_cancelled,
+            LegReport: followed.on_leg,
+            CycleReport: self._on_cycle,
+            Ended: self._on_ended,
+        }
+
+    def hear(self, event: object) -> None:
+        """Take in one event of the bus; ``bus.subscribe(object, recorder.hear)``."""
+        handler = self._handlers.get(type(event))
+        if handler is not None:
+            handler(event)
+
+    def end(self, state: SessionState, reason: str) -> None:
+        """Note how the session ended; the next batch says so."""
+        self._state, self._end_reason = state, reason
+
+    @property
+    def in_flight(self) -> int:
+        """Executions begun and not ended."""
+        return len(self._followed)
+
+    def booked(self) -> dict[str, Decimal]:
+        """What the session's orders have changed each balance by so far, exactly."""
+        return dict(self._booked)
+
+    def profit(self) -> dict[str, float]:
+        """Profit of the executions that have ended, by start currency."""
+        return dict(self._profit)
+
+    def take(self) -> Batch:
+        """Give what is new since the last call; always from the same thread."""
+        ts, state, reason = self._wall_ns(), self._state, self._end_reason
+        counts = self.counts()
+        batch = Batch(
+            head=self._head,
+            number=self._taken,
+            ts=ts,
+            state=state,
+            end_reason=reason,
+            counts=counts,
+            executions=_drained(self._done),
+            amended=_drained(self._amended),
+            metrics=tuple(self._metrics(counts)),
+        )
+        self._taken += 1
+        return batch
+
+    def counts(self) -> Counts:
+        """Give what has happened so far."""
+        return Counts(
+            books=self._books,
+            signals=self._signals,
+            refused=dict(self._refused),
+            executions=dict(self._statuses),
+            in_flight=self.in_flight,
+            orders=self._orders,
+            fills=self._fills,
+        )
+
+    def _metrics(self, counts: Counts) -> Iterator[Metric]:
+        for name in ("books", "signals", "orders", "fills", "in_flight"):
+            yield Metric(name, getattr(counts, name))
+        for name, by_label in (
+            ("refused", counts.refused),
+            ("executions", counts.executions),
+            ("profit", self.profit()),
+        ):
+            for label, value in by_label.items():
+                yield Metric(name, value, label)
+        for stage, spread in self.timings.spreads().items():
+            for name in ("p50_us", "p99_us", "max_us"):
+                yield Metric(f"latency_{name}", getattr(spread, name), stage)
+        for name, gauge in self._gauges().items():
+            if isinstance(gauge, Mapping):
+                for label, value in gauge.items():
+                    yield Metric(name, value, label)
+            else:
+                yield Metric(name, gauge)
+
+    def _on_book(self, book: Book) -> None:
+        self._books += 1
+
+    def _on_signal(self, signal: Signal) -> None:
+        self._signals += 1
+
+    def _on_refused(self, refused: Refused) -> None:
+        self._refused[refused.reason] += 1
+
+    def _on_ended(self, ended: Ended) -> None:
+        if ended.declined is not None:
+            self._refused[ended.declined] += 1
+
+    def _on_order(self, order: Order) -> None:
+        self._orders += 1
+        self._followed.on_order(order)
+
+    def _on_fill(self, fill: OrderFill) -> None:
+        self._fills += 1
+        given, got = currencies(fill)
+        self._booked[given] -= _exact(fill.spent)
+        self._booked[got] += _exact(fill.received)
+        if fill.fee_currency not in (given, got):
+            self._booked[fill.fee_currency] -= _exact(fill.fee)
+        self._followed.on_fill(fill)
+
+    def _on_cycle(self, report: CycleReport) -> None:
+        record = self._followed.on_cycle(report)
+        if record is None:
+            return
+        cycles = self._head.cycles
+        self._statuses[record.status] += 1
+        self._profit[cycles.currencies[int(cycles.start[report.cycle])]] += report.profit
+        self._done.append(record)
+
+
+def _drained(queue: deque[T]) -> tuple[T, ...]:
+    return tuple(queue.popleft() for _ in range(len(queue)))
+
+
+def _exact(amount: float) -> Decimal:
+    """The decimal that a fill's float was made from: the shortest that gives it."""
+    return Decimal(repr(amount))

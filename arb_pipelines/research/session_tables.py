@@ -1,0 +1,180 @@
+"""What a session keeps, as rows of the lake: batches while it runs, and its last word.
+
+A row written again replaces itself, so a batch whose commit was lost sight of is simply
+written once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from arb_pipelines.clock import day_of
+from arb_pipelines.execution.records import (
+    Batch,
+    ExecutionRecord,
+    ExecutionStatus,
+    LegRecord,
+    SessionHead,
+)
+from arb_pipelines.lake.schemas import (
+    LIVE_EXECUTIONS,
+    LIVE_LEGS,
+    LIVE_METRICS,
+    LIVE_SESSIONS,
+    TABLES,
+)
+from arb_pipelines.lake.schemas.table import Table
+from arb_pipelines.lake.store import Lake, Transaction
+from arb_pipelines.market.cycles import BUY, SIDES
+
+_BPS = 10_000.0
+Row = dict[str, object]
+
+
+def write_batch(lake: Lake, batch: Batch) -> dict[str, int]:
+    """Commit a batch, whole or not at all; return rows by table.
+
+    Writing it again changes nothing. Batches of a session go in the order of their numbers.
+
+    Raises:
+        ArbError: the lake could not take it; nothing of it is there.
+    """
+    frames = {TABLES[name]: rows for name, rows in rows_of(batch).items() if len(rows)}
+
+    def work(transaction: Transaction) -> dict[str, int]:
+        return {table.name: transaction.upsert(table, rows) for table, rows in frames.items()}
+
+    return lake.commit(work)
+
+
+def rows_of(batch: Batch) -> dict[str, pl.DataFrame]:
+    """Give a batch as rows of each table, by the table's name."""
+    legs = {
+        (leg.trade_no, leg.report.number): leg
+        for legs in (*(execution.legs for execution in batch.executions), batch.amended)
+        for leg in legs
+    }
+    rows: dict[Table, list[Row]] = {
+        LIVE_SESSIONS: [_session_row(batch)],
+        LIVE_EXECUTIONS: [_execution_row(batch.head, record) for record in batch.executions],
+        LIVE_LEGS: [_leg_row(batch.head, leg) for leg in legs.values()],
+        LIVE_METRICS: list(_metric_rows(batch)),
+    }
+    return {table.name: table.frame(found) for table, found in rows.items()}
+
+
+def _common(head: SessionHead, ts: int) -> Row:
+    return {
+        "session": head.session,
+        "mode": head.mode,
+        "strategy": head.strategy,
+        "venue": head.venue,
+        "day": day_of(ts),
+    }
+
+
+def _session_row(batch: Batch) -> Row:
+    head, counts = batch.head, batch.counts
+    ended = batch.end_reason is not None
+    by_status: Row = {status: counts.executions.get(status, 0) for status in ExecutionStatus}
+    return (
+        _common(head, head.ts_started)
+        | by_status
+        | {
+            "account": head.account,
+            "strategy_digest": head.strategy_digest,
+            "state": batch.state,
+            "end_reason": batch.end_reason,
+            "ts_started": head.ts_started,
+            "ts_heard": batch.ts,
+            "ts_ended": batch.ts if ended else None,
+            "books": counts.books,
+            "signals": counts.signals,
+            "refused": sum(counts.refused.values()),
+            "executions": sum(counts.executions.values()),
+            "in_flight": counts.in_flight,
+            "orders": counts.orders,
+            "fills": counts.fills,
+            "run_id": head.run_id,
+        }
+    )
+
+
+def _execution_row(head: SessionHead, record: ExecutionRecord) -> Row:
+    report, cycles = record.report, head.cycles
+    same = (
+        "ts_signal", "ts_end", "legs", "legs_filled", "unwind_orders", "committed", "spent",
+        "returned", "profit", "expected_profit", "fee", "slippage", "latency", "residual",
+        "residual_value",
+    )  # fmt: skip
+    return (
+        _common(head, report.ts_signal)
+        | {name: getattr(report, name) for name in same}
+        | {
+            "trade_no": report.execution,
+            "correlation_id": record.correlation_id,
+            "cycle_key": cycles.key(report.cycle),
+            "path": cycles.path(report.cycle),
+            "start_currency": cycles.currencies[int(cycles.start[report.cycle])],
+            "status": record.status,
+            "reason": record.reason,
+            "unwind_cost": report.unwind,
+            "gross_bps": report.gross * _BPS,
+            "predicted_bps": report.predicted * _BPS,
+            "effective_bps": report.profit * _BPS / report.spent if report.spent > 0 else None,
+            "ts_book_event": record.ts_book_event,
+            "ts_decided": record.ts_decided,
+            "ts_first_sent": record.ts_first_sent,
+            "ts_last_fill": record.ts_last_fill,
+        }
+    )
+
+
+def _leg_row(head: SessionHead, leg: LegRecord) -> Row:
+    report, done, parts = leg.report, leg.report.done, leg.report.parts
+    symbol = head.cycles.symbols[report.symbol]
+    base, _, quote = symbol.partition("-")
+    buys = report.side == BUY
+    same = (
+        "ts_sent", "ts_filled", "best_px", "limit_px", "planned_spent", "planned_received",
+    )  # fmt: skip
+    return (
+        _common(head, leg.ts_signal)
+        | {name: getattr(report, name) for name in same}
+        | {name: getattr(done, name) for name in ("size", "funds", "spent", "received")}
+        | parts._asdict()
+        | {
+            "trade_no": leg.trade_no,
+            "leg_no": report.number,
+            "kind": "unwind" if report.unwinds else "cycle",
+            "client_id": leg.client_id,
+            "order_id": leg.order_id,
+            "symbol": symbol,
+            "side": SIDES[report.side],
+            "from_currency": quote if buys else base,
+            "to_currency": base if buys else quote,
+            "status": leg.status,
+            "reason": leg.reason,
+            "ts_answered": leg.ts_answered,
+            "fill_px": done.funds / done.size if done.size > 0 else None,
+            "order_amount": report.order,
+            "fee_booked": leg.fee_booked,
+            "fee_currency": leg.fee_currency,
+            "fee_told": leg.fee_told,
+        }
+    )
+
+
+def _metric_rows(batch: Batch) -> Iterator[Row]:
+    common = _common(batch.head, batch.ts)
+    del common["mode"]
+    for metric in batch.metrics:
+        yield common | {
+            "flush_no": batch.number,
+            "ts": batch.ts,
+            "name": metric.name,
+            "label": metric.label,
+            "value": metric.value,
+        }

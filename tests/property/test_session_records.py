@@ -1,0 +1,87 @@
+"""What a session keeps is what happened: the backtest's own rows, and the portfolio's changes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from fractions import Fraction
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from arb_pipelines.backtest.frames import leg_rows, trade_rows
+from arb_pipelines.backtest.journal import Journal
+from arb_pipelines.clock import day_start_ns
+from arb_pipelines.execution.recorder import SessionRecorder
+from arb_pipelines.lake.schemas import BACKTEST_LEGS, BACKTEST_TRADES
+from arb_pipelines.research.session_tables import rows_of
+from tests.fakes.backtest_worlds import DAY, World, random_world
+from tests.fakes.session_worlds import head_of, play
+
+worlds = st.integers(0, 2**32 - 1).map(random_world)
+#: A session's word for what a backtest calls otherwise.
+STATUS = {"filled": "completed", "failed": "missed"}
+
+
+def _recorded(world: World) -> tuple[SessionRecorder, Journal]:
+    recorder = SessionRecorder(head_of(world), wall_ns=lambda: day_start_ns(DAY))
+    journal = Journal(world.scenario.cycles)
+    play(world, recorder.hear, journal.hear)
+    return recorder, journal
+
+
+@settings(max_examples=40, deadline=None)
+@given(world=worlds)
+def test_a_session_keeps_the_rows_that_a_backtest_keeps(world: World) -> None:
+    """Of the same events both tables have the same figures, in the columns they share."""
+    recorder, journal = _recorded(world)
+    rows = rows_of(recorder.take())
+    outcome, scenario = journal.outcome(), world.scenario
+    for live, replayed, table in (
+        ("live_executions", trade_rows(world.strategy, DAY, scenario, outcome), BACKTEST_TRADES),
+        ("live_legs", leg_rows(world.strategy, DAY, scenario, outcome), BACKTEST_LEGS),
+    ):
+        order = [name for name in ("trade_no", "leg_no") if name in table.names]
+        ours = rows[live].sort(order).select(table.names)
+        if live == "live_executions":
+            ours = ours.with_columns(pl.col("status").replace(STATUS))
+        assert_frame_equal(ours, replayed, check_exact=True)
+    assert sum(recorder.counts().refused.values()) == outcome.refused.sum()
+    assert recorder.counts().signals == outcome.signals.sum()
+
+
+@settings(max_examples=40, deadline=None)
+@given(world=worlds, every=st.integers(1, 50))
+def test_rows_add_up_to_what_the_portfolio_changed_by(world: World, every: int) -> None:
+    """However often it is taken: each execution once, and legs sum to the balances' changes."""
+    recorder = SessionRecorder(head_of(world), wall_ns=lambda: day_start_ns(DAY))
+    batches, heard = [], 0
+
+    def hear(event: object) -> None:
+        nonlocal heard
+        recorder.hear(event)
+        heard += 1
+        if heard % every == 0:
+            batches.append(recorder.take())
+
+    portfolio = play(world, hear)
+    batches.append(recorder.take())
+    assert [batch.number for batch in batches] == list(range(len(batches)))
+    executions = [record for batch in batches for record in batch.executions]
+    numbers = [record.report.execution for record in executions]
+    assert sorted(numbers) == list(range(len(numbers)))
+    change: defaultdict[str, Fraction] = defaultdict(Fraction)
+    for batch in batches:
+        for leg in rows_of(batch)["live_legs"].iter_rows(named=True):
+            change[leg["from_currency"]] -= Fraction(leg["spent"])
+            change[leg["to_currency"]] += Fraction(leg["received"])
+    cycles = world.scenario.cycles
+    begun = dict(zip(cycles.currencies, world.scenario.balances.tolist(), strict=True))
+    for currency, amount in portfolio.balances().items():
+        told = float(change[currency])
+        scale = max(1.0, abs(begun.get(currency, 0.0)), abs(amount))
+        assert amount - begun.get(currency, 0.0) == pytest.approx(told, abs=1e-9 * scale)
+        assert float(recorder.booked().get(currency, 0)) == pytest.approx(told, abs=1e-9 * scale)
+    assert recorder.in_flight == 0
