@@ -120,7 +120,7 @@ def uniforms_an_update(depth: int) -> int:
     return 2 + 4 * depth
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, nogil=True)
 def run(
     updates: Updates,
     rule: Quoting,

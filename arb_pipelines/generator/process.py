@@ -84,12 +84,19 @@ class MarketProcess:
         return len(self.listing.symbols) * _OPENING_GAP_NS
 
     def run(
-        self, start_ns: int, duration_ns: int, n_states: int, schedule: Schedule | None = None
+        self,
+        start_ns: int,
+        duration_ns: int,
+        n_states: int,
+        schedule: Schedule | None = None,
+        *,
+        chunk_updates: int = _CHUNK_UPDATES,
     ) -> Iterator[States]:
         """Give ``n_states`` states of one span, chunk by chunk, and those of ``schedule`` on top.
 
         The first state of every symbol comes first. ``schedule.seen_gross`` is
-        filled as its dislocations appear.
+        filled as its dislocations appear. A chunk has about ``chunk_updates`` states; other
+        chunks are another course of the market.
 
         Raises:
             ConfigError: not room for one state of every symbol.
@@ -105,7 +112,7 @@ class MarketProcess:
         begin, length = start_ns + self.opening_ns(), duration_ns - self.opening_ns()
         wanted = n_states - opening
         steps = -(-length // _STEP_NS)
-        chunk = int(np.clip(_CHUNK_UPDATES * steps // max(wanted, 1), 1, _CHUNK_STEPS_MAX))
+        chunk = int(np.clip(chunk_updates * steps // max(wanted, 1), 1, _CHUNK_STEPS_MAX))
         done = 0
         for first in range(0, steps, chunk):
             span = (first * _STEP_NS, min((first + chunk) * _STEP_NS, length))

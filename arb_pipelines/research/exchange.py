@@ -92,7 +92,7 @@ def _serve(
         )
 
     async def main() -> None:
-        player = Player(venue, books.states, asked.speed)
+        player = Player(venue, books.batches, asked.speed)
         await serve(
             venue,
             player,

@@ -1,7 +1,9 @@
 """Books for the local exchange to play: generated, from the lake, or of a recording file.
 
-Each source gives the markets and, lazily, their book states in order of time.
-What the exchange does with them belongs in ``exchange``.
+Each source gives the markets and, lazily, their book states in order of time. They come
+in batches: getting the next one may read or generate for a while, walking it does not,
+so that the exchange can have the one done in a thread without having to share the
+interpreter with the other. What it does with them belongs in ``exchange``.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ from arb_pipelines.lake.recording.format import BookState, Side
 from arb_pipelines.market.symbols import FeeSide, Market
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from arb_pipelines.lake.store import Lake
 
 #: Markets are served under this name, whatever venue recorded their books.
@@ -30,16 +34,29 @@ _GENERATED_DAY = date(2026, 1, 5)
 _GENERATED_RATE = 2.0
 _GENERATED_DEPTH = 20
 _LAKE_DEPTH = 20
+#: Updates and rows of a batch that is generated or read, and rows unpacked at once in its walk.
+_GENERATED_BATCH = 4_000
+_RECORDED_BATCH = 2_000
+_WALKED_ROWS = 32
 
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """Markets, and their books' states in order of receipt. ``states`` may never end."""
+    """Markets, and their books' states in order of receipt, which may never end.
+
+    ``batches`` gives them in parts, each a quick walk, and ``states`` one by one; they
+    are the same iterator.
+    """
 
     markets: tuple[Market, ...]
-    states: Iterator[BookState]
+    batches: Iterator[Iterator[BookState]]
+
+    @property
+    def states(self) -> Iterator[BookState]:
+        """The states that are left, one by one."""
+        return itertools.chain.from_iterable(self.batches)
 
 
 def open_books(source: str, lake: Lake, *, n_symbols: int | None, seed: int) -> Books:
@@ -79,16 +96,18 @@ def generated_books(n_symbols: int, seed: int) -> Books:
     process = MarketProcess(listing, seed, depth=_GENERATED_DEPTH)
     n_states = round(_GENERATED_RATE * n_symbols * NS_PER_DAY / NS_PER_S)
 
-    def states() -> Iterator[BookState]:
+    def batches() -> Iterator[Iterator[BookState]]:
         for day in itertools.count():
             start_ns = day_start_ns(_GENERATED_DAY) + day * NS_PER_DAY
-            for chunk in process.run(start_ns, NS_PER_DAY, n_states):
-                yield from _states(
+            for chunk in process.run(
+                start_ns, NS_PER_DAY, n_states, chunk_updates=_GENERATED_BATCH
+            ):
+                yield _states(
                     listing.symbols, chunk.symbol, chunk.ts_recv,
                     (chunk.bid_px, chunk.bid_sz, chunk.ask_px, chunk.ask_sz),
                 )  # fmt: skip
 
-    return Books(tuple(listed_markets(listing, VENUE)), states())
+    return Books(tuple(listed_markets(listing, VENUE)), batches())
 
 
 def lake_books(lake: Lake, venue: str, day: date, n_symbols: int | None) -> Books:
@@ -111,14 +130,14 @@ def lake_books(lake: Lake, venue: str, day: date, n_symbols: int | None) -> Book
         )
     symbols = [market.symbol for market in markets]
 
-    def states() -> Iterator[BookState]:
+    def batches() -> Iterator[Iterator[BookState]]:
         for part in iter_levels(lake, venue, day, symbols, depth=_LAKE_DEPTH, part_rows=100_000):
-            yield from _states(
+            yield _states(
                 symbols, part.symbol, part.ts_recv,
                 (part.bid_px, part.bid_sz, part.ask_px, part.ask_sz),
             )  # fmt: skip
 
-    return Books(tuple(_served(market) for market in markets), states())
+    return Books(tuple(_served(market) for market in markets), batches())
 
 
 def recorded_books(path: Path, n_symbols: int | None) -> Books:
@@ -145,23 +164,27 @@ def recorded_books(path: Path, n_symbols: int | None) -> Books:
         raise DataError("the header names no symbol that can be traded", source=str(path))
     return Books(
         tuple(_served(market) for market in markets),
-        _recorded_states(path, {market.symbol for market in markets}),
+        _recorded_batches(path, {market.symbol for market in markets}),
     )
 
 
-def _recorded_states(path: Path, symbols: set[str]) -> Iterator[BookState]:
+def _recorded_batches(path: Path, symbols: set[str]) -> Iterator[Iterator[BookState]]:
     from arb_pipelines.lake.readers.base import ReadOptions
     from arb_pipelines.lake.readers.recording import read_recording
 
-    for batch in read_recording(path, ReadOptions(batch_rows=50_000)):
+    for batch in read_recording(path, ReadOptions(batch_rows=_RECORDED_BATCH)):
+        yield _recorded_states(batch.rows, symbols)
+
+
+def _recorded_states(rows: pa.Table, symbols: set[str]) -> Iterator[BookState]:
+    for part in rows.to_batches(max_chunksize=_WALKED_ROWS):
         columns = ("symbol", "ts_recv", "bids_px", "bids_sz", "asks_px", "asks_sz")
-        for rows in batch.rows.to_batches(max_chunksize=1_000):
-            parts = (rows.column(name).to_pylist() for name in columns)
-            for symbol, ts_recv, bids_px, bids_sz, asks_px, asks_sz in zip(*parts, strict=True):
-                if symbol in symbols:
-                    bids = tuple(zip(bids_px, bids_sz, strict=True))
-                    asks = tuple(zip(asks_px, asks_sz, strict=True))
-                    yield BookState(symbol, ts_recv, bids, asks)
+        values = (part.column(name).to_pylist() for name in columns)
+        for symbol, ts_recv, bids_px, bids_sz, asks_px, asks_sz in zip(*values, strict=True):
+            if symbol in symbols:
+                bids = tuple(zip(bids_px, bids_sz, strict=True))
+                asks = tuple(zip(asks_px, asks_sz, strict=True))
+                yield BookState(symbol, ts_recv, bids, asks)
 
 
 def _served(market: Market) -> Market:

@@ -12,13 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+import msgspec
+
 from arb_pipelines.exchange.engine.events import BalanceChanged, Relation
 from arb_pipelines.exchange.engine.money import ZERO
 from arb_pipelines.exchange.engine.refusals import insufficient_balance
 
 
-@dataclass(frozen=True, slots=True)
-class Balance:
+class Balance(msgspec.Struct, frozen=True, gc=False):
     """What an account has of a currency: ``available`` to orders, ``hold`` by them."""
 
     available: Decimal = ZERO

@@ -1,10 +1,15 @@
-"""What came of a call, in order: the events a server pushes and the state file keeps."""
+"""What came of a call, in order: the events a server pushes and the state file keeps.
+
+Structs of msgspec, since a frozen one is made four times faster than a frozen dataclass,
+and a book that moves tells of dozens of levels.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+
+import msgspec
 
 from arb_pipelines.exchange.engine.orders import Fill, Order, Side
 
@@ -38,8 +43,7 @@ class Relation(StrEnum):
     SETTLED = "trade_hf.setted"
 
 
-@dataclass(frozen=True, slots=True)
-class OrderChanged:
+class OrderChanged(msgspec.Struct, frozen=True):
     """``order`` as it is after ``change``; ``fill`` on a match, ``old_size`` on an update."""
 
     change: Change
@@ -50,8 +54,7 @@ class OrderChanged:
     old_size: Decimal | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class BalanceChanged:
+class BalanceChanged(msgspec.Struct, frozen=True):
     """An account's balance after a change; ``total`` is ``available`` plus ``hold``."""
 
     user: str
@@ -68,8 +71,7 @@ class BalanceChanged:
     trade_id: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LevelChange:
+class LevelChange(msgspec.Struct, frozen=True, gc=False):
     """One price of the book now shows ``size``; 0 when it is gone. One ``sequence`` each."""
 
     side: Side
@@ -78,8 +80,7 @@ class LevelChange:
     sequence: int
 
 
-@dataclass(frozen=True, slots=True)
-class BookChanged:
+class BookChanged(msgspec.Struct, frozen=True):
     """All that a call changed in a symbol's book, sequences contiguous."""
 
     symbol: str
@@ -89,8 +90,7 @@ class BookChanged:
     time_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class Traded:
+class Traded(msgspec.Struct, frozen=True):
     """Two orders met: the public side of it. ``side`` is the taker's.
 
     A feed that crosses a resting order takes it: its order id is ``FEED_ORDER_ID``.

@@ -1,10 +1,15 @@
-"""An order as it is asked for, as it lives in the engine, and as it is shown; its fills."""
+"""An order as it is asked for, as it lives in the engine, and as it is shown; its fills.
+
+What is made anew at every step of an order is a struct of msgspec, as the events are.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+
+import msgspec
 
 from arb_pipelines.exchange.engine.money import ZERO
 
@@ -81,8 +86,7 @@ class NewOrder:
     tags: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(msgspec.Struct, frozen=True):
     """An accepted order at one moment of its life; ``number`` counts the venue's orders from 1.
 
     ``deal_*`` filled, ``cancelled_*`` will not fill, ``fee`` was charged on
@@ -136,8 +140,7 @@ class Order:
         return None if after_s is None else self.created_ns + after_s * 1_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Fill:
+class Fill(msgspec.Struct, frozen=True):
     """One side of a trade: ``funds`` is price times size, before the fee.
 
     ``id`` counts the venue's fills from 1, ``trade_id`` the symbol's trades.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import ssl
 from collections.abc import Callable
@@ -71,6 +72,10 @@ async def serve(
                 source="--port",
             ) from None
         await player.open()
+        # A thousand books are a million objects that live as long as this does: they
+        # shall not be walked again while a client waits.
+        gc.collect()
+        gc.freeze()
         ready(runner.addresses[0][1])
         await _run(venue, player, stop)
     finally:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import cache
 
 from arb_pipelines.clock import NS_PER_MS
 from arb_pipelines.exchange.engine.accounts import Balance
@@ -171,6 +172,7 @@ def account_document(user: str, currency: str, balance: Balance, kind: str) -> D
     }
 
 
+@cache
 def account_id(user: str, currency: str) -> str:
     """Name an account so that it is the same after a restart."""
     return hashlib.blake2b(f"{user}/{currency}".encode(), digest_size=12).hexdigest()

@@ -6,7 +6,7 @@ KuCoin.Net in their tests.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from arb_pipelines.clock import NS_PER_MS
 from arb_pipelines.exchange.engine.events import (
@@ -21,19 +21,25 @@ from arb_pipelines.exchange.server import topics
 from arb_pipelines.exchange.server.documents import Document, account_id
 from arb_pipelines.exchange.server.texts import optional_text, text
 
+_TOPICS_OF_ORDERS = (topics.ORDERS_V2, topics.ORDERS_V1)
 #: Topic, subject, data, user.
 PrivateMessage = tuple[str, str, Document, str]
+#: Whether anybody listens to a topic of a user, so that a message is worth making.
+Wanted = Callable[[str, str], bool]
 
 
-def private_messages(event: Event) -> Iterator[PrivateMessage]:
+def private_messages(event: Event, wanted: Wanted) -> Iterator[PrivateMessage]:
     """Messages of ``event``; an order's come on both topics, but V1 knows no ``received``."""
     if isinstance(event, OrderChanged):
-        data = order_changed(event)
         user = event.order.user
-        yield topics.ORDERS_V2, "orderChange", data, user
-        if event.change is not Change.RECEIVED:
-            yield topics.ORDERS_V1, "orderChange", data, user
-    elif isinstance(event, BalanceChanged):
+        told = [topic for topic in _TOPICS_OF_ORDERS if wanted(topic, user)]
+        if event.change is Change.RECEIVED:
+            told = [topic for topic in told if topic != topics.ORDERS_V1]
+        if told:
+            data = order_changed(event)
+            for topic in told:
+                yield topic, "orderChange", data, user
+    elif isinstance(event, BalanceChanged) and wanted(topics.BALANCE, event.user):
         yield topics.BALANCE, "account.balance", balance_changed(event), event.user
 
 

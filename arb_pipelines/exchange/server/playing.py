@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from decimal import Decimal
-from itertools import islice
+from functools import lru_cache
 
 from arb_pipelines.clock import NS_PER_S
 from arb_pipelines.exchange.server.answers import BAD_PARAMETER, Refusal
@@ -14,20 +14,21 @@ from arb_pipelines.lake.recording.format import BookState, Side
 
 #: States of this span of market time, from the first one, are shown at once.
 _OPENING_NS = NS_PER_S
-_BATCH = 256
+#: Numbers whose decimals are remembered: levels stay where they are for many states.
+_REMEMBERED = 1 << 18
 
 
 class Player:
-    """Shows ``states`` at ``speed`` times the pace of their ``ts_recv``; 0 is step by step.
+    """Shows ``batches`` of states at ``speed`` times the pace of their ``ts_recv``.
 
-    States are made ready in a thread, a batch at a time, so that neither reading
-    nor generating keeps clients waiting.
+    A speed of 0 is step by step. The next batch is got in a thread, so that neither
+    reading nor generating keeps clients waiting.
     """
 
-    def __init__(self, venue: Venue, states: Iterator[BookState], speed: float) -> None:
-        self._venue, self._states, self.speed = venue, states, speed
-        self._ready: list[BookState] = []
-        self._next = 0
+    def __init__(self, venue: Venue, batches: Iterator[Iterator[BookState]], speed: float) -> None:
+        self._venue, self._batches, self.speed = venue, batches, speed
+        self._walk: Iterator[BookState] = iter(())
+        self._next: BookState | None = None
         self._stepping = asyncio.Lock()
         self.shown = 0
 
@@ -70,17 +71,26 @@ class Player:
 
     async def _peek(self) -> BookState | None:
         """The next state, which stays the next one until it is shown."""
-        if self._next == len(self._ready):
-            self._ready = await asyncio.to_thread(lambda: list(islice(self._states, _BATCH)))
-            self._next = 0
-        return self._ready[self._next] if self._ready else None
+        while self._next is None:
+            self._next = next(self._walk, None)
+            if self._next is None:
+                batch = await asyncio.to_thread(next, self._batches, None)
+                if batch is None:
+                    return None
+                self._walk = batch
+        return self._next
 
     async def _show(self, state: BookState) -> None:
-        self._next += 1
+        self._next = None
         self.shown += 1
-        await self._venue.show(state.symbol, _exact(state.bids), _exact(state.asks))
+        await self._venue.show(state.symbol, _levels(state.bids), _levels(state.asks))
 
 
-def _exact(side: Side) -> list[tuple[Decimal, Decimal]]:
-    """Levels as the decimals they were recorded from: the shortest that give these floats."""
-    return [(Decimal(repr(price)), Decimal(repr(size))) for price, size in side]
+def _levels(side: Side) -> list[tuple[Decimal, Decimal]]:
+    return [(_exact(price), _exact(size)) for price, size in side]
+
+
+@lru_cache(_REMEMBERED)
+def _exact(number: float) -> Decimal:
+    """The decimal that a number was recorded from: the shortest that gives this float."""
+    return Decimal(repr(number))

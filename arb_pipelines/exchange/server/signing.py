@@ -10,6 +10,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from urllib.parse import unquote
 
 from arb_pipelines.clock import NS_PER_MS
@@ -74,11 +75,10 @@ class Keyring:
         owner = self.owner(key)
         version = headers.get("KC-API-KEY-VERSION", "1")
         _check_passphrase(owner, passphrase, hashed=version in _HASHED_VERSIONS)
-        for path in (raw_path, unquote(raw_path)):
-            payload = f"{timestamp}{method}{path}".encode() + body
-            if hmac.compare_digest(signature(owner.secret, payload).encode(), sign.encode()):
-                break
-        else:
+        if not any(
+            _same(signature(owner.secret, f"{timestamp}{method}{path}".encode() + body), sign)
+            for path in _ways_to_write(raw_path)
+        ):
             raise Refusal("400005", "Invalid KC-API-SIGN", status=401)
         if permission not in owner.permissions:
             raise Refusal("400007", "Access denied, require more permission.", status=403)
@@ -95,7 +95,7 @@ class Keyring:
         owner = self.owner(key)
         _check_passphrase(owner, query.get("passphrase", ""), hashed=True)
         expected = signature(owner.secret, f"{key}{timestamp}".encode())
-        if not hmac.compare_digest(expected.encode(), query.get("sign", "").encode()):
+        if not _same(expected, query.get("sign", "")):
             raise Refusal("400005", "Invalid KC-API-SIGN", status=401)
         return owner
 
@@ -113,8 +113,28 @@ class Keyring:
 
 def signature(secret: str, payload: bytes) -> str:
     """Base64 of HMAC-SHA256 of ``payload``."""
-    digest = hmac.new(secret.encode(), payload, hashlib.sha256).digest()
-    return base64.b64encode(digest).decode()
+    mac = _prepared(secret).copy()
+    mac.update(payload)
+    return base64.b64encode(mac.digest()).decode()
+
+
+@cache
+def _prepared(secret: str) -> hmac.HMAC:
+    """The part of a signature that is the same for every payload."""
+    return hmac.new(secret.encode(), digestmod=hashlib.sha256)
+
+
+@cache
+def _hashed_passphrase(owner: Credentials) -> str:
+    return signature(owner.secret, owner.passphrase.encode())
+
+
+def _ways_to_write(raw_path: str) -> tuple[str, ...]:
+    return (raw_path, unquote(raw_path)) if "%" in raw_path else (raw_path,)
+
+
+def _same(expected: str, given: str) -> bool:
+    return hmac.compare_digest(expected.encode(), given.encode())
 
 
 def _check_timestamp(timestamp: str, now_ns: int) -> None:
@@ -124,6 +144,5 @@ def _check_timestamp(timestamp: str, now_ns: int) -> None:
 
 
 def _check_passphrase(owner: Credentials, given: str, *, hashed: bool) -> None:
-    expected = signature(owner.secret, owner.passphrase.encode()) if hashed else owner.passphrase
-    if not hmac.compare_digest(expected.encode(), given.encode()):
+    if not _same(_hashed_passphrase(owner) if hashed else owner.passphrase, given):
         raise Refusal("400004", "KC-API-PASSPHRASE error", status=401)

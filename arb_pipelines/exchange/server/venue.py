@@ -9,7 +9,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from itertools import chain
 
 from arb_pipelines.exchange.engine.events import (
     BookChanged,
@@ -143,9 +142,10 @@ class Venue:
 
     async def tell(self, events: Events) -> None:
         """Send the messages of ``events``: to the accounts first, then to the public."""
-        private = (private_messages(event) for event in events)
-        for topic, subject, data, user in chain.from_iterable(private):
-            await self.streams.publish(topic, subject, data, user)
+        streams = self.streams
+        for event in events:
+            for topic, subject, data, user in private_messages(event, streams.wanted):
+                await streams.publish(topic, subject, data, user)
         for event in events:
             if isinstance(event, Traded):
                 self.market_data.traded(event)
