@@ -29,7 +29,8 @@ from arb_pipelines.containers.spec import (
     component,
     container_spec,
 )
-from arb_pipelines.errors import InvariantBroken
+from arb_pipelines.errors import ConfigError, InvariantBroken
+from arb_pipelines.execution.balances import FreeBalances
 from arb_pipelines.execution.controls import Controls
 from arb_pipelines.execution.own_trades import OwnTrades
 from arb_pipelines.execution.protocols import SessionBroker
@@ -41,6 +42,7 @@ from arb_pipelines.trading.cycles.orders import CycleOrderManager
 from arb_pipelines.trading.cycles.parallel import ParallelCycleOrders
 from arb_pipelines.trading.cycles.risk import CycleRisk
 from arb_pipelines.trading.cycles.strategy import CycleStrategy
+from arb_pipelines.trading.events import Ended
 from arb_pipelines.trading.parameters import Strategy
 from arb_pipelines.trading.portfolio import Portfolio
 from arb_pipelines.venues.base import MarketData, VenueConnection
@@ -49,10 +51,15 @@ _HERE = __name__
 
 
 class VenueLine:
-    """The place of a session's connection: empty until who owns it has opened it."""
+    """The place of a session's connection: empty until who owns it has opened it.
+
+    ``free`` are the account's balances as the venue tells them, of which all who share the
+    connection learn.
+    """
 
     def __init__(self, params: NoParams, container: Container) -> None:
         self._connection: VenueConnection | None = None
+        self._free: FreeBalances | None = None
 
     @property
     def connection(self) -> VenueConnection:
@@ -65,9 +72,20 @@ class VenueLine:
             raise InvariantBroken("the session is not connected to its venue")
         return self._connection
 
+    @property
+    def free(self) -> FreeBalances:
+        """The account's balances.
+
+        Raises:
+            InvariantBroken: the connection is not open.
+        """
+        if self._free is None:
+            raise InvariantBroken("the session is not connected to its venue")
+        return self._free
+
     def open(self, connection: VenueConnection) -> None:
         """Put the open connection in its place."""
-        self._connection = connection
+        self._connection, self._free = connection, FreeBalances(connection.account)
 
     def ping(self) -> None:
         """Say what is wrong with the connection, by raising it."""
@@ -141,7 +159,7 @@ def session_controls(params: NoParams, container: Container) -> Controls:
 
 def session_cycles(params: UniverseParams, container: Container) -> SessionUniverse:
     """Find what the strategy trades at the venue today."""
-    connection = connection_of(container)
+    connection = line_of(container).connection
     return session_universe(
         params.strategy,
         connection.markets,
@@ -155,7 +173,9 @@ def venue_books(params: NoParams, container: Container) -> MarketData:
     """Follow the books of the universe."""
     universe = universe_of(container)
     rules = universe.strategy.session
-    return connection_of(container).feed(universe.symbols, channel=rules.books, depth=rules.depth)
+    return line_of(container).connection.feed(
+        universe.symbols, channel=rules.books, depth=rules.depth
+    )
 
 
 def allotted_balances(params: NoParams, container: Container) -> Portfolio:
@@ -165,9 +185,14 @@ def allotted_balances(params: NoParams, container: Container) -> Portfolio:
 
 def session_broker(params: BrokerParams, container: Container) -> SessionBroker:
     """Send orders to the venue; what leaves is told on the bus before it does."""
-    universe, connection = universe_of(container), connection_of(container)
-    rules = universe.strategy.session
-    return VenueBroker(
+    if not params.places_orders:
+        raise ConfigError(
+            "paper sessions trade on a local exchange; start one with `arb exchange`",
+            source="ARB_KUCOIN_URL",
+        )
+    universe, line = universe_of(container), line_of(container)
+    connection, rules = line.connection, universe.strategy.session
+    broker = VenueBroker(
         connection.entry(rules.entry),
         connection.account,
         universe.markets,
@@ -175,7 +200,12 @@ def session_broker(params: BrokerParams, container: Container) -> SessionBroker:
         rules,
         wall_ns=now_ns,
         intent=lambda new, order: container.bus.publish(new),
+        free=line.free,
+        publish=container.bus.publish,
+        room=connection.room,
     )
+    container.bus.subscribe(Ended, broker.on_ended)
+    return broker
 
 
 def cycle_strategy(params: NoParams, container: Container) -> CycleStrategy:
@@ -228,12 +258,12 @@ class SessionRun:
         return await self.session.run()
 
 
-def connection_of(container: Container) -> VenueConnection:
-    """Give the connection that a strategy's container shares with others."""
+def line_of(container: Container) -> VenueLine:
+    """Give the place of the connection that a strategy's container shares with others."""
     if container.parent is None:
         raise InvariantBroken(f"{container.name} has no parent with a connection")
     line: VenueLine = container.parent.get(CONNECTION)
-    return line.connection
+    return line
 
 
 def universe_of(container: Container) -> SessionUniverse:

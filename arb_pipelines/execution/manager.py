@@ -168,13 +168,14 @@ async def managing(
     line.open(connection)
     try:
         async with asyncio.TaskGroup() as tasks:
-            serving = tasks.create_task(connection.run())
+            serving = [tasks.create_task(work.run()) for work in (connection, line.free)]
             await _ready(connection)
             free = await connection.account.balances() if places_orders else None
             try:
                 yield SessionManager(container, connection, tasks, free)
             finally:
-                serving.cancel()
+                for task in serving:
+                    task.cancel()
     finally:
         container.teardown()
 

@@ -309,6 +309,10 @@ class VenueConnection(Protocol):
         """Wait until account and order entry are in service; ``run`` is running."""
         ...
 
+    def room(self) -> bool:
+        """Whether the rate budget has points to spare, for questions that can wait."""
+        ...
+
     def health(self) -> Mapping[str, str | None]:
         """Say of each part how it is: None is well, else what is wrong."""
         ...

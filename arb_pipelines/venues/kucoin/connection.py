@@ -24,6 +24,7 @@ from arb_pipelines.venues.addresses import is_loopback
 from arb_pipelines.venues.base import MarketData, OrderEntry
 from arb_pipelines.venues.kucoin.account import KucoinAccount
 from arb_pipelines.venues.kucoin.books import BookFeed, Channel
+from arb_pipelines.venues.kucoin.limits import Pool
 from arb_pipelines.venues.kucoin.listing import KeyInfo, ask_key, ask_markets
 from arb_pipelines.venues.kucoin.order_entry import RestOrderEntry, SocketOrderEntry
 from arb_pipelines.venues.kucoin.rest import Rest
@@ -35,6 +36,8 @@ from arb_pipelines.venues.tasks import first_error
 _CHANNELS: Mapping[str, Channel] = {channel.name.lower(): channel for channel in Channel}
 #: Where order entry is on an exchange of this machine.
 _ENTRY_PATH = "/v1/private"
+#: Points of the orders' pool that questions which can wait leave alone.
+_SPARE_POINTS = 1_000
 
 
 @asynccontextmanager
@@ -46,20 +49,29 @@ async def open_kucoin(settings: Settings) -> AsyncIterator[KucoinConnection]:
         VenueError: the venue does not answer, or turns the key away.
         DataError: its list of symbols is none.
     """
-    url = settings.kucoin_url
-    if url is None:
-        raise ConfigError(
-            "is not set; give KuCoin's address, or that of a local exchange (`arb exchange`)",
-            source="ARB_KUCOIN_URL",
-        )
-    clock = VenueClock()
-    signer = Signer(_credentials(settings))
-    async with Rest(url, signer, trust=_trust(settings), wall_ns=clock.now_ns) as client:
-        await clock.measure(client)
+    url, clock = _url(settings), VenueClock()
+    async with open_client(settings, clock) as client:
         await client.warm_up()
         key = await ask_key(client)
         markets, fees = await ask_markets(client)
         yield KucoinConnection(client, clock, url, settings.kucoin_entry_url, key, markets, fees)
+
+
+@asynccontextmanager
+async def open_client(
+    settings: Settings, clock: VenueClock, *, signed: bool = True
+) -> AsyncIterator[Rest]:
+    """Open the client alone, its ``clock`` set; unless ``signed`` it knows just public calls.
+
+    Raises:
+        ConfigError: address, key or certificate is missing or cannot be used.
+        VenueError: the venue does not answer.
+    """
+    signer = Signer(_credentials(settings)) if signed else None
+    trust = _trust(settings)
+    async with Rest(_url(settings), signer, trust=trust, wall_ns=clock.now_ns) as client:
+        await clock.measure(client)
+        yield client
 
 
 class KucoinConnection:
@@ -121,6 +133,10 @@ class KucoinConnection:
         if self._by_socket is not None:
             await self._by_socket.in_service.wait()
 
+    def room(self) -> bool:
+        """Whether the orders of the next seconds have points enough beside a question."""
+        return self._client.left(Pool.SPOT) > _SPARE_POINTS
+
     def health(self) -> Mapping[str, str | None]:
         """Say how the private stream and, if it is used, order entry by WebSocket are."""
         parts = {"account": self.account.in_service}
@@ -139,6 +155,15 @@ class KucoinConnection:
                 source="ARB_KUCOIN_ENTRY_URL",
             )
         return f"ws{self._url.removeprefix('http').rstrip('/')}{_ENTRY_PATH}"
+
+
+def _url(settings: Settings) -> str:
+    if settings.kucoin_url is None:
+        raise ConfigError(
+            "is not set; give KuCoin's address, or that of a local exchange (`arb exchange`)",
+            source="ARB_KUCOIN_URL",
+        )
+    return settings.kucoin_url
 
 
 def _credentials(settings: Settings) -> Credentials:

@@ -70,12 +70,15 @@ class Budget:
 
     def take(self, weight: int, now_ns: int, *, reserve: int = 0) -> bool:
         """Take points for a request that leaves now, if ``reserve`` of them stay behind."""
-        self._forget_old(now_ns)
-        most = min(self._limit - self._spent, self._told)
-        if most - self._unanswered - weight < reserve:
+        if self.left(now_ns) - weight < reserve:
             return False
         self._unanswered += weight
         return True
+
+    def left(self, now_ns: int) -> int:
+        """Points that may still be taken."""
+        self._forget_old(now_ns)
+        return min(self._limit - self._spent, self._told) - self._unanswered
 
     def settle(self, weight: int, quota: Quota | None, now_ns: int) -> None:
         """Note what an answer told, or that there was none."""

@@ -16,6 +16,7 @@ from arb_pipelines.errors import (
     ProtocolViolation,
     Rejected,
     Transient,
+    Unfunded,
     VenueError,
 )
 from arb_pipelines.venues.kucoin.limits import Quota
@@ -23,6 +24,7 @@ from arb_pipelines.venues.kucoin.limits import Quota
 OK = "200000"
 _TOO_MANY = "429000"
 _INTERNAL = "500000"
+_BALANCE_INSUFFICIENT = "200004"
 #: Header, timestamp, key, passphrase, signature, address, permission; a frozen account.
 _FOR_A_PERSON = frozenset(
     {"400001", "400002", "400003", "400004", "400005", "400006", "400007", "411100"}
@@ -77,6 +79,8 @@ def refusal(
         return Fatal(
             f"{said}; check key, permissions, address and this machine's clock", code=known
         )
+    if code == _BALANCE_INSUFFICIENT:
+        return Unfunded(said, code=known)
     if code not in ("", OK) or 400 <= status < 500:
         return Rejected(said, code=known)
     if acts:

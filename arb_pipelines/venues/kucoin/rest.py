@@ -156,6 +156,10 @@ class Rest:
         """The points of a pool; order entry by WebSocket spends from the same."""
         return self._budgets[pool]
 
+    def left(self, pool: Pool) -> int:
+        """Points of a pool that may still be taken."""
+        return self._budgets[pool].left(self._monotonic_ns())
+
     def take(self, call: Call) -> None:
         """Take the points of a call from its pool.
 
