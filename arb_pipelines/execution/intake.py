@@ -22,6 +22,7 @@ import msgspec
 from arb_pipelines.clock import NS_PER_MS
 from arb_pipelines.containers.bus import EventBus
 from arb_pipelines.errors import DataError, InvariantBroken
+from arb_pipelines.execution.control_board import execution_number
 from arb_pipelines.execution.controls import Controls
 from arb_pipelines.execution.own_trades import OwnTrades
 from arb_pipelines.execution.signal_checks import SessionTerms, book_of, too_small
@@ -85,13 +86,12 @@ class SignalIntake:
         *,
         signal_age_ms: float,
         wall_ns: Callable[[], int],
-        open_symbols: Callable[[], Iterable[str]],
         id_prefix: str = "",
     ) -> None:
         self._strategy, self._terms, self._shelf, self._own = strategy, terms, shelf, own
         self._controls, self._hand_over, self._bus = controls, hand_over, bus
         self._age_ns, self._wall_ns = round(signal_age_ms * NS_PER_MS), wall_ns
-        self._open_symbols, self._prefix = open_symbols, id_prefix
+        self._prefix = id_prefix
         self.taken = self.accepted = 0
         self.refused: Counter[str] = Counter()
         #: Symbol -> the venue's time of its newest book; symbol set -> end of its last trade.
@@ -100,7 +100,7 @@ class SignalIntake:
         self._remembered: dict[str, int] = {}
         self._oldest: deque[str] = deque()
         self._current: CycleSignal | None = None
-        self._verdict: int | str | None = None
+        self._verdicts: list[int | str] = []
         bus.subscribe(Book, self._on_book)
         bus.subscribe(Refused, self._on_refused)
         bus.subscribe(Order, self._on_order)
@@ -139,9 +139,9 @@ class SignalIntake:
         small = too_small(signal, cycle, traded, bests)
         if small is not None:
             return self._refuse(name, "volume", small)
-        busy = {book.symbol for book in newer}.intersection(self._open_symbols())
-        if busy:  # whether the attached book shows our own trade cannot be known yet
-            return self._refuse(name, "symbol", f"{min(busy)}: {_DETAILS['symbol']}")
+        for book in newer:  # whether it shows the trade of an order that is out is not known yet
+            if self._own.is_out(book.symbol):
+                return self._refuse(name, "symbol", f"{book.symbol}: {_DETAILS['symbol']}")
         for book in newer:
             self._show(book)
         product = 1.0 + float(signal.predicted_bps) / 1e4
@@ -212,18 +212,19 @@ class SignalIntake:
     # -- the desk's verdict ------------------------------------------------------------
 
     def _ask_desk(self, signal: CycleSignal) -> SignalAnswer:
-        self._current, self._verdict = signal, None
+        self._current = signal
+        self._verdicts.clear()
         try:
             self._hand_over([signal])
         finally:
             self._current = None
-        verdict, name = self._verdict, signal.correlation_id
+        if not self._verdicts:
+            raise InvariantBroken(f"the desk gave no verdict on {signal}")
+        verdict, name = self._verdicts[0], signal.correlation_id
         if isinstance(verdict, int):
             self.accepted += 1
             self._remember(name or "", verdict)
             return SignalAnswer(name, True, execution=verdict)
-        if verdict is None:
-            raise InvariantBroken(f"the desk gave no verdict on {signal}")
         self.refused[verdict] += 1
         return SignalAnswer(name, False, reason=verdict, detail=_DETAILS.get(verdict, verdict))
 
@@ -235,12 +236,11 @@ class SignalIntake:
 
     def _on_refused(self, refused: Refused) -> None:
         if refused.signal is self._current:
-            self._verdict = refused.reason
+            self._verdicts.append(refused.reason)
 
     def _on_order(self, order: Order) -> None:
-        if self._current is not None and self._verdict is None:
-            number, _, _ = order.client_id.removeprefix(self._prefix).partition("-")
-            self._verdict = int(number)
+        if self._current is not None:
+            self._verdicts.append(execution_number(order.client_id, self._prefix))
 
     def _on_ended(self, ended: Ended) -> None:
         signal = ended.approved.signal
@@ -249,7 +249,7 @@ class SignalIntake:
         if ended.declined is None:
             self._traded_until[int(self._terms.traded.symbol_set[signal.cycle])] = ended.ts
         elif signal is self._current:
-            self._verdict = ended.declined
+            self._verdicts.append(ended.declined)
 
     # -- answers -----------------------------------------------------------------------
 

@@ -19,13 +19,23 @@ from arb_pipelines.trading.events import Book, Floats
 
 
 class OwnTrades:
-    """Lets books through to a desk that decides by ``shelf``; ``number`` is by symbol."""
+    """Lets books through to a desk that decides by ``shelf``; ``number`` is by symbol.
 
-    def __init__(self, shelf: BookShelf, number: Mapping[str, int], depth: int) -> None:
-        self._shelf, self._number, self._depth = shelf, number, depth
+    ``shown`` is ``False`` where the venue's books never show our trades, since its orders are
+    tested only: then every book is news, and none waits.
+    """
+
+    def __init__(
+        self, shelf: BookShelf, number: Mapping[str, int], depth: int, *, shown: bool = True
+    ) -> None:
+        self._shelf, self._number, self._depth, self._shown = shelf, number, depth, shown
         self._out: Counter[str] = Counter()
         self._waiting: dict[str, Book] = {}
         self.echoes = 0
+
+    def is_out(self, symbol: str) -> bool:
+        """Whether an order is out on a symbol, so that its books wait."""
+        return self._out[symbol] > 0
 
     def sent(self, symbol: str) -> None:
         """Note an order that leaves."""
@@ -41,10 +51,12 @@ class OwnTrades:
 
     def admit(self, book: Book) -> Book | None:
         """Give a book in the shelf's depth, if it is news; keep the newest that has to wait."""
-        if self._out[book.symbol]:
-            self._waiting[book.symbol] = book
-            return None
         padded = _padded(book, self._depth)
+        if not self._shown:
+            return padded
+        if self._out[book.symbol]:
+            self._waiting[book.symbol] = padded
+            return None
         symbol = self._number.get(book.symbol)
         if symbol is not None and self._is_echo(symbol, padded):
             self.echoes += 1
@@ -53,7 +65,8 @@ class OwnTrades:
 
     def _is_echo(self, symbol: int, book: Book) -> bool:
         """Whether it shows what we took, and nothing else that the shelf does not know."""
-        shown = False
+        if not (self._shelf.taken_of(symbol, BUY) or self._shelf.taken_of(symbol, SELL)):
+            return False
         for side, px, sz in ((BUY, book.ask_px, book.ask_sz), (SELL, book.bid_px, book.bid_sz)):
             known_px, left = self._shelf.px[symbol, side], self._shelf.left[symbol, side]
             known = known_px > 0.0
@@ -65,8 +78,7 @@ class OwnTrades:
                 np.array_equal(px[:n], known_px[there]) and _equal(sz[:n], left[there])
             ):
                 return False
-            shown = shown or self._shelf.taken_of(symbol, side)
-        return shown
+        return True
 
 
 def _equal(shown: Floats, left: Floats) -> bool:

@@ -1,0 +1,96 @@
+"""Puts intake, board and answers of one session together behind its socket.
+
+What each of them does is in its own module. A scanner of the same process uses ``intake``
+without the socket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from arb_pipelines.clock import now_ns
+from arb_pipelines.containers.container import Container
+from arb_pipelines.containers.spec import CONTROLS, COORDINATOR, ORDER_MANAGER
+from arb_pipelines.errors import InvariantBroken
+from arb_pipelines.execution.components import SessionRun, universe_of
+from arb_pipelines.execution.control_board import Board
+from arb_pipelines.execution.control_client import SOCKET
+from arb_pipelines.execution.control_desk import ControlDesk
+from arb_pipelines.execution.intake import SignalIntake
+from arb_pipelines.execution.signal_checks import SessionTerms
+from arb_pipelines.execution.switches import Permission
+from arb_pipelines.execution.unix_socket import LineServer
+from arb_pipelines.trading.cycles.orders import CycleOrderManager
+from arb_pipelines.trading.session_rules import TradingMode
+
+
+@dataclass(frozen=True, slots=True)
+class SessionControl:
+    """How the world outside reaches a session: signals and requests."""
+
+    intake: SignalIntake
+    board: Board
+    server: LineServer
+
+    async def run(self) -> None:
+        """Serve the socket until cancelled.
+
+        Raises:
+            ConfigError: there is no place for it, or a session is listening there.
+            InvariantBroken: our books do not add up.
+        """
+        await self.server.run()
+
+
+def open_control(
+    container: Container,
+    folder: Path,
+    permission: Permission,
+    *,
+    id_prefix: str,
+    health: Callable[[], Mapping[str, Any]] = dict,
+) -> SessionControl:
+    """Join signals and people to the session of a strategy's container, before it runs.
+
+    ``folder`` is the session's, named by its key; ``health`` gives further facts for who
+    asks how it is.
+    """
+    run, orders = container.get(COORDINATOR), container.get(ORDER_MANAGER)
+    if not (isinstance(run, SessionRun) and isinstance(orders, CycleOrderManager)):
+        raise InvariantBroken(f"{container.name} is no session that trades cycles")
+    universe, bus = universe_of(container), container.bus
+    strategy, controls = universe.strategy, container.get(CONTROLS)
+    live = permission.mode is TradingMode.LIVE
+    intake = SignalIntake(
+        strategy.name,
+        SessionTerms(universe.traded, universe.markets, universe.fees, live),
+        universe.seen,
+        run.own,
+        controls,
+        run.session.on_signals,
+        bus,
+        signal_age_ms=strategy.session.signal_age_ms,
+        wall_ns=now_ns,
+        id_prefix=id_prefix,
+    )
+    board = Board(universe.traded, bus, id_prefix=id_prefix)
+    desk = ControlDesk(
+        intake,
+        board,
+        controls,
+        bus,
+        cancel=orders.cancel,
+        config={
+            "session": folder.name,
+            "mode": permission.mode,
+            "places_orders": permission.places_orders,
+            "strategy": strategy.model_dump(mode="json"),
+        },
+        strategy_slots=strategy.slots,
+        wall_ns=now_ns,
+        health=lambda: {"books": run.session.books, **health()},
+    )
+    return SessionControl(intake, board, LineServer(folder / SOCKET, desk.answer, desk.refusal))

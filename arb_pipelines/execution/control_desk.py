@@ -1,0 +1,201 @@
+"""Answers the lines of a session's socket: signals to the intake, requests of people here.
+
+Every line gets one line, in order. Reports of executions go to who subscribed, when they
+end. What is changed is changed through ``Controls``, as limits and signals do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, assert_never
+
+import msgspec
+from pydantic import SecretStr
+
+from arb_pipelines.clock import NS_PER_S, iso
+from arb_pipelines.containers.bus import EventBus
+from arb_pipelines.errors import DataError
+from arb_pipelines.execution.control_board import Board, ReportTold
+from arb_pipelines.execution.control_requests import (
+    CancelExecutions,
+    Config,
+    Health,
+    InFlight,
+    Pause,
+    Reports,
+    Request,
+    Resume,
+    Slots,
+    Stop,
+    Subscribe,
+    Uptime,
+    decode_request,
+)
+from arb_pipelines.execution.controls import Controls
+from arb_pipelines.execution.intake import SignalIntake
+from arb_pipelines.execution.unix_socket import Client
+from arb_pipelines.execution.wire import SignalAnswer
+
+Facts = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ControlUsed:
+    """Somebody told the session something over its socket; told on its bus, for the journal."""
+
+    ts: int
+    op: str
+    argument: str | None
+
+
+class _Op(msgspec.Struct):
+    op: object = msgspec.UNSET
+
+
+class ControlDesk:
+    """Answers for one session.
+
+    ``cancel`` has an execution brought home and says whether that changes anything;
+    ``config`` is what is shown of the session, ``strategy_slots`` the slots it allows;
+    ``health`` gives what others know of how it is.
+    """
+
+    def __init__(
+        self,
+        intake: SignalIntake,
+        board: Board,
+        controls: Controls,
+        bus: EventBus,
+        *,
+        cancel: Callable[[int], bool],
+        config: Facts,
+        strategy_slots: int,
+        wall_ns: Callable[[], int],
+        health: Callable[[], Facts] = dict,
+    ) -> None:
+        self._intake, self._board, self._controls, self._bus = intake, board, controls, bus
+        self._cancel, self._config, self._slots = cancel, config, strategy_slots
+        self._wall_ns, self._health = wall_ns, health
+        self._started = wall_ns()
+        self._subscribed: list[Client] = []
+        self._op = msgspec.json.Decoder(_Op)
+        self._encode = msgspec.json.Encoder(enc_hook=_shown).encode
+        bus.subscribe(ReportTold, self._on_report)
+
+    def answer(self, line: bytes, client: Client) -> bytes:
+        """Answer a line, whatever it is."""
+        try:
+            asked = self._op.decode(line).op
+        except (ValueError, RecursionError):
+            asked = msgspec.UNSET  # the intake says what is wrong with it
+        if asked is msgspec.UNSET:
+            return self._encode(self._intake.take_line(line))
+        try:
+            request = decode_request(line)
+        except DataError as error:
+            return self._encode({"op": asked, "ok": False, "detail": str(error)})
+        return self._encode({"op": asked, "ok": True, **self._carry_out(request, client)})
+
+    def refusal(self, detail: str) -> bytes:
+        """Make the answer to what is not even a line."""
+        return self._encode(SignalAnswer(None, False, reason="invalid", detail=detail))
+
+    # -- requests ----------------------------------------------------------------------
+
+    def _carry_out(self, request: Request, client: Client) -> Facts:
+        match request:
+            case Pause(reason):
+                self._controls.paused = reason
+                return self._used("pause", reason)
+            case Resume():
+                self._controls.paused = None
+                return self._used("resume", None)
+            case CancelExecutions(execution):
+                return self._cancel_all(execution)
+            case Slots(slots):
+                return self._set_slots(slots)
+            case InFlight():
+                return {"in_flight": self._board.in_flight()}
+            case Reports(last):
+                return {"reports": self._board.reports(last)}
+            case Config():
+                return {"config": self._config}
+            case Uptime():
+                now = self._wall_ns()
+                since = (now - self._started) / NS_PER_S
+                return {"started": iso(self._started), "now": iso(now), "uptime_s": since}
+            case Health():
+                return self._how_it_is()
+            case Stop(reason):
+                self._controls.stop(reason)
+                return self._used("stop", reason)
+            case Subscribe():
+                if client not in self._subscribed:
+                    self._subscribed.append(client)
+                return {}
+            case _:
+                assert_never(request)
+
+    def _used(self, op: str, argument: str | None) -> Facts:
+        self._bus.publish(ControlUsed(self._wall_ns(), op, argument))
+        return {"state": self._state()}
+
+    def _cancel_all(self, execution: int | None) -> Facts:
+        flying = [flight.execution for flight in self._board.in_flight()]
+        wanted = flying if execution is None else [execution]
+        cancelled = [number for number in wanted if self._cancel(number)]
+        for number in cancelled:
+            self._board.note_cancelled(number)
+        self._used("cancel", None if execution is None else str(execution))
+        left = {
+            number: "its last orders are out" if number in flying else "it is not in flight"
+            for number in wanted
+            if number not in cancelled
+        }
+        return {"cancelled": cancelled, "left": left}
+
+    def _set_slots(self, slots: int | msgspec.UnsetType | None) -> Facts:
+        if not isinstance(slots, msgspec.UnsetType):
+            self._controls.slots = slots
+            self._used("slots", str(slots))
+        bound, allowed = self._controls.slots, self._slots
+        return {
+            "slots": allowed if bound is None else min(bound, allowed),
+            "strategy_slots": allowed,
+            "in_flight": len(self._board.in_flight()),
+        }
+
+    def _how_it_is(self) -> Facts:
+        return {
+            "state": self._state(),
+            "reason": self._controls.stop_reason or self._controls.paused,
+            "in_flight": len(self._board.in_flight()),
+            "signals": self._intake.taken,
+            "accepted": self._intake.accepted,
+            "refused": dict(self._intake.refused),
+            **self._health(),
+        }
+
+    def _on_report(self, report: ReportTold) -> None:
+        if not self._subscribed:
+            return
+        line = self._encode({"op": "report", **msgspec.structs.asdict(report)})
+        self._subscribed = [client for client in self._subscribed if client.connected]
+        for client in self._subscribed:
+            client.tell(line)
+
+    def _state(self) -> str:
+        if self._controls.stopping.is_set():
+            return "stopping"
+        return "running" if self._controls.paused is None else "paused"
+
+
+def _shown(value: object) -> object:
+    """Show what JSON has no word for; a secret is never shown."""
+    if isinstance(value, SecretStr):
+        return "**********"
+    if isinstance(value, Path):
+        return str(value)
+    raise NotImplementedError(f"{type(value).__name__} cannot be told over a socket")
