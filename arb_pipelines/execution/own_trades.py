@@ -35,7 +35,7 @@ class OwnTrades:
 
     def is_out(self, symbol: str) -> bool:
         """Whether an order is out on a symbol, so that its books wait."""
-        return self._out[symbol] > 0
+        return self._shown and self._out[symbol] > 0
 
     def sent(self, symbol: str) -> None:
         """Note an order that leaves."""

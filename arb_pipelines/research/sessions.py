@@ -22,9 +22,10 @@ from arb_pipelines.containers.container import Container
 from arb_pipelines.containers.spec import PORTFOLIO
 from arb_pipelines.errors import ArbError
 from arb_pipelines.execution.components import strategy_spec, universe_of
+from arb_pipelines.execution.control import SessionControl, open_control
 from arb_pipelines.execution.heartbeat import beat, keep_beating
 from arb_pipelines.execution.locks import held
-from arb_pipelines.execution.manager import Managed, SessionManager, managing
+from arb_pipelines.execution.manager import SessionManager, managing
 from arb_pipelines.execution.recorder import SessionRecorder
 from arb_pipelines.execution.records import Batch, SessionHead, SessionState
 from arb_pipelines.execution.switches import Permission, check_key, permission
@@ -110,10 +111,11 @@ class _Session:
     async def _trade(self, connection: VenueConnection, chosen: Permission) -> SessionSummary:
         key, started = self.request.key, now_ns()
         async with managing(key, connection, places_orders=chosen.places_orders) as manager:
+            id_prefix = _id_prefix(key, started)
             spec = strategy_spec(
                 self.strategy,
                 places_orders=chosen.places_orders,
-                id_prefix=_id_prefix(key, started),
+                id_prefix=id_prefix,
                 max_cycles=self.lake.settings.max_cycles,
             )
             managed = manager.add(spec)
@@ -121,12 +123,13 @@ class _Session:
                 self._head(managed.container, connection, chosen, started), wall_ns=now_ns
             )
             managed.container.bus.subscribe(object, recorder.hear)
+            control = open_control(managed.container, self.folder, chosen, id_prefix=id_prefix)
             writer = self._writer(recorder, connection)
             writer.start()
             manager.start(spec.name)
             try:
                 with _stopped_by_signals(manager):
-                    await self._watch(manager, managed, recorder)
+                    await self._watch(manager, control)
             finally:
                 failed = managed.error is not None or not managed.ended.is_set()
                 state = SessionState.FAILED if failed else SessionState.ENDED
@@ -153,13 +156,12 @@ class _Session:
             unwritten=unwritten,
         )
 
-    async def _watch(
-        self, manager: SessionManager, managed: Managed, recorder: SessionRecorder
-    ) -> None:
+    async def _watch(self, manager: SessionManager, control: SessionControl) -> None:
         """Keep what accompanies a session going until its strategies have ended."""
         async with asyncio.TaskGroup() as tasks:
             beside = [
-                tasks.create_task(keep_beating(self.folder, lambda: SessionState.RUNNING, dict))
+                tasks.create_task(keep_beating(self.folder, lambda: SessionState.RUNNING, dict)),
+                tasks.create_task(control.run()),
             ]
             if self.request.minutes is not None:
                 beside.append(tasks.create_task(_end_after(self.request.minutes, manager)))
