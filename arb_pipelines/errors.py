@@ -6,6 +6,7 @@
      ├─ VenueError           an exchange (or a server of recorded data) answered badly
      │   ├─ Transient          try again later; nothing happened
      │   ├─ Rejected           the venue said no; nothing happened
+     │   │   └─ Unfunded         since the balance does not pay for it
      │   ├─ OutcomeUnknown     it may have happened: look it up before doing anything else
      │   ├─ ProtocolViolation  the answer makes no sense: stop and report
      │   └─ Fatal              keys, permissions, bans: a person is needed
@@ -73,6 +74,10 @@ class Transient(VenueError):
 
 class Rejected(VenueError):
     """The venue refused the request; nothing happened."""
+
+
+class Unfunded(Rejected):
+    """The venue would take the order, if the account had the balance for it."""
 
 
 class OutcomeUnknown(VenueError):

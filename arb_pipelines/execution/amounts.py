@@ -148,7 +148,8 @@ def new_order(
 
     ``in_hand`` bounds it, fee included. At market it goes by funds or size. As an
     immediate-or-cancel limit order a buy needs a size: as much as its funds pay for at the
-    limit, which leaves some unspent where the market is better than that.
+    limit, which leaves some unspent where the market is better than that. An order that
+    unwinds keeps to its limit, whatever ``kind`` the legs are.
 
     Raises:
         InvariantBroken: the order would rest, or a limit is wanted and it has none.
@@ -158,7 +159,7 @@ def new_order(
             f"order {order.client_id} is {order.time_in_force}: a session's orders do not rest"
         )
     with localcontext(_EXACT):
-        limit = _limit_of(order, market) if kind == "ioc" else None
+        limit = _limit_of(order, market) if kind == "ioc" or order.unwinds else None
         amount = _amount(order, market, fee, in_hand)
         if limit is not None and order.side == BUY:
             amount = round_down(amount / limit, market.base_increment or ATOM) if limit else _ZERO

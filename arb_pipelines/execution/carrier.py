@@ -49,7 +49,7 @@ def unwritten(new: NewOrder, order: Order) -> None:
 
 @dataclass(slots=True, eq=False)
 class Carried:
-    """An order under way. ``opens`` its execution; ``over`` when its end has been told.
+    """An order under way. ``opens``: nothing hangs on it yet; ``over``: its end has been told.
 
     ``since_s`` is the loop's time at which it was first sent.
     """
@@ -212,18 +212,20 @@ class OrderCarrier(ABC):
     async def _carry(self, order: Order) -> None:
         market = self._markets[order.symbol]
         in_hand = self._purses.available(order)
+        opens = in_hand is None and not order.unwinds
         new = self._exact(order, market, in_hand)
-        if new is not None and in_hand is not None and self._free is not None:
+        if new is not None and not opens and self._free is not None:
             currency, cost = cost_of(new, market, self._fees[order.symbol])
             if not self._free.covers(currency, cost):
-                new = await self._when_free(order, market, currency, cost, in_hand)
+                free = await self._free.wait_for(currency, cost, self._rules.balance_wait_ms / 1e3)
+                new = self._exact(order, market, _least(in_hand, free))
         now_s = asyncio.get_running_loop().time()
         if new is None:
             self._tell_refused(order, "nothing the venue would take is in hand")
             self._out -= 1
             self._calmer.set()
             return
-        carried = Carried(order, new, market, opens=in_hand is None, since_s=now_s)
+        carried = Carried(order, new, market, opens, since_s=now_s)
         self._intent(new, order)
         self._tell(Routed(order.client_id, self._now(order)))
         failures = 0
@@ -248,15 +250,6 @@ class OrderCarrier(ABC):
             if not carried.over:
                 self._refuse(carried, reason)
 
-    async def _when_free(
-        self, order: Order, market: Market, currency: str, cost: Decimal, in_hand: Decimal
-    ) -> NewOrder | None:
-        """Wait for what an order needs; make it anew if there is less than was thought."""
-        assert self._free is not None
-        wait_s = self._rules.balance_wait_ms / 1e3
-        free = await self._free.wait_for(currency, cost, wait_s)
-        return self._exact(order, market, in_hand if free is None else min(in_hand, free))
-
     def _exact(self, order: Order, market: Market, in_hand: Decimal | None) -> NewOrder | None:
         return new_order(order, market, self._fees[order.symbol], self._rules.orders, in_hand)
 
@@ -275,3 +268,8 @@ class OrderCarrier(ABC):
     def _tell(self, news: BrokerEvent) -> None:
         self._news.append(news)
         self._ring.set()
+
+
+def _least(one: Decimal | None, other: Decimal | None) -> Decimal | None:
+    known = [amount for amount in (one, other) if amount is not None]
+    return min(known, default=None)

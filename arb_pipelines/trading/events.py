@@ -162,6 +162,7 @@ class Order:
     ``reserve`` is the most it may spend, fee included, in the currency it gives.
     Orders of one ``execution`` (a cycle) share a purse: what one receives, the next
     spends, and nobody else. An order without one deals with the free balance.
+    ``unwinds`` tells that it brings back what a cycle left, within its limit and no worse.
     ``expires`` and ``oco`` are as in ``OrderSignal``.
     """
 
@@ -180,6 +181,7 @@ class Order:
     execution: str | None = None
     expires: int | None = None
     oco: str | None = None
+    unwinds: bool = False
 
 
 @dataclass(frozen=True, slots=True)

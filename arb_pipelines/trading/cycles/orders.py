@@ -284,6 +284,7 @@ class CycleOrderManager:
             stop_px=None,
             reserve=order.available,
             execution=None if execution.together else self._purse(execution),
+            unwinds=order.leg is None,
         )
 
     def _purse(self, execution: Execution) -> str:
