@@ -11,12 +11,14 @@ import dagster as dg
 
 import assets
 from assets.jobs import backtest, optimize, research
+from assets.sessions import live_session_job
 from assets.upkeep import maintenance
 from resources.lake import LakeResource
 from sensors.after_research import backtests_after_research
 from sensors.daily import research_yesterday, upkeep_daily
 from sensors.failures import alert_on_failure
 from sensors.landing import landed_files
+from sensors.sessions import session_health, sessions
 from sensors.strategies import new_strategies
 from sensors.studies import new_studies
 
@@ -31,15 +33,17 @@ def build_defs(
     short, and a process a step would cost more than the step.
     """
     return dg.Definitions(
-        assets=dg.load_assets_from_package_module(assets),
+        assets=dg.load_assets_from_package_module(assets, include_specs=True),
         asset_checks=dg.load_asset_checks_from_package_module(assets),
-        jobs=[research, backtest, optimize, maintenance],
+        jobs=[research, backtest, optimize, live_session_job, maintenance],
         schedules=[research_yesterday, upkeep_daily],
         sensors=[
             landed_files,
             new_strategies,
             new_studies,
             backtests_after_research,
+            sessions,
+            session_health,
             alert_on_failure,
         ],
         resources={"lake": LakeResource(home=None if home is None else str(home))},

@@ -8,16 +8,18 @@ when it is executed alone.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import dagster as dg
 import polars as pl
 
-from arb_pipelines.lake.models.checks import Check, run_checks
+from arb_pipelines.lake.models.checks import Check, CheckResult, run_checks
 from arb_pipelines.lake.models.files import load_models, partition_of
 from arb_pipelines.lake.schemas import TABLES
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.models import all_checks
 from assets.partitions import CUTS, Part
+from assets.tables import asset_of
 
 ReadKeys = Callable[[Iterable[str]], Sequence[Part]]
 
@@ -30,7 +32,10 @@ def checks_of_table(
     """Make the asset checks of one table: one step, one connection, a result a check."""
     specs = [
         dg.AssetCheckSpec(
-            check.name, asset=table, description=check.description, blocking=check.blocking
+            check.name,
+            asset=asset_of(table),
+            description=check.description,
+            blocking=check.blocking,
         )
         for check in checks
     ]
@@ -48,19 +53,35 @@ def checks_of_table(
                 check_name=check.name,
                 passed=all(result.passed for result in results),
                 severity=_severity(check),
-                metadata={
-                    "bad_rows": sum(result.bad for result in results),
-                    "first_bad_rows": _shown([result.sample for result in results]),
-                    "query": dg.MetadataValue.md(f"```sql\n{check.sql}\n```"),
-                },
+                metadata=_metadata(results),
             )
 
     return check_table
 
 
+def evaluation(result: CheckResult) -> dg.AssetCheckEvaluation:
+    """Make of a check that was run beside an op what Dagster shows of it."""
+    return dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey(asset_of(result.check.on)),
+        check_name=result.check.name,
+        passed=result.passed,
+        severity=_severity(result.check),
+        metadata=_metadata([result]),
+    )
+
+
 def _parts(context: dg.AssetCheckExecutionContext, read_keys: ReadKeys) -> Sequence[Part]:
     partitioned = context.has_partition_key or context.has_partition_key_range
     return read_keys(context.partition_keys) if partitioned else []
+
+
+def _metadata(results: Sequence[CheckResult]) -> dict[str, Any]:
+    """What is shown of one check, made on one or several partitions."""
+    return {
+        "bad_rows": sum(result.bad for result in results),
+        "first_bad_rows": _shown([result.sample for result in results]),
+        "query": dg.MetadataValue.md(f"```sql\n{results[0].check.sql}\n```"),
+    }
 
 
 def _severity(check: Check) -> dg.AssetCheckSeverity:

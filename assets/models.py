@@ -13,14 +13,14 @@ from arb_pipelines.lake.models.lineage import ColumnLineage, Columns, column_lin
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.models import build_models
 from assets.partitions import CUTS, Cut
-from assets.tables import OWNERS
+from assets.tables import OWNERS, asset_of
 
 
 def spec(model: Model, columns: Columns, lineage: ColumnLineage) -> dg.AssetSpec:
     """Describe one model: what it reads, its columns, and where each comes from."""
     return dg.AssetSpec(
         model.name,
-        deps=list(model.reads),
+        deps=[asset_of(name) for name in model.reads],
         description=f"{model.description}\n\nOne row is {model.grain}. Units: {model.units}.",
         group_name=model.layer,
         owners=list(OWNERS),
@@ -35,7 +35,8 @@ def spec(model: Model, columns: Columns, lineage: ColumnLineage) -> dg.AssetSpec
             "dagster/column_lineage": dg.TableColumnLineage(
                 {
                     name: [
-                        dg.TableColumnDep(dg.AssetKey(table), column) for table, column in made_of
+                        dg.TableColumnDep(dg.AssetKey(asset_of(table)), column)
+                        for table, column in made_of
                     ]
                     for name, made_of in lineage.items()
                 }

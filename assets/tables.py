@@ -5,12 +5,17 @@ from typing import Any
 
 import dagster as dg
 
-from arb_pipelines.lake.schemas import Table
+from arb_pipelines.lake.schemas import LIVE_METRICS, Table
 from arb_pipelines.lake.store import Lake
 from assets.partitions import Part
 
 OWNERS = ("team:research",)
 KINDS = frozenset({"duckdb", "parquet"})
+
+
+def asset_of(table: str) -> str:
+    """Name of the asset that shows a table; the table's own but for the figures of sessions."""
+    return "live_session_metrics" if table == LIVE_METRICS.name else table
 
 
 def described(table: Table, *, group: str, kinds: frozenset[str] = frozenset()) -> dict[str, Any]:
@@ -75,3 +80,18 @@ def materialized(
                     partition_key=part.key,
                 )
             yield dg.MaterializeResult(asset_key=table.name)
+
+
+def row_counts(lake: Lake, tables: Sequence[Table], part: Part) -> dict[str, int]:
+    """Count the rows of one partition in each of ``tables``, by table, in one snapshot."""
+    counts = {}
+    with lake.reading() as connection:
+        connection.execute("BEGIN")
+        for table in tables:
+            where = " AND ".join(f"{name} = ?" for name in table.partition_by)
+            found = connection.execute(
+                f"SELECT count(*) FROM {table.name} WHERE {where}",
+                [getattr(part, name) for name in table.partition_by],
+            ).fetchone()
+            counts[table.name] = found[0] if found else 0
+    return counts

@@ -40,12 +40,12 @@ def start(
 
     Example: arb session start --strategy demo --venue kucoin --mode paper --minutes 30
     """
-    from arb_pipelines.research.session_requests import ask_for_session, requests_folder
+    from arb_pipelines.research.session_requests import drop_request, new_request
     from arb_pipelines.settings import load_settings
 
     settings = load_settings()
-    request = ask_for_session(settings, strategy, venue=venue, mode=mode, minutes=minutes)
-    file = requests_folder(settings) / f"{request.key}.yaml"
+    request = new_request(settings, strategy, venue=venue, mode=mode, minutes=minutes)
+    file = drop_request(settings, request)
     if json:
         print_json({"session": request.key, "request": str(file)})
         return

@@ -19,6 +19,8 @@ from arb_pipelines.settings import Settings
 
 #: Silence after which a session is lost.
 SILENCE_NS = 15 * NS_PER_S
+#: Beats that a session whose run is over may still have missed, in time.
+_LATE_NS = 3 * NS_PER_S
 #: States of a heartbeat after which no other comes.
 _OVER = {"ended", "failed", "lost"}
 
@@ -56,11 +58,15 @@ def active_sessions(settings: Settings, now_ns: int) -> list[str]:
 
 
 def lost_sessions(settings: Settings, now_ns: int, finished: Collection[str]) -> list[Heartbeat]:
-    """List the sessions that went silent, or whose runs, of the keys ``finished``, are over."""
+    """List the sessions that went silent, those whose runs are over (``finished``) at once.
+
+    A run may be marked as over while its process lives: that session is not lost.
+    """
     return [
         beat
         for beat in heartbeats(settings).values()
-        if beat.silent(now_ns) or (not beat.over and beat.key in finished)
+        if beat.silent(now_ns)
+        or (not beat.over and beat.key in finished and now_ns - beat.ts_ns > _LATE_NS)
     ]
 
 

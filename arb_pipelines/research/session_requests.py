@@ -105,34 +105,51 @@ def session_key(strategy: str, venue: str, asked_ns: int) -> str:
     return f"{strategy}-{venue}-{compact(asked_ns)}"
 
 
-def ask_for_session(
+def new_request(
     settings: Settings,
     strategy: str,
     *,
     venue: str | None = None,
-    mode: TradingMode | None = None,
+    mode: str | None = None,
     minutes: float | None = None,
     continues: str | None = None,
-    asked_ns: int | None = None,
+    key: str | None = None,
 ) -> SessionRequest:
-    """Drop a request, whole or not at all; what sensors make of it is theirs.
+    """Make a checked request of now; ``key`` is another's that it repeats.
 
     Raises:
-        ConfigError: there is no such strategy, its file or a parameter is wrong, or the same
-            session was asked for within the same second.
+        ConfigError: there is no such strategy, its file or a parameter is wrong, or live was
+            asked for and a switch is missing.
     """
     file = strategy_file(settings, strategy)
     try:
-        said = RequestFile(strategy=str(file), venue=venue, mode=mode, minutes=minutes)
+        said = RequestFile.model_validate(
+            {
+                "strategy": str(file),
+                "venue": venue,
+                "mode": mode,
+                "minutes": minutes,
+                "continues": continues,
+            }
+        )
     except ValidationError as error:
         first = error.errors()[0]
         raise ConfigError(first["msg"], source=str(first["loc"][0])) from None
-    trader = _trader(settings, file, said)
-    asked = now_ns() if asked_ns is None else asked_ns
-    key = session_key(trader.name, venue or trader.exchange, asked)
-    request = SessionRequest(key, file, venue, mode, minutes, asked, continues)
-    _write(requests_folder(settings) / f"{key}.yaml", request_text(request))
-    return request
+    trader, asked_ns = _trader(settings, file, said), now_ns()
+    key = key or session_key(trader.name, venue or trader.exchange, asked_ns)
+    return SessionRequest(key, file, venue, said.mode, minutes, asked_ns, continues)
+
+
+def drop_request(settings: Settings, request: SessionRequest) -> Path:
+    """Ask for a session by a file, there whole or not at all; give the file.
+
+    Raises:
+        ConfigError: the same session was asked for within the same second.
+    """
+    file = requests_folder(settings) / f"{request.key}.yaml"
+    if not _appears(file, request_text(request)):
+        raise ConfigError("this session has been asked for already", source=str(file))
+    return file
 
 
 def request_text(request: SessionRequest) -> str:
@@ -202,9 +219,10 @@ def admit_requests(settings: Settings) -> tuple[list[Asked], list[RejectedFile]]
     return admitted, rejected
 
 
-def take_request(settings: Settings, key: str) -> None:
-    """Remove the request of a session that begins now, if a file asked for it."""
-    (requests_folder(settings) / f"{key}.yaml").unlink(missing_ok=True)
+def begin_session(settings: Settings, request: SessionRequest) -> None:
+    """Keep the request of a session that begins now in its folder; it waits no longer."""
+    _appears(settings.sessions / request.key / "request.yaml", request_text(request))
+    (requests_folder(settings) / f"{request.key}.yaml").unlink(missing_ok=True)
 
 
 def reject(file: Path, reason: str) -> RejectedFile:
@@ -247,12 +265,8 @@ def _trader(settings: Settings, file: Path, said: RequestFile) -> Strategy:
     return trader
 
 
-def _write(target: Path, text: str) -> None:
-    """Make ``target`` appear with all of ``text``, unless it is there.
-
-    Raises:
-        ConfigError: it is there.
-    """
+def _appears(target: Path, text: str) -> bool:
+    """Make ``target`` appear with all of ``text``; false if it was there."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(
         "w", encoding="utf-8", dir=target.parent, prefix=".", suffix=".part"
@@ -263,6 +277,5 @@ def _write(target: Path, text: str) -> None:
         try:
             os.link(part.name, target)
         except FileExistsError:
-            raise ConfigError(
-                "this session has been asked for within the same second", source=str(target)
-            ) from None
+            return False
+    return True

@@ -1,0 +1,84 @@
+"""Sessions that went without a word: they are marked, and perhaps asked for again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from arb_pipelines.clock import NS_PER_S, iso
+from arb_pipelines.errors import ConfigError
+from arb_pipelines.execution.records import SessionState
+from arb_pipelines.lake.store import Lake, Transaction
+from arb_pipelines.research.session_folders import Heartbeat, mark_lost
+from arb_pipelines.research.session_requests import (
+    RequestFile,
+    drop_request,
+    new_request,
+    session_key,
+    strategy_file,
+)
+from arb_pipelines.trading.strategy import load_strategy
+from arb_pipelines.yaml_files import read_model
+
+#: A session that was lost sooner than this after its start would be lost again.
+_TOO_SOON_NS = 60 * NS_PER_S
+
+
+@dataclass(frozen=True, slots=True)
+class LostSession:
+    """A session that was lost: when it was last heard of, and what follows from it."""
+
+    session: str
+    heard: str
+    pid: int
+    restart: str
+
+
+def give_up(lake: Lake, beat: Heartbeat) -> LostSession:
+    """Mark a session as lost in the lake and in its folder, and ask for another if it is to be.
+
+    What it had in flight is in its journal; the next session of the account settles or
+    reports it. Doing this again changes nothing.
+    """
+    heard = iso(beat.ts_ns)
+
+    def mark(transaction: Transaction) -> None:
+        transaction.connection.execute(
+            "UPDATE live_sessions SET state = ?, end_reason = ? WHERE session = ? AND state = ?",
+            [SessionState.LOST, f"not heard of since {heard}", beat.key, SessionState.RUNNING],
+        )
+
+    lake.commit(mark)
+    restart = _restart(lake, beat)
+    mark_lost(lake.settings, beat)
+    return LostSession(beat.key, heard, beat.pid, restart)
+
+
+def _restart(lake: Lake, beat: Heartbeat) -> str:
+    """Ask for a session that continues a lost one, if its strategy says so; say what was done."""
+    file = lake.settings.sessions / beat.key / "request.yaml"
+    try:
+        said = read_model(file, RequestFile)
+        strategy = load_strategy(strategy_file(lake.settings, said.strategy))
+        if not strategy.session.restart:
+            return "no: session.restart is not set"
+        started_ns = file.stat().st_mtime_ns
+        lasted_ns = beat.ts_ns - started_ns
+        if lasted_ns < _TOO_SOON_NS:
+            return "no: it was lost within a minute of its start"
+        left = None if said.minutes is None else said.minutes - lasted_ns / (60 * NS_PER_S)
+        if left is not None and left <= 0:
+            return "no: its time was over"
+        key = session_key(strategy.name, said.venue or strategy.exchange, beat.ts_ns)
+        request = new_request(
+            lake.settings,
+            said.strategy,
+            venue=said.venue,
+            mode=said.mode,
+            minutes=left,
+            continues=beat.key,
+            key=key,
+        )
+        drop_request(lake.settings, request)
+    except ConfigError as error:
+        return f"no: {error}"
+    return f"asked for as {key}"

@@ -1,0 +1,100 @@
+"""Start the sessions that were asked for, one at a time where they would meet; miss lost ones."""
+
+from collections.abc import Collection
+from dataclasses import asdict
+
+import dagster as dg
+
+from arb_pipelines.alerts import raise_alert
+from arb_pipelines.clock import now_ns
+from arb_pipelines.lake.store import Lake
+from arb_pipelines.research.lost_sessions import give_up
+from arb_pipelines.research.session_folders import active_sessions, lost_sessions
+from arb_pipelines.research.session_requests import SessionRequest, admit_requests, reject
+from arb_pipelines.research.session_turns import whose_turn
+from arb_pipelines.research.session_windows import ask_for_open_windows
+from assets.sessions import SESSION_TAG, SessionConfig, live_session_job
+
+_FINISHED = (
+    dg.DagsterRunStatus.SUCCESS,
+    dg.DagsterRunStatus.FAILURE,
+    dg.DagsterRunStatus.CANCELED,
+)
+_BEFORE_IT_BEGAN = "its run ended before the session began; see the run's log"
+
+
+@dg.sensor(
+    job=live_session_job,
+    minimum_interval_seconds=5,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Starts a run for each session that was asked for by command, file or trading "
+    "window: one run a key, one session a strategy and venue, and one an account. What is no "
+    "request is moved to rejected/ and named in ARB_HOME/logs/alerts.jsonl.",
+)
+def sessions(
+    context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake]
+) -> dg.SensorResult | dg.SkipReason:
+    """Let begin whose turn it is, and say what the others wait for."""
+    settings, now = lake.settings, now_ns()
+    waits: list[str | None] = [*ask_for_open_windows(lake, now)]
+    asked, rejected = admit_requests(settings)
+    over = runs_of(context.instance, [one.request.key for one in asked], finished=True)
+    rejected += [reject(a.file, _BEFORE_IT_BEGAN) for a in asked if a.request.key in over]
+    for one in rejected:
+        raise_alert(settings, "session request rejected", file=str(one.file), reason=one.reason)
+    active = {*runs_of(context.instance, None, finished=False), *active_sessions(settings, now)}
+    turns = whose_turn([one for one in asked if one.request.key not in over], active)
+    waits += [turn.wait for turn in turns]
+    if begin := [run_of(turn.asked.request) for turn in turns if turn.wait is None]:
+        return dg.SensorResult(run_requests=begin)
+    return dg.SkipReason("; ".join(filter(None, waits)) or "no session to begin")
+
+
+@dg.sensor(
+    minimum_interval_seconds=10,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Notices a session whose heart has stopped: marks it as lost in live_sessions and "
+    "its folder, says so in ARB_HOME/logs/alerts.jsonl, and asks for another if the strategy "
+    "says `session: {restart: true}`.",
+)
+def session_health(
+    context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake]
+) -> dg.SkipReason:
+    """Give up the sessions that are not heard of, once each."""
+    settings, now = lake.settings, now_ns()
+    over = runs_of(context.instance, active_sessions(settings, now), finished=True)
+    lost = [give_up(lake, beat) for beat in lost_sessions(settings, now, over)]
+    for one in lost:
+        raise_alert(settings, "session lost", **asdict(one))
+    return dg.SkipReason("; ".join(f"lost {one.session}" for one in lost) or "every heart beats")
+
+
+def run_of(request: SessionRequest) -> dg.RunRequest:
+    """Make the one run of a session."""
+    config = SessionConfig(
+        key=request.key,
+        strategy=str(request.strategy),
+        venue=request.venue,
+        mode=request.mode,
+        minutes=request.minutes,
+        continues=request.continues,
+    )
+    return dg.RunRequest(
+        run_key=request.key,
+        run_config=dg.RunConfig(ops={"live_session": config}),
+        tags={SESSION_TAG: request.key},
+    )
+
+
+def runs_of(
+    instance: dg.DagsterInstance, keys: Collection[str] | None, *, finished: bool
+) -> set[str]:
+    """Keys of the sessions, of ``keys`` or of all, whose runs are over, or are not."""
+    if keys is not None and not keys:
+        return set()
+    statuses = [s for s in dg.DagsterRunStatus if (s in _FINISHED) is finished]
+    tags = {} if keys is None else {SESSION_TAG: [*keys]}
+    found = instance.get_runs(
+        dg.RunsFilter(job_name=live_session_job.name, statuses=statuses, tags=tags)
+    )
+    return {run.tags[SESSION_TAG] for run in found if SESSION_TAG in run.tags}
