@@ -15,7 +15,9 @@ from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from arb_pipelines.execution.fees import FeeConfirmed
 from arb_pipelines.execution.following import Following
+from arb_pipelines.execution.intake import SignalRefused
 from arb_pipelines.execution.records import (
     Batch,
     Counts,
@@ -30,7 +32,6 @@ from arb_pipelines.execution.timings import Timings
 from arb_pipelines.trading.events import (
     Approved,
     Book,
-    Cancel,
     Cancelled,
     CycleSignal,
     Ended,
@@ -83,12 +84,13 @@ class SessionRecorder:
             OrderSignal: self._on_signal,
             Approved: followed.on_approved,
             Refused: self._on_refused,
+            SignalRefused: self._on_refused,
             Order: self._on_order,
             Routed: followed.on_routed,
             Accepted: followed.on_accepted,
             OrderReport: followed.on_order_report,
+            FeeConfirmed: self._on_fee,
             OrderFill: self._on_fill,
-            Cancel: followed.on_cancel,
             Cancelled: followed.on_cancelled,
             LegReport: followed.on_leg,
             CycleReport: self._on_cycle,
@@ -174,10 +176,11 @@ class SessionRecorder:
     def _on_signal(self, signal: Signal) -> None:
         self._signals += 1
 
-    def _on_refused(self, refused: Refused) -> None:
+    def _on_refused(self, refused: Refused | SignalRefused) -> None:
         self._refused[refused.reason] += 1
 
     def _on_ended(self, ended: Ended) -> None:
+        self._followed.on_ended(ended)
         if ended.declined is not None:
             self._refused[ended.declined] += 1
 
@@ -194,10 +197,13 @@ class SessionRecorder:
             self._booked[fill.fee_currency] -= _exact(fill.fee)
         self._followed.on_fill(fill)
 
+    def _on_fee(self, told: FeeConfirmed) -> None:
+        self._booked[told.assumed_currency] += told.assumed
+        self._booked[told.fee_currency] -= told.fee
+        self._followed.on_fee(told)
+
     def _on_cycle(self, report: CycleReport) -> None:
         record = self._followed.on_cycle(report)
-        if record is None:
-            return
         cycles = self._head.cycles
         self._statuses[record.status] += 1
         self._profit[cycles.currencies[int(cycles.start[report.cycle])]] += report.profit

@@ -29,7 +29,7 @@ class ExecutionStatus(StrEnum):
 
     FILLED = "filled"  # each leg after the first was filled whole
     FAILED = "failed"  # the first leg came to nothing
-    ABORTED = "aborted"  # taken back before anything filled
+    ABORTED = "aborted"  # a person took it back between its legs, and it came home
     UNWOUND = "unwound"  # it fell short, and came back to the start currency
     RESIDUAL = "residual"  # it fell short, and more than a hundredth of the input is out
 
@@ -139,18 +139,16 @@ class Batch:
     metrics: tuple[Metric, ...]
 
 
-def execution_status(
-    report: CycleReport, *, anything_filled: bool, taken_back: bool
-) -> ExecutionStatus:
-    """Say how an execution ended; ``taken_back`` if one of its orders was, on purpose."""
-    if not anything_filled:
-        return ExecutionStatus.ABORTED if taken_back else ExecutionStatus.FAILED
+def execution_status(report: CycleReport) -> ExecutionStatus:
+    """Say how an execution ended."""
+    if not (report.spent or report.returned or report.residual):
+        return ExecutionStatus.ABORTED if report.cancelled else ExecutionStatus.FAILED
     if report.spent > 0.0 and not report.fell_short:
         return ExecutionStatus.FILLED
     # of legs that left at once the first may be the one that found nothing
     if abs(report.residual) > LEFT_OUT * (report.spent or report.committed):
         return ExecutionStatus.RESIDUAL
-    return ExecutionStatus.UNWOUND
+    return ExecutionStatus.ABORTED if report.cancelled else ExecutionStatus.UNWOUND
 
 
 def leg_status(report: LegReport, *, rejected: bool) -> LegStatus:

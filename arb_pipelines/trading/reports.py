@@ -45,7 +45,8 @@ class CycleReport:
     """One execution of a cycle, when it has ended; amounts in start currency.
 
     ``gross`` and ``predicted`` are edges as fractions. ``fell_short`` tells that a
-    leg after the first was not filled whole.
+    leg after the first was not filled whole, ``cancelled`` that a person took it back
+    between its legs.
     """
 
     execution: int
@@ -68,6 +69,7 @@ class CycleReport:
     residual: float
     unwind: float
     residual_value: float
+    cancelled: bool = False
 
     @property
     def profit(self) -> float:

@@ -48,7 +48,7 @@ LIVE_SESSIONS = Table(
         Column("executions", "BIGINT", "Executions that ended; the sum of the next five"),
         Column("filled", "BIGINT", "Whose legs after the first filled whole"),
         Column("failed", "BIGINT", "Whose first leg came to nothing"),
-        Column("aborted", "BIGINT", "That were taken back before anything filled"),
+        Column("aborted", "BIGINT", "That a person took back between their legs"),
         Column("unwound", "BIGINT", "That fell short and were brought back"),
         Column("residual", "BIGINT", "With over 1 % of the input still out"),
         Column("in_flight", "BIGINT", "Executions begun and not ended"),

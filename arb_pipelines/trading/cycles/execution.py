@@ -180,4 +180,5 @@ class Execution:
             residual=residual,
             unwind=self.unwind,
             residual_value=residual_value,
+            cancelled=self.cancelled,
         )
