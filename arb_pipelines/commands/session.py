@@ -135,7 +135,11 @@ def config(key: Key, json: JsonFlag = False) -> None:
     Example: arb session config demo-kucoin-20260105T093000Z --json
     """
     answer = _ask(key, "config")["config"]
-    _print(answer if json else answer | answer.pop("strategy"), json)
+    if not json:  # side by side, what the session is before what its file says
+        strategy = answer.pop("strategy")
+        answer |= {name: strategy[name] for name in strategy if name not in {"session", "mode"}}
+        answer |= strategy["session"]
+    _print(answer, json)
 
 
 def uptime(key: Key, json: JsonFlag = False) -> None:

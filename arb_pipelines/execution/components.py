@@ -1,8 +1,8 @@
-"""Factories for what a session is made of: a parent with the venue, a child for each strategy.
+"""Factories for the container in which one strategy trades, and what it is made of.
 
-The parent holds the one connection to the venue (``VenueLine``); each child trades over it
-with a portfolio, a gate, a broker and a bus of its own. Decisions are made by the very
-components of a backtest; here they are only put together.
+Each has a portfolio, a gate, a broker and a bus of its own, and shares its parent's
+connection (``venue_line``). Decisions are made by the very components of a backtest; here
+they are only put together.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from arb_pipelines.containers.desk import open_desk
 from arb_pipelines.containers.factories import NoParams
 from arb_pipelines.containers.spec import (
     BROKER,
-    CONNECTION,
     CONTROLS,
     COORDINATOR,
     MARKET_DATA,
@@ -29,15 +28,17 @@ from arb_pipelines.containers.spec import (
     component,
     container_spec,
 )
-from arb_pipelines.errors import ConfigError, InvariantBroken
-from arb_pipelines.execution.balances import FreeBalances
+from arb_pipelines.execution.carrier import OrderCarrier
+from arb_pipelines.execution.checked_broker import CheckedBroker
 from arb_pipelines.execution.controls import Controls
+from arb_pipelines.execution.limits import NOTHING, SessionLimits, Spent
 from arb_pipelines.execution.own_trades import OwnTrades
 from arb_pipelines.execution.protocols import SessionBroker
 from arb_pipelines.execution.session import LiveSession
 from arb_pipelines.execution.session_risk import SessionRisk
 from arb_pipelines.execution.universe import SessionUniverse, session_universe
 from arb_pipelines.execution.venue_broker import VenueBroker
+from arb_pipelines.execution.venue_line import line_of
 from arb_pipelines.trading.cycles.orders import CycleOrderManager
 from arb_pipelines.trading.cycles.parallel import ParallelCycleOrders
 from arb_pipelines.trading.cycles.risk import CycleRisk
@@ -45,53 +46,10 @@ from arb_pipelines.trading.cycles.strategy import CycleStrategy
 from arb_pipelines.trading.events import Ended
 from arb_pipelines.trading.parameters import Strategy
 from arb_pipelines.trading.portfolio import Portfolio
-from arb_pipelines.venues.base import MarketData, VenueConnection
+from arb_pipelines.trading.reports import CycleReport
+from arb_pipelines.venues.base import MarketData
 
 _HERE = __name__
-
-
-class VenueLine:
-    """The place of a session's connection: empty until who owns it has opened it.
-
-    ``free`` are the account's balances as the venue tells them, of which all who share the
-    connection learn.
-    """
-
-    def __init__(self, params: NoParams, container: Container) -> None:
-        self._connection: VenueConnection | None = None
-        self._free: FreeBalances | None = None
-
-    @property
-    def connection(self) -> VenueConnection:
-        """The connection.
-
-        Raises:
-            InvariantBroken: it is not open.
-        """
-        if self._connection is None:
-            raise InvariantBroken("the session is not connected to its venue")
-        return self._connection
-
-    @property
-    def free(self) -> FreeBalances:
-        """The account's balances.
-
-        Raises:
-            InvariantBroken: the connection is not open.
-        """
-        if self._free is None:
-            raise InvariantBroken("the session is not connected to its venue")
-        return self._free
-
-    def open(self, connection: VenueConnection) -> None:
-        """Put the open connection in its place."""
-        self._connection, self._free = connection, FreeBalances(connection.account)
-
-    def ping(self) -> None:
-        """Say what is wrong with the connection, by raising it."""
-        wrong = [f"{part}: {what}" for part, what in self.connection.health().items() if what]
-        if wrong:
-            raise InvariantBroken("; ".join(wrong))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +78,15 @@ class UniverseParams:
     max_cycles: int
 
 
-def parent_spec(name: str) -> ContainerSpec:
-    """Describe the container of a venue's connection."""
-    return container_spec(name, {CONNECTION: component(f"{_HERE}:VenueLine")})
-
-
 def strategy_spec(
-    strategy: Strategy, *, places_orders: bool, id_prefix: str, max_cycles: int
+    strategy: Strategy,
+    *,
+    places_orders: bool,
+    id_prefix: str,
+    max_cycles: int,
+    spent: Spent = NOTHING,
 ) -> ContainerSpec:
-    """Describe the container in which a strategy trades."""
+    """Describe the container in which a strategy trades; ``spent`` counts against its limits."""
     made = {
         CONTROLS: component(f"{_HERE}:session_controls"),
         UNIVERSE: component(
@@ -140,7 +98,9 @@ def strategy_spec(
         PORTFOLIO: component(f"{_HERE}:allotted_balances"),
         BROKER: component(f"{_HERE}:session_broker", places_orders=places_orders),
         STRATEGY: component(f"{_HERE}:cycle_strategy"),
-        RISK: component(f"{_HERE}:session_risk"),
+        RISK: component(
+            f"{_HERE}:session_risk", executions=spent.executions, profit=dict(spent.profit)
+        ),
         ORDER_MANAGER: component(
             f"{_HERE}:cycle_orders", id_prefix=id_prefix, legs=strategy.session.legs
         ),
@@ -184,26 +144,35 @@ def allotted_balances(params: NoParams, container: Container) -> Portfolio:
 
 
 def session_broker(params: BrokerParams, container: Container) -> SessionBroker:
-    """Send orders to the venue; what leaves is told on the bus before it does."""
-    if not params.places_orders:
-        raise ConfigError(
-            "paper sessions trade on a local exchange; start one with `arb exchange`",
-            source="ARB_KUCOIN_URL",
-        )
+    """Send orders to the venue, or have it check them; what leaves is told on the bus before."""
     universe, line = universe_of(container), line_of(container)
     connection, rules = line.connection, universe.strategy.session
-    broker = VenueBroker(
-        connection.entry(rules.entry),
-        connection.account,
-        universe.markets,
-        universe.fees,
-        rules,
-        wall_ns=now_ns,
-        intent=lambda new, order: container.bus.publish(new),
-        free=line.free,
-        publish=container.bus.publish,
-        room=connection.room,
-    )
+    entry = connection.entry(rules.entry)
+    broker: OrderCarrier
+    if params.places_orders:
+        broker = VenueBroker(
+            entry,
+            connection.account,
+            universe.markets,
+            universe.fees,
+            rules,
+            wall_ns=now_ns,
+            intent=lambda new, order: container.bus.publish(new),
+            free=line.free,
+            publish=container.bus.publish,
+            room=connection.room,
+        )
+    else:
+        broker = CheckedBroker(
+            entry,
+            universe.seen,
+            universe.traded.number,
+            universe.markets,
+            universe.fees,
+            rules,
+            wall_ns=now_ns,
+            intent=lambda new, order: container.bus.publish(new),
+        )
     container.bus.subscribe(Ended, broker.on_ended)
     return broker
 
@@ -211,14 +180,23 @@ def session_broker(params: BrokerParams, container: Container) -> SessionBroker:
 def cycle_strategy(params: NoParams, container: Container) -> CycleStrategy:
     """Signal the cycles whose best prices pay."""
     universe = universe_of(container)
-    return CycleStrategy(universe.strategy.name, universe.traded, universe.seen)
+    strategy = universe.strategy
+    return CycleStrategy(strategy.name, universe.traded, universe.seen, scan=strategy.session.scan)
 
 
-def session_risk(params: NoParams, container: Container) -> SessionRisk:
-    """Pass what switches, limits and the strategy's gate let pass."""
-    universe = universe_of(container)
+def session_risk(params: Spent, container: Container) -> SessionRisk:
+    """Pass what switches, limits and the strategy's gate let pass; ``params`` count already."""
+    universe, controls = universe_of(container), container.get(CONTROLS)
+    limits = SessionLimits(universe.strategy.session, controls, params)
+    cycles = universe.traded.cycles
+
+    def add_profit(report: CycleReport) -> None:
+        start = cycles.currencies[universe.traded.start(report.cycle)]
+        limits.on_profit(start, report.profit)
+
+    container.bus.subscribe(CycleReport, add_profit)
     gate = CycleRisk(universe.traded, universe.seen, _portfolio(container))
-    return SessionRisk(gate, container.get(CONTROLS))
+    return SessionRisk(gate, controls, limits)
 
 
 def cycle_orders(params: OrderParams, container: Container) -> CycleOrderManager:
@@ -256,14 +234,6 @@ class SessionRun:
     async def run(self, container: Container) -> bool:
         """Trade; give whether nothing was left in flight."""
         return await self.session.run()
-
-
-def line_of(container: Container) -> VenueLine:
-    """Give the place of the connection that a strategy's container shares with others."""
-    if container.parent is None:
-        raise InvariantBroken(f"{container.name} has no parent with a connection")
-    line: VenueLine = container.parent.get(CONNECTION)
-    return line
 
 
 def universe_of(container: Container) -> SessionUniverse:

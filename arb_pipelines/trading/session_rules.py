@@ -93,6 +93,10 @@ class SessionRules(BaseModel):
     balance_wait_ms: Milliseconds = Field(
         1_000.0, description="Wait for a leg's proceeds to be free where the venue settles late."
     )
+    scan: bool = Field(
+        True,
+        description="Look for cycles in every book; false leaves that to signals from outside.",
+    )
     signal_age_ms: Milliseconds = Field(
         1_000.0, description="A signal from outside older than this is stale."
     )

@@ -13,11 +13,13 @@ class CycleStrategy:
     """Signals the cycles through a book's symbol whose best prices promise enough.
 
     It keeps the shelf of books that risk and order manager decide by, since it
-    hears of books and fills before they do.
+    hears of books and fills before they do. With ``scan`` false it does just that.
     """
 
-    def __init__(self, name: str, traded: TradedCycles, shelf: BookShelf) -> None:
-        self._name, self._traded, self._shelf = name, traded, shelf
+    def __init__(
+        self, name: str, traded: TradedCycles, shelf: BookShelf, *, scan: bool = True
+    ) -> None:
+        self._name, self._traded, self._shelf, self._scan = name, traded, shelf, scan
 
     def on_market(self, event: MarketEvent) -> Sequence[CycleSignal]:
         """Take in a book; of equal products the lower cycle comes first."""
@@ -25,6 +27,8 @@ class CycleStrategy:
         if symbol is None or not isinstance(event, Book):
             return ()
         self._shelf.show(symbol, event)
+        if not self._scan:
+            return ()
         threshold = 1.0 + self._traded.rules.min_profit
         ranked = sorted((-self._product(cycle), cycle) for cycle in self._traded.through[symbol])
         return [
