@@ -158,7 +158,10 @@ def live_session(
 
 def shown(summary: SessionSummary) -> dict[str, Any]:
     """What came of a session, as plain values."""
-    return orjson.loads(orjson.dumps(asdict(summary)))
+    plain: dict[str, Any] = orjson.loads(
+        orjson.dumps(asdict(summary), option=orjson.OPT_NON_STR_KEYS)
+    )
+    return plain
 
 
 @dg.job(
