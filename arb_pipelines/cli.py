@@ -21,6 +21,7 @@ TOPICS = (
     "generate",
     "exchange",
     "download",
+    "record",
     "ingest",
     "universe",
     "scan",

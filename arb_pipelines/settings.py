@@ -79,6 +79,17 @@ class Settings(BaseSettings):
     kucoin_passphrase: SecretStr | None = Field(
         None, description="Passphrase of the KuCoin API key."
     )
+    ccxt_url: str | None = Field(
+        None,
+        pattern=r"^(https?://.+|venue)$",
+        description="Base address of the exchange that ccxt is used for, such as a local one, or "
+        "`venue` for the addresses that ccxt knows of it. No default.",
+    )
+    ccxt_key: SecretStr | None = Field(None, description="API key of the exchange behind ccxt.")
+    ccxt_secret: SecretStr | None = Field(None, description="Secret of that key.")
+    ccxt_passphrase: SecretStr | None = Field(
+        None, description="Passphrase of that key, where the exchange has one."
+    )
     max_cycles: int = Field(
         10_000_000, ge=1, description="Most cycles one universe may hold; more is refused."
     )

@@ -16,7 +16,7 @@ from arb_pipelines.lake.readers.cryptofeed_files import embedded_symbol_list
 from arb_pipelines.market.symbols import Market
 
 #: Venues whose symbol lists can be read; each has ``venues/<venue>/symbols.py``.
-VENUES = ("binance", "kraken", "kucoin", "okx")
+VENUES = ("binance", "ccxt_any", "kraken", "kucoin", "okx")
 #: Venues that write their lists in another's shape: the generated market.
 SHAPES = {"demo": "kucoin"}
 

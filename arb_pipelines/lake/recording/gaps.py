@@ -46,7 +46,7 @@ class OpenGaps:
 
 
 def _gap(gap: BookGap, resynced_ts: int | None, update_id: pa.Scalar | None) -> Gap:
-    """Put a gap into the words of all readers; 0 stands for a number that the venue did not give."""
+    """Put a gap into the words of all readers; 0 stands for a number that nobody gave."""
     expected = 0 if gap.update_id is None else gap.update_id + 1
     got = None if update_id is None else update_id.as_py()
     return Gap(gap.symbol, gap.ts_recv, expected, got or 0, resynced_ts)

@@ -125,6 +125,11 @@ class RecordingWriter:
             finally:
                 self._file.close()
 
+    def abandon(self) -> None:
+        """Close without a flush, after a write that failed: what was flushed before stays."""
+        self._lines = []
+        self._file.close()
+
     def _flush_if_due(self, ts_recv: int) -> None:
         if self._first_ts is None:
             self._first_ts = ts_recv
@@ -144,10 +149,13 @@ class RecordingWriter:
 
     def _write_frame(self, frame: bytes) -> None:
         left = memoryview(frame)
-        while left:
-            left = left[self._file.write(left) :]
-        if self._fsync:
-            os.fsync(self._file.fileno())
+        try:
+            while left:
+                left = left[self._file.write(left) :]
+            if self._fsync:
+                os.fsync(self._file.fileno())
+        except OSError as error:  # which does not know the file's name
+            raise OSError(error.errno, error.strerror, str(self.path)) from None
 
     def _resume(self, venue: str, opening_bytes: int) -> None:
         """Check what the file already holds and cut off a torn tail.

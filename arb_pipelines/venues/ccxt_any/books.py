@@ -1,0 +1,115 @@
+"""Books of any exchange through ccxt: watched where its class has a stream, else polled.
+
+How a book is kept whole is ccxt's business, exchange by exchange; not every class notices
+a lost message. What it does notice, and any loss of the connection, shows the book empty
+until it is back. ccxt hands out the newest state only, and does not count what it skips.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from arb_pipelines.clock import NS_PER_MS, now_ns
+from arb_pipelines.errors import ProtocolViolation, Transient
+from arb_pipelines.trading.events import Book, Floats
+from arb_pipelines.venues.ccxt_any.failures import asking
+from arb_pipelines.venues.conflation import LatestWins
+from arb_pipelines.venues.retry import Patience
+from arb_pipelines.venues.tasks import first_error
+
+RECONNECT = Patience(first_wait_s=0.25, longest_wait_s=15.0)
+_MOST_DOUBLINGS = 30
+
+
+class CcxtFeed:
+    """Books of ``symbols``, by our name and ccxt's, the best ``depth`` levels (``MarketData``).
+
+    An exchange without a stream is asked every ``poll_s``, symbol by symbol.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        symbols: Mapping[str, str],
+        *,
+        depth: int = 20,
+        poll_s: float = 1.0,
+        patience: Patience = RECONNECT,
+        wall_ns: Callable[[], int] = now_ns,
+    ) -> None:
+        self._client, self._symbols, self._depth = client, dict(symbols), depth
+        self._poll_s, self._patience, self._wall_ns = poll_s, patience, wall_ns
+        self._streams = bool(client.has.get("watchOrderBook"))
+        self._numbers: dict[str, int | None] = {}
+        self._changes: LatestWins[str, Book] = LatestWins()
+
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """States by symbol that were overtaken before anybody took them, those of ccxt not."""
+        return self._changes.dropped
+
+    def update_id(self, symbol: str) -> int | None:
+        """The exchange's number of the book last shown; ``None`` if there is none."""
+        return self._numbers.get(symbol)
+
+    async def run(self) -> None:
+        """Keep the books until cancelled.
+
+        Raises:
+            Rejected: the exchange does not know a symbol.
+            Fatal: it turns us away.
+            ProtocolViolation: a book without sense.
+        """
+        with first_error():
+            async with asyncio.TaskGroup() as tasks:
+                for symbol, name in self._symbols.items():
+                    tasks.create_task(self._follow(symbol, name))
+
+    async def changed(self) -> list[Book]:
+        """Wait for change; give the newest book of each symbol that changed since the last call."""
+        return list((await self._changes.take()).values())
+
+    async def _follow(self, symbol: str, name: str) -> None:
+        failures = 0
+        while True:
+            try:
+                with asking(f"book of {name}", acts=False):
+                    book = await self._next(name)
+            except Transient as lost:
+                failures = min(failures + 1, _MOST_DOUBLINGS)
+                self._numbers.pop(symbol, None)
+                self._show(symbol, [], [], None)
+                await asyncio.sleep(self._patience.wait_s(failures, lost.retry_after_s))
+                continue
+            failures = 0
+            self._numbers[symbol] = book.get("nonce")
+            time_ms = book.get("timestamp")
+            ts_event = None if time_ms is None else int(time_ms) * NS_PER_MS
+            self._show(symbol, book["bids"], book["asks"], ts_event)
+            if not self._streams:
+                await asyncio.sleep(self._poll_s)
+
+    async def _next(self, name: str) -> Any:
+        # A quiet market sends nothing for long: that the connection lives is for ccxt to see,
+        # which pings, and closes it when nothing comes back.
+        if self._streams:
+            return await self._client.watch_order_book(name)
+        return await self._client.fetch_order_book(name, self._depth)
+
+    def _show(self, symbol: str, bids: Any, asks: Any, ts_event: int | None) -> None:
+        sides = *_side(bids, self._depth), *_side(asks, self._depth)
+        self._changes.put(symbol, Book(symbol, self._wall_ns(), *sides, ts_event))
+
+
+def _side(levels: Any, depth: int) -> tuple[Floats, Floats]:
+    """Prices and sizes of up to ``depth`` levels, copied: ccxt changes its lists in place."""
+    table = np.array([level[:2] for level in levels[:depth]], np.float64).reshape(-1, 2)
+    if not (np.isfinite(table).all() and (table >= 0.0).all()):
+        raise ProtocolViolation("a book with a price or size that is none")
+    table = table[table[:, 1] > 0.0]
+    table.setflags(write=False)
+    return table[:, 0], table[:, 1]
