@@ -55,7 +55,8 @@ T = TypeVar("T")
 class SessionRecorder:
     """Makes the records of one session from what its bus tells; see the module.
 
-    ``gauges`` gives, at each ``take``, figures that the bus does not tell.
+    ``gauges`` gives, at each ``take`` and in its thread, figures that the bus does not
+    tell; ``told`` hears of each execution that has ended, in the session's loop.
     """
 
     def __init__(
@@ -64,8 +65,9 @@ class SessionRecorder:
         *,
         wall_ns: Callable[[], int],
         gauges: Callable[[], Gauges] = dict,
+        told: Callable[[ExecutionRecord], object] = lambda record: None,
     ) -> None:
-        self._head, self._wall_ns, self._gauges = head, wall_ns, gauges
+        self._head, self._wall_ns, self._gauges, self._tell = head, wall_ns, gauges, told
         self.timings = Timings()
         self._state = SessionState.RUNNING
         self._end_reason: str | None = None
@@ -208,6 +210,7 @@ class SessionRecorder:
         self._statuses[record.status] += 1
         self._profit[cycles.currencies[int(cycles.start[report.cycle])]] += report.profit
         self._done.append(record)
+        self._tell(record)
 
 
 def _drained(queue: deque[T]) -> tuple[T, ...]:

@@ -1,0 +1,216 @@
+"""The journal of a session: an order's intent before it leaves, everything else soon after.
+
+An intent is written through to the system in the session's loop: a process that is killed
+leaves no order at the venue that its journal does not name. All else is queued, and a thread
+writes it a tenth of a second later at most; it survives the process only then. Nothing here
+survives the loss of power but what the system has put on its disk.
+
+When the disk is full, ``trouble`` hears of it, and whoever it belongs to takes no more
+signals. What is in flight settles: a reserve on the disk is given up for its intents, and
+the rest waits in memory for room. An intent that finds no room either keeps its order here.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import Counter, deque
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from arb_pipelines.clock import NS_PER_S, now_ns
+from arb_pipelines.errors import Transient
+from arb_pipelines.execution.intake import SignalRefused
+from arb_pipelines.execution.journal_lines import (
+    EVENTS,
+    event_line,
+    object_line,
+    opportunity_line,
+    refusal_line,
+    refusals_line,
+)
+from arb_pipelines.execution.records import ExecutionRecord
+from arb_pipelines.execution.rolling_file import RollingFile, Write
+from arb_pipelines.market.cycles import CycleSet
+from arb_pipelines.trading.events import CycleSignal, Refused
+from arb_pipelines.venues.base import NewOrder
+
+#: Gives the bytes of a line, newline included; called by the thread that writes it.
+Line = Callable[[], bytes]
+
+JOURNAL, LOG, RESERVE = "journal.ndjson", "session.log", "journal.reserve"
+#: Files go on in another beyond this size.
+MAX_BYTES = 64 << 20
+#: Room on the disk for some 1,000 intents.
+RESERVE_BYTES = 256 << 10
+#: The thread wakes so often, and writes so many lines at once: it must not keep the loop waiting.
+_EVERY_S, _LINES_AT_ONCE = 0.1, 32
+#: Refusals of a strategy's own signals are told summed up, at most so often.
+_SUM_UP_EVERY_NS = NS_PER_S
+#: With more waiting than this the disk is too slow to go on.
+_MOST_WAITING = 100_000
+
+
+class Journal:
+    """Journal and log of one session in ``folder``; ``cycles`` names what reports number.
+
+    ``hear`` belongs on the session's bus, ``tell`` hears of executions that have ended.
+    ``trouble`` is called, from either thread, with what is wrong with the disk.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        cycles: CycleSet,
+        *,
+        trouble: Callable[[str], object],
+        wall_ns: Callable[[], int] = now_ns,
+        max_bytes: int = MAX_BYTES,
+        write: Write = os.write,
+    ) -> None:
+        self._cycles, self._trouble, self._wall_ns = cycles, trouble, wall_ns
+        self._journal = RollingFile(folder / JOURNAL, max_bytes, write=write)
+        self._events = _Outlet(self._journal)
+        self._log = _Outlet(RollingFile(folder / LOG, max_bytes, write=write))
+        self._reserve = folder / RESERVE
+        _reserve(self._reserve)
+        self._refused: Counter[str] = Counter()
+        self._summed_up_ns = wall_ns()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Lines that are not on the disk yet."""
+        return len(self._events.queue) + len(self._log.queue)
+
+    def hear(self, event: object) -> None:
+        """Take in one event of the bus; an order's intent is on the disk when this returns.
+
+        Raises:
+            Transient: the intent could not be written; the order must not leave.
+        """
+        kind, ts = type(event), self._wall_ns()
+        if kind not in EVENTS:
+            return
+        if isinstance(event, NewOrder):
+            self._intend(ts, event)
+        elif isinstance(event, Refused) and _is_own(event):
+            self._refused[event.reason] += 1
+            if ts - self._summed_up_ns >= _SUM_UP_EVERY_NS:
+                self._sum_up(ts)
+        else:
+            self._put(self._events, partial(event_line, ts, event))
+            if isinstance(event, SignalRefused):
+                self._put(self._log, partial(refusal_line, ts, event))
+
+    def tell(self, record: ExecutionRecord) -> None:
+        """Have the log say what came of an opportunity."""
+        self._put(self._log, partial(opportunity_line, record, self._cycles))
+
+    def note(self, name: str, **facts: Any) -> None:
+        """Write down something that is no event of the bus."""
+        self._put(self._events, partial(object_line, self._wall_ns(), name, facts))
+
+    def close(self) -> int:
+        """Write what waits, and close; give how many lines found no room."""
+        self._sum_up(self._wall_ns())
+        self._stop.set()
+        self._thread.join()
+        if not self._write_waiting():
+            self._give_up_reserve()
+            self._write_waiting()
+        self._give_up_reserve()
+        for outlet in (self._events, self._log):
+            outlet.file.close()
+        return self.waiting
+
+    def _put(self, outlet: _Outlet, line: Line) -> None:
+        outlet.queue.append(line)
+        if len(outlet.queue) == _MOST_WAITING:
+            self._trouble(f"{_MOST_WAITING} lines wait to be written: the disk is too slow")
+
+    def _intend(self, ts: int, order: NewOrder) -> None:
+        line = event_line(ts, order)
+        try:
+            self._journal.append(line)
+            return
+        except OSError as error:
+            self._trouble(_said(error))
+        self._give_up_reserve()
+        try:
+            self._journal.append(line)
+        except OSError as error:
+            raise Transient(f"order {order.client_id} stays here: {_said(error)}") from None
+
+    def _sum_up(self, ts: int) -> None:
+        """Say in one line how many signals were refused since the last time."""
+        self._summed_up_ns = ts
+        refused, self._refused = self._refused, Counter()
+        if refused:
+            self._put(self._events, partial(object_line, ts, "refusals", refused))
+            self._put(self._log, partial(refusals_line, ts, refused))
+
+    # -- the thread --------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while not self._stop.wait(_EVERY_S):
+            self._write_waiting()
+
+    def _write_waiting(self) -> bool:
+        """Write what waits; whether there was room for all of it."""
+        try:
+            for outlet in (self._events, self._log):
+                outlet.write_waiting()
+        except OSError as error:
+            self._trouble(_said(error))
+            return False
+        return True
+
+    def _give_up_reserve(self) -> None:
+        with suppress(OSError):
+            self._reserve.unlink()
+
+
+class _Outlet:
+    """Lines on their way to a file: one thread puts them, another writes them."""
+
+    def __init__(self, file: RollingFile) -> None:
+        self.file = file
+        self.queue: deque[Line] = deque()
+
+    def write_waiting(self) -> None:
+        """Write all that waits, in order; what finds no room goes on waiting.
+
+        Raises:
+            OSError: the disk is full, or fails.
+        """
+        while self.queue:
+            some = [self.queue[k] for k in range(min(len(self.queue), _LINES_AT_ONCE))]
+            self.file.append(b"".join(line() for line in some))
+            for _ in some:
+                self.queue.popleft()
+
+
+def _said(error: OSError) -> str:
+    return f"the journal cannot be written: {error.strerror}; make room on its disk"
+
+
+def _is_own(refused: Refused) -> bool:
+    """Whether nobody outside waits to hear of it."""
+    signal = refused.signal
+    return not (isinstance(signal, CycleSignal) and signal.correlation_id is not None)
+
+
+def _reserve(path: Path) -> None:
+    """Take room on the disk; where the file system cannot promise any, there is no reserve."""
+    with suppress(OSError):
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.posix_fallocate(file, 0, RESERVE_BYTES)
+        finally:
+            os.close(file)

@@ -1,0 +1,136 @@
+"""What a journal says: an event as one JSON object, an opportunity as one line for people.
+
+Pure. Each object has ``ts_ns``, the journal's own time, and ``event``, a constant name; the
+rest are the event's fields. Amounts that are exact stay text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from arb_pipelines.clock import NS_PER_MS, iso
+from arb_pipelines.execution.fees import FeeConfirmed
+from arb_pipelines.execution.intake import SignalRefused
+from arb_pipelines.execution.records import ExecutionRecord
+from arb_pipelines.market.cycles import CycleSet
+from arb_pipelines.trading.events import (
+    Approved,
+    Cancel,
+    Cancelled,
+    Ended,
+    Order,
+    OrderFill,
+    Refused,
+    Routed,
+)
+from arb_pipelines.trading.reports import CycleReport, LegReport
+from arb_pipelines.venues.base import Accepted, NewOrder, OrderReport
+
+_OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
+
+#: Events that are written down, by type; a book or a signal is not, its approval is.
+EVENTS: Mapping[type[Any], str] = {
+    Approved: "approved",
+    Refused: "refused",
+    SignalRefused: "signal_refused",
+    Order: "order",
+    NewOrder: "intent",
+    Routed: "routed",
+    Accepted: "accepted",
+    OrderFill: "fill",
+    Cancel: "cancel",
+    Cancelled: "cancelled",
+    OrderReport: "order_report",
+    FeeConfirmed: "fee",
+    LegReport: "leg",
+    CycleReport: "cycle",
+    Ended: "ended",
+}
+
+
+def event_line(ts_ns: int, event: object) -> bytes:
+    """Write an event of ``EVENTS`` as a line of JSON, newline included."""
+    return object_line(ts_ns, EVENTS[type(event)], _fields(event))
+
+
+def object_line(ts_ns: int, name: str, facts: Mapping[str, Any]) -> bytes:
+    """Write facts as a line of JSON, newline included."""
+    document = {"ts_ns": ts_ns, "event": name, **facts}
+    return orjson.dumps(document, default=_plain, option=_OPTIONS)
+
+
+def opportunity_line(record: ExecutionRecord, cycles: CycleSet) -> bytes:
+    """Say in one line what came of an opportunity, newline included."""
+    report = record.report
+    start = cycles.currencies[int(cycles.start[report.cycle])]
+    spent = report.spent
+    effective = f"{report.profit / spent * 1e4:+.2f}" if spent > 0 else "-"
+    parts = " ".join(
+        f"{name} {value:.6g}"
+        for name, value in (
+            ("fee", report.fee),
+            ("slippage", report.slippage),
+            ("latency", report.latency),
+            ("residual", report.residual),
+            ("unwind", report.unwind),
+        )
+    )
+    words = [
+        iso(report.ts_end),
+        f"{record.status:<8}",
+        f"#{report.execution}",
+        cycles.path(report.cycle),
+        f"spent {spent:.6g} {start}",
+        f"profit {report.profit:+.6g}",
+        f"predicted {report.predicted * 1e4:+.2f} effective {effective} bps",
+        f"expected {report.expected_profit:+.6g} = profit + {parts}",
+        f"took {_ms(report.ts_signal, record.ts_first_sent)} to the first order,"
+        f" {_ms(report.ts_signal, report.ts_end)} in all",
+    ]
+    if record.correlation_id is not None:
+        words.append(f"for {record.correlation_id}")
+    if record.reason is not None:
+        words.append(f"since {record.reason}")
+    return _one_line("  ".join(words))
+
+
+def refusal_line(ts_ns: int, refused: SignalRefused) -> bytes:
+    """Say in one line why a signal from outside was not taken up, newline included."""
+    words = [iso(ts_ns), "refused ", refused.reason, refused.detail]
+    if refused.correlation_id is not None:
+        words.append(f"for {refused.correlation_id}")
+    return _one_line("  ".join(words))
+
+
+def refusals_line(ts_ns: int, counts: Mapping[str, int]) -> bytes:
+    """Say in one line how many signals the gate refused, and why, newline included."""
+    reasons = ", ".join(f"{reason} {n}" for reason, n in sorted(counts.items()))
+    return _one_line(f"{iso(ts_ns)}  refused   {sum(counts.values())} signals: {reasons}")
+
+
+def _fields(event: object) -> dict[str, Any]:
+    assert is_dataclass(event)
+    return {field.name: getattr(event, field.name) for field in fields(event)}
+
+
+def _plain(value: object) -> object:
+    """What JSON has no word for; an exact amount keeps its digits as text."""
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, tuple):  # a named one: its fields by name
+        return value._asdict() if hasattr(value, "_asdict") else list(value)
+    raise TypeError(f"{type(value).__name__} has no place in a journal")
+
+
+def _ms(since: int, until: int | None) -> str:
+    return "no time" if until is None else f"{(until - since) / NS_PER_MS:.2f} ms"
+
+
+def _one_line(text: str) -> bytes:
+    """Keep what others have named or said to one line."""
+    return (" ".join(text.splitlines()) + "\n").encode()
