@@ -134,7 +134,7 @@ def _check_walk(signal: WireSignal) -> None:
     """
     pairs = [leg.pair for leg in signal.legs]
     if signal.triangle_key != pairs:
-        raise DataError(f"it is not the pairs of the legs; give {pairs}", source="triangle_key")
+        raise DataError(f"these are not the pairs of the legs; give {pairs}", source="triangle_key")
     if len(signal.books) != len(pairs):
         raise DataError(
             f"{len(signal.books)} books for {len(pairs)} legs; give one a leg", source="books"
@@ -165,10 +165,13 @@ def _ends(legs: list[WireLeg]) -> Iterator[tuple[str, str]]:
     for k, leg in enumerate(legs):
         base, _, quote = leg.pair.partition("-")
         if not base or not quote:
-            raise DataError(f"{leg.pair!r}: name base and quote", source=f"legs[{k}].pair")
+            raise DataError(
+                f"{leg.pair!r} has no base and quote; write it as BTC-USDT",
+                source=f"legs[{k}].pair",
+            )
         if leg.order_param != _PARAMS[leg.side]:
             raise DataError(
-                f"a {leg.side} carries {_PARAMS[leg.side]}, not {leg.order_param}",
+                f"a {leg.side} does not carry {leg.order_param}; give {_PARAMS[leg.side]}",
                 source=f"legs[{k}].order_param",
             )
         yield (quote, base) if leg.side == "buy" else (base, quote)
