@@ -66,8 +66,8 @@ class OrderCarrier(ABC):
     """A ``SessionBroker`` but for how an order is sent and heard of.
 
     ``fees`` are taker fees by symbol, as fractions; ``intent`` hears of every order before
-    it leaves. ``run`` has to be running before the first order comes. With ``free``, a leg
-    waits for what the one before it brought.
+    it leaves, and keeps it here by raising ``Transient``. ``run`` has to be running before
+    the first order comes. With ``free``, a leg waits for what the one before it brought.
     """
 
     def __init__(
@@ -226,7 +226,11 @@ class OrderCarrier(ABC):
             self._calmer.set()
             return
         carried = Carried(order, new, market, opens, since_s=now_s)
-        self._intent(new, order)
+        try:
+            self._intent(new, order)
+        except Transient as unwritten:  # what is not written down does not leave
+            self._refuse(carried, str(unwritten))
+            return
         self._tell(Routed(order.client_id, self._now(order)))
         failures = 0
         while not carried.over:
