@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +14,9 @@ from arb_pipelines.trading.session_rules import TradingMode
 
 if TYPE_CHECKING:
     from arb_pipelines.research.sessions import SessionProgress
+
+#: Something is left for a person to look at.
+_FAILED = 1
 
 
 def register(_app: typer.Typer) -> None:
@@ -40,8 +45,9 @@ def run(
     Example: arb session run --strategy strategies/demo.yaml --venue kucoin --minutes 5
     """
     from arb_pipelines.clock import now_ns
+    from arb_pipelines.execution.records import SessionState
     from arb_pipelines.lake.store import Lake
-    from arb_pipelines.research.session_requests import session_key, strategy_file
+    from arb_pipelines.research.session_requests import begin_session, session_key, strategy_file
     from arb_pipelines.research.sessions import SessionRequest, run_session
     from arb_pipelines.settings import load_settings
     from arb_pipelines.trading.strategy import load_strategy
@@ -52,12 +58,19 @@ def run(
     key = session_key(trader.name, venue or trader.exchange, asked)
     remarks.print(f"session {key}: stop it with Ctrl-C, or `arb session stop {key}`")
     request = SessionRequest(key, file, venue, mode, minutes, asked)
+    begin_session(settings, request)
     summary = run_session(Lake(settings), request, on_flush=_tell)
     document = summary.document()
     if json:
         print_json(document)
     else:
         print_facts(document | document.pop("counts"), title=key)
+    if summary.unwritten:
+        # the thread that writes to the lake hangs in it, and would keep the process from ending
+        sys.stdout.flush()
+        os._exit(_FAILED)
+    if summary.state is SessionState.FAILED:
+        raise typer.Exit(_FAILED)
 
 
 def _tell(progress: SessionProgress) -> None:

@@ -8,6 +8,7 @@ its container, and where records of it go to who manages.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,9 +18,11 @@ from arb_pipelines.containers.calls import attempt_on_loop
 from arb_pipelines.containers.container import Container
 from arb_pipelines.containers.spec import CONNECTION, CONTROLS, PORTFOLIO, ContainerSpec
 from arb_pipelines.errors import ConfigError, Transient
-from arb_pipelines.execution.components import VenueLine, parent_spec, universe_of
+from arb_pipelines.execution.components import universe_of
 from arb_pipelines.execution.controls import Controls
+from arb_pipelines.execution.venue_line import VenueLine, parent_spec
 from arb_pipelines.venues.base import VenueConnection
+from arb_pipelines.venues.tasks import first_error
 
 _ZERO = Decimal(0)
 #: Longest wait for the private stream when a session begins.
@@ -105,10 +108,10 @@ class SessionManager:
         """Give the strategies that are there, by name, in the order in which they came."""
         return dict(self._managed)
 
-    def stop(self, reason: str) -> None:
-        """Have every strategy take no more signals, settle and end."""
+    def stop(self, reason: str, *, settle_s: float = math.inf) -> None:
+        """Have every strategy take no more signals, settle within the time, and end."""
         for managed in self._managed.values():
-            managed.controls.stop(reason)
+            managed.controls.stop(reason, settle_s=settle_s)
 
     async def wait(self) -> None:
         """Wait until every strategy that is there has ended."""
@@ -160,20 +163,19 @@ async def managing(
     them, and ``wait``.
 
     Raises:
-        ExceptionGroup: of the ``VenueError`` that ended the connection.
+        VenueError: the venue does not answer, turns us away, or makes no sense.
     """
     container = Container(parent_spec(name))
     container.initialise()
     line: VenueLine = container.get(CONNECTION)
     line.open(connection)
     try:
-        async with asyncio.TaskGroup() as tasks:
-            serving = [tasks.create_task(work.run()) for work in (connection, line.free)]
-            await _ready(connection)
-            free = await connection.account.balances() if places_orders else None
-            try:
+        with first_error():
+            async with asyncio.TaskGroup() as tasks:
+                serving = [tasks.create_task(work.run()) for work in (connection, line.free)]
+                await _ready(connection)
+                free = await connection.account.balances() if places_orders else None
                 yield SessionManager(container, connection, tasks, free)
-            finally:
                 for task in serving:
                     task.cancel()
     finally:

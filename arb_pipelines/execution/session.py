@@ -18,6 +18,9 @@ from arb_pipelines.execution.protocols import SessionBroker
 from arb_pipelines.trading.events import Book, BrokerEvent, Cancel, Cancelled, OrderFill, Signal
 from arb_pipelines.venues.base import MarketData
 
+#: While it settles, how soon a session notices that it is to hurry.
+_LOOK_AGAIN_S = 0.2
+
 
 class LiveSession:
     """Drives a desk by a venue's books and the news of its orders.
@@ -61,11 +64,7 @@ class LiveSession:
                 )
             ]
             await self._controls.stopping.wait()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._settle_s):
-                    while self._in_flight():
-                        self._idle.clear()
-                        await self._idle.wait()
+            await self._settle()
             for task in running:
                 task.cancel()
         return not self._in_flight()
@@ -89,6 +88,19 @@ class LiveSession:
             if waited is not None:
                 self._hand_over(self._desk.on_market(waited))
             self._idle.set()
+
+    async def _settle(self) -> None:
+        """Wait for what is in flight, as long as rules and controls allow."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while self._in_flight():
+            left_s = min(self._settle_s, self._controls.settle_s) + began - loop.time()
+            if left_s <= 0:
+                return
+            self._idle.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(left_s, _LOOK_AGAIN_S)):
+                    await self._idle.wait()
 
     async def _take_books(self) -> None:
         while True:

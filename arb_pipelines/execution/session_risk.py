@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from arb_pipelines.containers.protocols import Risk
 from arb_pipelines.execution.controls import Controls
+from arb_pipelines.execution.limits import SessionLimits
 from arb_pipelines.trading.events import Approved, Ended, Refused, Signal
+from arb_pipelines.trading.session_rules import SessionRules
 
 
 class SessionRisk:
-    """Refuses while a session is paused, stopping or out of slots; else asks ``inner``.
+    """Refuses while a session is paused, stopping, at a limit or out of slots; else asks ``inner``.
 
-    Reasons: ``stopping``, ``paused``, ``slots``, and those of the strategy's gate.
+    Reasons: ``stopping``, ``paused``, ``max_executions``, ``slots``, and those of the
+    strategy's gate.
     """
 
-    def __init__(self, inner: Risk, controls: Controls) -> None:
+    def __init__(
+        self, inner: Risk, controls: Controls, limits: SessionLimits | None = None
+    ) -> None:
         self._inner, self._controls = inner, controls
+        self._limits = limits if limits is not None else SessionLimits(SessionRules(), controls)
         self.in_flight = 0
 
     def review(self, signal: Signal) -> Approved | Refused:
@@ -24,13 +30,19 @@ class SessionRisk:
             return Refused(signal, "stopping")
         if controls.paused is not None:
             return Refused(signal, "paused")
+        at_limit = self._limits.refusal()
+        if at_limit is not None:
+            return Refused(signal, at_limit)
         if controls.slots is not None and self.in_flight >= controls.slots:
             return Refused(signal, "slots")
         verdict = self._inner.review(signal)
-        self.in_flight += isinstance(verdict, Approved)
+        if isinstance(verdict, Approved):
+            self.in_flight += 1
+            self._limits.on_begun()
         return verdict
 
     def on_ended(self, ended: Ended) -> None:
         """Give back the place that an approval took."""
         self.in_flight -= 1
+        self._limits.on_ended(declined=ended.declined is not None)
         self._inner.on_ended(ended)

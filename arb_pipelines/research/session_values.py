@@ -28,12 +28,13 @@ class SessionProgress:
     @classmethod
     def of(cls, batch: Batch, written: int) -> SessionProgress:
         """Read it off the batch that was written."""
+        profit = {metric.label: metric.value for metric in batch.metrics if metric.name == "profit"}
         latency: dict[str, dict[str, float]] = {}
         for metric in batch.metrics:
             if metric.name.startswith("latency_"):
                 name = metric.name.removeprefix("latency_").removesuffix("_us")
                 latency.setdefault(metric.label, {})[name] = metric.value
-        return cls(batch.head.session, batch.ts, written, batch.counts, profit_of(batch), latency)
+        return cls(batch.head.session, batch.ts, written, batch.counts, profit, latency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class SessionSummary:
     """What came of a session.
 
     ``places_orders``: they reached the venue's market. ``booked`` is what orders changed each
-    balance by; ``in_flight`` executions did not settle in time, and are for a
+    balance by, exact, as text; ``in_flight`` executions did not settle in time, and are for a
     person to look at. ``unwritten`` batches of records are in the journal alone.
     """
 
@@ -56,7 +57,7 @@ class SessionSummary:
     ts_ended: int
     counts: Counts
     profit: Mapping[str, float]
-    booked: Mapping[str, float]
+    booked: Mapping[str, str]
     in_flight: int
     unwritten: int
 
@@ -65,8 +66,3 @@ class SessionSummary:
         said = asdict(self)
         said["counts"] |= {"executions": {str(k): n for k, n in self.counts.executions.items()}}
         return said
-
-
-def profit_of(batch: Batch) -> dict[str, float]:
-    """Profit so far by start currency."""
-    return {metric.label: metric.value for metric in batch.metrics if metric.name == "profit"}

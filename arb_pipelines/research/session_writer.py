@@ -20,8 +20,8 @@ _log = structlog.get_logger()
 class SessionWriter:
     """Takes a batch each ``flush_s``, and writes what waits; ``written`` counts the batches.
 
-    ``take`` and ``write`` are called in its thread alone, ``on_written`` after each write. At
-    the end it takes a last one, so stop it when nothing more happens.
+    ``prepare`` comes before the first write, ``on_written`` after each; both, and ``write``,
+    are called in the writer's thread. ``take`` is called by one thread at a time.
     """
 
     def __init__(
@@ -30,49 +30,72 @@ class SessionWriter:
         write: Callable[[Batch], object],
         flush_s: float,
         *,
-        first: Callable[[], object] = lambda: None,
-        on_written: Callable[[Batch], object] = lambda batch: None,
+        prepare: Callable[[], object],
+        on_written: Callable[[Batch], object],
     ) -> None:
         self._take, self._write, self._flush_s = take, write, flush_s
-        self._first, self._on_written = first, on_written
+        self._prepare, self._on_written = prepare, on_written
+        self._taking = threading.Lock()
         self._waiting: deque[Batch] = deque()
         self._prepared = False
-        self._stop = threading.Event()
+        self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="lake-writer", daemon=True)
         self.written = 0
         self.trouble: str | None = None
+
+    @property
+    def unwritten(self) -> int:
+        """Batches that wait."""
+        return len(self._waiting)
+
+    @property
+    def running(self) -> bool:
+        """Whether it still writes."""
+        return self._thread.is_alive()
 
     def start(self) -> None:
         """Begin."""
         self._thread.start()
 
-    def finish(self, within_s: float) -> int:
-        """Write what is left, for ``within_s`` at most; give how many batches were not written."""
-        self._stop.set()
-        self._thread.join(within_s)
-        return len(self._waiting)
+    def end(self) -> Batch:
+        """Take the last batch and give it; ``running`` tells when all that can be is written."""
+        batch = self._take_one()
+        self._ending.set()
+        return batch
+
+    def _take_one(self) -> Batch:
+        with self._taking:
+            batch = self._take()
+            self._waiting.append(batch)
+        return batch
 
     def _run(self) -> None:
-        stopping = False
-        while not stopping:
-            stopping = self._stop.wait(self._flush_s)
-            self._waiting.append(self._take())
-            self._write_waiting()
+        self._attempt(self._make_ready)  # at once: opening a lake takes time
+        while not self._ending.wait(self._flush_s):
+            self._take_one()
+            self._attempt(self._write_waiting)
+        self._attempt(self._write_waiting)
 
-    def _write_waiting(self) -> None:
+    def _attempt(self, work: Callable[[], None]) -> None:
         try:
-            if not self._prepared:
-                self._first()
-                self._prepared = True
-            while self._waiting:
-                batch = self._waiting[0]
-                self._write(batch)
-                self._waiting.popleft()
-                self.written += 1
-                self._on_written(batch)
+            work()
         except Exception as error:  # noqa: BLE001 - the thread's edge: nothing may end it
             if self.trouble is None:
-                _log.warning("session.lake_fails", error=str(error), kept=len(self._waiting))
+                _log.warning("session.lake_fails", error=str(error), kept=self.unwritten)
             self.trouble = str(error)
         else:
             self.trouble = None
+
+    def _make_ready(self) -> None:
+        if not self._prepared:
+            self._prepare()
+            self._prepared = True
+
+    def _write_waiting(self) -> None:
+        self._make_ready()
+        while self._waiting:
+            batch = self._waiting[0]
+            self._write(batch)
+            self._waiting.popleft()
+            self.written += 1
+            self._on_written(batch)

@@ -1,39 +1,49 @@
 """Running one session: from a request to what came of it.
 
 Opens the venue, puts the strategy's container on it, and has everything that listens listen:
-records to the lake, heartbeat, limits, people at the controls. What is decided belongs to
-``trading``, how orders travel to ``execution``; asking for sessions, to ``session_requests``.
+journal, records to the lake, heartbeat, limits, people at the controls. What is decided
+belongs to ``trading``, how orders travel to ``execution``; asking for sessions, to
+``session_requests``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import signal
-import threading
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+import math
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from arb_pipelines.clock import day_of, now_ns
-from arb_pipelines.containers.container import Container
-from arb_pipelines.containers.spec import PORTFOLIO
-from arb_pipelines.errors import ArbError
+from arb_pipelines.errors import ArbError, ConfigError
 from arb_pipelines.execution.components import strategy_spec, universe_of
-from arb_pipelines.execution.control import SessionControl, open_control
-from arb_pipelines.execution.heartbeat import beat, keep_beating
+from arb_pipelines.execution.control import open_control
+from arb_pipelines.execution.heartbeat import beat, beating
+from arb_pipelines.execution.journal import Journal
+from arb_pipelines.execution.limits import (
+    NOTHING,
+    Spent,
+    found_kill_file,
+    kill_files,
+    watch_kill_files,
+)
 from arb_pipelines.execution.locks import held
-from arb_pipelines.execution.manager import SessionManager, managing
+from arb_pipelines.execution.manager import Managed, SessionManager, managing
 from arb_pipelines.execution.recorder import SessionRecorder
 from arb_pipelines.execution.records import Batch, SessionHead, SessionState
+from arb_pipelines.execution.spent import read_spent
 from arb_pipelines.execution.switches import Permission, check_key, permission
+from arb_pipelines.execution.warm_up import warm_up
 from arb_pipelines.lake.markets import store_markets
 from arb_pipelines.lake.store import Lake
+from arb_pipelines.research.session_process import on_loop, stopped_by_signals
 from arb_pipelines.research.session_requests import SessionRequest
 from arb_pipelines.research.session_tables import write_batch
-from arb_pipelines.research.session_values import SessionProgress, SessionSummary, profit_of
+from arb_pipelines.research.session_values import SessionProgress, SessionSummary
 from arb_pipelines.research.session_writer import SessionWriter
 from arb_pipelines.trading.parameters import Strategy
 from arb_pipelines.trading.strategy import load_strategy
@@ -43,9 +53,11 @@ from arb_pipelines.venues.tasks import first_error
 
 __all__ = ["SessionProgress", "SessionRequest", "SessionSummary", "run_session"]
 
-T = TypeVar("T")
 #: Longest wait for the lake when all has ended.
-_LAST_WRITE_S = 1.5
+_LAST_WRITES_S = 60.0
+#: Once the process is asked to end: time for what is in flight, and until it is over.
+_SETTLE_S, _END_S = 7.0, 9.0
+_LOOK_EVERY_S = 0.02
 
 
 def run_session(
@@ -57,33 +69,49 @@ def run_session(
 ) -> SessionSummary:
     """Trade until somebody or a limit ends it; give what came of it.
 
-    Blocks. In the main thread SIGTERM and SIGINT end it in order. ``on_flush`` is called in a
-    thread of its own after each write to the lake; ``run_id`` is the Dagster run's.
+    Blocks. In the main thread SIGTERM and SIGINT end it within 10 s, in order. ``on_flush`` is
+    called in a thread of its own after each write to the lake; ``run_id`` is the Dagster run's.
 
     Raises:
-        ConfigError: strategy, settings, switches or balances do not do, or another session
-            trades the same strategy at the venue, or the same account.
+        ConfigError: strategy, settings, switches or balances do not do, a kill switch file is
+            there, or another session trades the same strategy at the venue, or the account.
         DataError: the venue has none of the strategy's cycles.
         VenueError: the venue does not answer, or turns us away.
     """
     strategy = load_strategy(request.strategy)
     if request.venue is not None:
         strategy = strategy.model_copy(update={"exchange": request.venue})
-    folder = lake.settings.sessions / request.key
-    locks = lake.settings.sessions / "locks"
-    with held(locks, f"{strategy.name}@{strategy.exchange}", request.key):
+    sessions, key = lake.settings.sessions, request.key
+    found = found_kill_file(kill_files(sessions, key))
+    if found is not None:
+        raise ConfigError("is there, so no session begins; remove it first", source=str(found))
+    with held(sessions / "locks", f"{strategy.name}@{strategy.exchange}", key):
+        folder = sessions / key
         folder.mkdir(parents=True, exist_ok=True)
         session = _Session(lake, request, strategy, folder, on_flush, run_id)
         try:
-            return _on_loop(session.run())
+            return on_loop(session.run())
+        except asyncio.CancelledError:
+            error = ArbError(f"{key} was asked to end before it began to trade")
+            beat(folder, SessionState.FAILED, {"reason": str(error)})
+            raise error from None
         except ArbError as error:
             beat(folder, SessionState.FAILED, {"reason": str(error)})
             raise
 
 
+@dataclass(frozen=True, slots=True)
+class _Listeners:
+    """Who hears of everything that happens in a strategy's container."""
+
+    recorder: SessionRecorder
+    journal: Journal
+    writer: SessionWriter
+
+
 @dataclass(slots=True)
 class _Session:
-    """One session from its connection to its summary."""
+    """One session, from its connection to its summary."""
 
     lake: Lake
     request: SessionRequest
@@ -91,116 +119,158 @@ class _Session:
     folder: Path
     on_flush: Callable[[SessionProgress], None]
     run_id: str | None
+    manager: SessionManager | None = None
+    over_by_s: float = math.inf  # on the loop's clock
 
     async def run(self) -> SessionSummary:
-        settings, key = self.lake.settings, self.request.key
         beat(self.folder, "starting", {})
-        with first_error():
-            async with open_venue(self.strategy.exchange, settings) as connection:
-                chosen = permission(
-                    local=connection.local,
-                    strategy=self.strategy.mode,
-                    asked=self.request.mode,
-                    allowed=settings.allow_live == "yes",
-                )
-                check_key(chosen, connection.can_withdraw)
-                account = f"{connection.venue}-{connection.account_id}"
-                with held(settings.sessions / "locks", f"account-{account}", key):
-                    return await self._trade(connection, chosen)
+        task = asyncio.current_task()
+        assert task is not None
+        with stopped_by_signals(partial(self._end_soon, task)):
+            return await self._open()
 
-    async def _trade(self, connection: VenueConnection, chosen: Permission) -> SessionSummary:
-        key, started = self.request.key, now_ns()
-        async with managing(key, connection, places_orders=chosen.places_orders) as manager:
-            id_prefix = _id_prefix(key, started)
-            spec = strategy_spec(
-                self.strategy,
-                places_orders=chosen.places_orders,
-                id_prefix=id_prefix,
-                max_cycles=self.lake.settings.max_cycles,
+    async def _open(self) -> SessionSummary:
+        settings, key = self.lake.settings, self.request.key
+        async with open_venue(self.strategy.exchange, settings) as connection:
+            chosen = permission(
+                local=connection.local,
+                strategy=self.strategy.mode,
+                asked=self.request.mode,
+                allowed=settings.allow_live == "yes",
             )
-            managed = manager.add(spec)
-            recorder = SessionRecorder(
-                self._head(managed.container, connection, chosen, started), wall_ns=now_ns
-            )
-            managed.container.bus.subscribe(object, recorder.hear)
+            check_key(chosen, connection.can_withdraw)
+            account = f"account-{connection.venue}-{connection.account_id}"
+            with held(settings.sessions / "locks", account, key):
+                async with managing(key, connection, places_orders=chosen.places_orders) as manager:
+                    return await self._trade(manager, chosen)
+
+    async def _trade(self, manager: SessionManager, chosen: Permission) -> SessionSummary:
+        started = now_ns()
+        id_prefix = _id_prefix(self.request.key, started)
+        spec = strategy_spec(
+            self.strategy,
+            places_orders=chosen.places_orders,
+            id_prefix=id_prefix,
+            max_cycles=self.lake.settings.max_cycles,
+            spent=_spent_before(self.folder, self.request.continues),
+        )
+        managed = manager.add(spec)
+        await asyncio.to_thread(warm_up, universe_of(managed.container))
+        async with self._listening(managed, manager.connection, chosen, started) as heard:
             control = open_control(managed.container, self.folder, chosen, id_prefix=id_prefix)
-            writer = self._writer(recorder, connection)
-            writer.start()
+            self.manager = manager
             manager.start(spec.name)
-            try:
-                with _stopped_by_signals(manager):
-                    await self._watch(manager, control)
-            finally:
-                failed = managed.error is not None or not managed.ended.is_set()
-                state = SessionState.FAILED if failed else SessionState.ENDED
-                reason = managed.controls.stop_reason or "its connection failed"
-                recorder.end(state, reason)
-                unwritten = await asyncio.to_thread(writer.finish, _LAST_WRITE_S)
-            booked = _booked(managed.container)
-        last = recorder.take()
-        beat(self.folder, state, {"reason": reason, **_counts(last)})
+            with first_error():
+                async with asyncio.TaskGroup() as tasks:
+                    beside = [tasks.create_task(work) for work in self._watches(manager)]
+                    beside.append(tasks.create_task(control.run()))
+                    await manager.wait()
+                    for task in beside:
+                        task.cancel()
+            state = SessionState.FAILED if managed.error else SessionState.ENDED
+            reason = managed.controls.stop_reason or "ended"
+            await self._finish(heard, state, reason)
+        recorder = heard.recorder
+        beat(self.folder, state, {"reason": reason, **_standing(recorder)})
         return SessionSummary(
-            session=key,
+            session=self.request.key,
             strategy=self.strategy.name,
-            venue=connection.venue,
+            venue=manager.connection.venue,
             mode=chosen.mode,
             places_orders=chosen.places_orders,
             state=state,
             reason=reason,
             ts_started=started,
             ts_ended=now_ns(),
-            counts=last.counts,
-            profit=profit_of(last),
-            booked=booked,
+            counts=recorder.counts(),
+            profit=recorder.profit(),
+            booked={of: f"{by:f}" for of, by in sorted(recorder.booked().items()) if by},
             in_flight=recorder.in_flight,
-            unwritten=unwritten,
+            unwritten=heard.writer.unwritten,
         )
 
-    async def _watch(self, manager: SessionManager, control: SessionControl) -> None:
-        """Keep what accompanies a session going until its strategies have ended."""
-        async with asyncio.TaskGroup() as tasks:
-            beside = [
-                tasks.create_task(keep_beating(self.folder, lambda: SessionState.RUNNING, dict)),
-                tasks.create_task(control.run()),
-            ]
-            if self.request.minutes is not None:
-                beside.append(tasks.create_task(_end_after(self.request.minutes, manager)))
-            await manager.wait()
-            for task in beside:
-                task.cancel()
-
-    def _writer(self, recorder: SessionRecorder, connection: VenueConnection) -> SessionWriter:
-        writer: SessionWriter
-
-        def store_listed() -> None:
-            day = day_of(now_ns())
-            store_markets(self.lake, connection.venue, day, connection.markets, list_day=day)
-
-        def tell(batch: Batch) -> None:
-            self.on_flush(SessionProgress.of(batch, writer.written))
-
-        writer = SessionWriter(
-            recorder.take,
-            lambda batch: write_batch(self.lake, batch),
-            self.strategy.session.flush_s,
-            first=store_listed,
-            on_written=tell,
-        )
-        return writer
-
-    def _head(
-        self, container: Container, connection: VenueConnection, chosen: Permission, started: int
-    ) -> SessionHead:
-        return SessionHead(
+    @asynccontextmanager
+    async def _listening(
+        self, managed: Managed, connection: VenueConnection, chosen: Permission, started: int
+    ) -> AsyncIterator[_Listeners]:
+        """Have journal, recorder and heartbeat hear of a strategy within the block."""
+        cycles, bus = universe_of(managed.container).traded.cycles, managed.container.bus
+        account = hashlib.sha256(connection.account_id.encode()).hexdigest()[:16]
+        head = SessionHead(
             session=self.request.key,
             strategy=self.strategy.name,
             venue=connection.venue,
             mode=chosen.mode,
-            account=hashlib.sha256(connection.account_id.encode()).hexdigest()[:16],
+            account=account,
             strategy_digest=self.strategy.digest,
             ts_started=started,
-            cycles=universe_of(container).traded.cycles,
+            cycles=cycles,
             run_id=self.run_id,
+        )
+        loop, controls = asyncio.get_running_loop(), managed.controls
+        journal = Journal(
+            self.folder,
+            cycles,
+            trouble=lambda what: loop.call_soon_threadsafe(controls.stop, what),
+        )
+        recorder = SessionRecorder(head, wall_ns=now_ns)
+        writer = self._writer(recorder, connection)
+
+        def pulse() -> tuple[str, Mapping[str, Any]]:
+            state = "stopping" if controls.stopping.is_set() else SessionState.RUNNING
+            return state, _standing(recorder) | {"lake": writer.trouble}
+
+        with closing(journal):
+            bus.subscribe(object, journal.hear)  # first: an intent is written before all else
+            bus.subscribe(object, recorder.hear)
+            writer.start()
+            heard = _Listeners(recorder, journal, writer)
+            async with beating(self.folder, pulse):
+                try:
+                    yield heard
+                except BaseException:
+                    await self._finish(heard, SessionState.FAILED, "its connection failed")
+                    raise
+
+    def _watches(self, manager: SessionManager) -> list[Any]:
+        """What may end a session from outside, to be run beside it."""
+        files = kill_files(self.lake.settings.sessions, self.request.key)
+        watches: list[Any] = [watch_kill_files(files, manager.stop)]
+        if self.request.minutes is not None:
+            watches.append(_end_after(self.request.minutes, manager))
+        return watches
+
+    def _end_soon(self, task: asyncio.Task[Any], signal_name: str) -> None:
+        self.over_by_s = min(self.over_by_s, asyncio.get_running_loop().time() + _END_S)
+        if self.manager is not None:
+            self.manager.stop(signal_name, settle_s=_SETTLE_S)
+        else:
+            task.cancel()
+
+    async def _finish(self, heard: _Listeners, state: SessionState, reason: str) -> None:
+        """Write the last records, as long as the lake and whoever waits allow."""
+        loop = asyncio.get_running_loop()
+        heard.recorder.end(state, reason)
+        heard.journal.note("session", state=state, reason=reason, **_standing(heard.recorder))
+        heard.writer.end()
+        latest_s = loop.time() + _LAST_WRITES_S
+        while heard.writer.running and loop.time() < min(latest_s, self.over_by_s):
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+    def _writer(self, recorder: SessionRecorder, connection: VenueConnection) -> SessionWriter:
+        lake, day = self.lake, day_of(now_ns())
+
+        def tell(batch: Batch) -> None:
+            self.on_flush(SessionProgress.of(batch, batch.number + 1))
+
+        return SessionWriter(
+            recorder.take,
+            partial(write_batch, lake),
+            self.strategy.session.flush_s,
+            prepare=partial(
+                store_markets, lake, connection.venue, day, connection.markets, list_day=day
+            ),
+            on_written=tell,
         )
 
 
@@ -209,50 +279,25 @@ async def _end_after(minutes: float, manager: SessionManager) -> None:
     manager.stop(f"its {minutes:g} minutes are over")
 
 
+def _spent_before(folder: Path, continues: str | None) -> Spent:
+    """Count what this session did before a restart, and the lost one that it continues."""
+    spent = read_spent(folder)
+    return spent + (read_spent(folder.parent / continues) if continues is not None else NOTHING)
+
+
 def _id_prefix(key: str, started: int) -> str:
     """Begin the client ids of a session: no other start of any session has the same."""
     return f"{hashlib.sha256(f'{key} {started}'.encode()).hexdigest()[:12]}-"
 
 
-def _booked(container: Container) -> dict[str, float]:
-    """What the session's orders changed each balance by."""
-    before = universe_of(container).strategy.balances
-    after = container.get(PORTFOLIO).balances()
-    changes = {of: after.get(of, 0.0) - before.get(of, 0.0) for of in {*before, *after}}
-    return {of: change for of, change in sorted(changes.items()) if change}
-
-
-def _counts(batch: Batch) -> dict[str, Any]:
-    counts = batch.counts
+def _standing(recorder: SessionRecorder) -> dict[str, Any]:
+    """What a heartbeat tells of a session."""
+    counts = recorder.counts()
     return {
         "books": counts.books,
         "signals": counts.signals,
         "executions": sum(counts.executions.values()),
         "in_flight": counts.in_flight,
+        "orders": counts.orders,
+        "profit": recorder.profit(),
     }
-
-
-def _on_loop(main: Coroutine[Any, Any, T]) -> T:
-    try:
-        import uvloop
-    except ImportError:  # not made for Windows
-        return asyncio.run(main)
-    return uvloop.run(main)
-
-
-@contextmanager
-def _stopped_by_signals(manager: SessionManager) -> Iterator[None]:
-    """Let SIGTERM and SIGINT end the session in order, within the block."""
-    if threading.current_thread() is not threading.main_thread():  # which alone hears them
-        yield
-        return
-    loop = asyncio.get_running_loop()
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    for number in before:
-        loop.add_signal_handler(number, manager.stop, signal.Signals(number).name)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            loop.remove_signal_handler(number)
-            signal.signal(number, handler)
