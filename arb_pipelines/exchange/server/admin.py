@@ -66,7 +66,7 @@ def add_admin(app: web.Application, venue: Venue, player: Player) -> None:
 
     async def halt(request: web.Request) -> object:
         symbol = request.match_info["symbol"]
-        await venue.tell(venue.exchange.halt(symbol, venue.clock.now_ns()))
+        venue.tell(venue.exchange.halt(symbol, venue.clock.now_ns()))
         return {"symbol": symbol}
 
     async def resume(request: web.Request) -> object:
@@ -86,13 +86,13 @@ def add_admin(app: web.Application, venue: Venue, player: Player) -> None:
 
     async def show(request: web.Request) -> object:
         book = await _read(request, _Book)
-        await venue.show(book.symbol, book.bids, book.asks)
+        venue.show(book.symbol, book.bids, book.asks)
         return {"symbol": book.symbol}
 
     async def deposit(request: web.Request) -> object:
         paid = await _read(request, _Deposit)
         now = venue.clock.now_ns()
-        await venue.tell(venue.exchange.open_account(paid.user, {paid.currency: paid.amount}, now))
+        venue.tell(venue.exchange.open_account(paid.user, {paid.currency: paid.amount}, now))
         return {"user": paid.user}
 
     async def step(request: web.Request) -> object:

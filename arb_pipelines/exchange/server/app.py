@@ -97,7 +97,7 @@ async def _run(venue: Venue, player: Player, stop: asyncio.Event) -> None:
 async def _expire(venue: Venue) -> None:
     while True:
         await asyncio.sleep(_EXPIRY_S)
-        await venue.expire()
+        venue.expire()
 
 
 async def _cut_sessions(venue: Venue, _app: web.Application) -> None:

@@ -29,17 +29,17 @@ class MarketData:
         """Take note of a trade."""
         self._last[event.symbol] = (event.price, event.size)
 
-    async def changed(self, event: BookChanged) -> None:
+    def changed(self, event: BookChanged) -> None:
         """Send what subscribers want to know about the changed book."""
         streams, symbol = self._streams, event.symbol
         time_ms = event.time_ns // NS_PER_MS
         if streams.wanted(topic := f"{topics.LEVEL2}:{symbol}"):
-            await streams.publish(topic, "trade.l2update", increment(event))
+            streams.publish(topic, "trade.l2update", increment(event))
         for name, depth in ((topics.DEPTH5, 5), (topics.DEPTH50, 50)):
             if streams.wanted(topic := f"{name}:{symbol}"):
                 book = self._exchange.book(symbol, depth)
                 data = {"asks": levels(book.asks), "bids": levels(book.bids), "timestamp": time_ms}
-                await streams.publish(topic, "level2", data)
+                streams.publish(topic, "level2", data)
         if streams.wanted(topic := f"{topics.LEVEL1}:{symbol}"):
             book = self._exchange.book(symbol, 1)
             asks, bids = levels(book.asks), levels(book.bids)
@@ -48,12 +48,12 @@ class MarketData:
                 "bids": bids[0] if bids else [],
                 "timestamp": time_ms,
             }
-            await streams.publish(topic, "level1", data)
+            streams.publish(topic, "level1", data)
         everything = f"{topics.TICKER}:all"
         if streams.wanted(topic := f"{topics.TICKER}:{symbol}"):
-            await streams.publish(topic, "trade.ticker", self.ticker(symbol, time_ms))
+            streams.publish(topic, "trade.ticker", self.ticker(symbol, time_ms))
         if streams.wanted(everything):
-            await streams.publish(everything, symbol, self.ticker(symbol, time_ms))
+            streams.publish(everything, symbol, self.ticker(symbol, time_ms))
 
     def ticker(self, symbol: str, time_ms: int) -> Document:
         """Best bid and ask, and the last trade: before the first one, the best bid.

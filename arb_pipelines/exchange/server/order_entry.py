@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import orjson
@@ -39,7 +39,7 @@ PATH = "/v1/private"
 _SILENCE_S = (PING_INTERVAL_MS + PING_TIMEOUT_MS) / 1000
 _NEVER = 1 << 62
 
-Operation = Callable[[Venue, str, Document], Awaitable[Document]]
+Operation = Callable[[Venue, str, Document], Document]
 
 
 async def connect(venue: Venue, request: web.Request) -> web.StreamResponse:
@@ -92,7 +92,7 @@ async def _answer_faulty(
     except Refusal as refusal:
         return {"id": "", "op": "", **refusal.document()}
     if not faults.armed:
-        return await _answer(venue, owner, asked)
+        return _answer(venue, owner, asked)
     target = f"WS {asked.get('op')}"
     head: Document = {"id": asked.get("id"), "op": asked.get("op")}
     await asyncio.sleep(faults.delay_s(target))
@@ -101,7 +101,7 @@ async def _answer_faulty(
         return None
     if faults.strike(Kind.TOO_MANY_REQUESTS, target):
         return head | {"code": TOO_MANY_REQUESTS, "msg": "Too many requests"}
-    answer = await _answer(venue, owner, asked)
+    answer = _answer(venue, owner, asked)
     if faults.strike(Kind.DROP_AFTER, target):
         cut_off(request)
         return None
@@ -112,7 +112,7 @@ async def _answer_faulty(
     return answer
 
 
-async def _answer(venue: Venue, owner: Credentials, asked: Document) -> Document:
+def _answer(venue: Venue, owner: Credentials, asked: Document) -> Document:
     name = asked.get("op")
     answer: Document = {"id": asked.get("id"), "op": name}
     if name == "ping":
@@ -127,7 +127,7 @@ async def _answer(venue: Venue, owner: Credentials, asked: Document) -> Document
         answer["rateLimit"] = limits
         if not spent.allowed:
             raise Refusal(TOO_MANY_REQUESTS, "Too many requests in a short period")
-        data = await operation(venue, owner.user, arguments)
+        data = operation(venue, owner.user, arguments)
         answer |= {"code": OK, "data": data}
     except Refusal as refusal:
         answer |= refusal.document()
@@ -136,27 +136,27 @@ async def _answer(venue: Venue, owner: Credentials, asked: Document) -> Document
     return answer | {"inTime": in_time, "outTime": _now_ms(venue)}
 
 
-async def _order(venue: Venue, user: str, arguments: Document) -> Document:
-    order = await venue.place(user, parse_order(arguments))
+def _order(venue: Venue, user: str, arguments: Document) -> Document:
+    order = venue.place(user, parse_order(arguments))
     return {"orderId": order.id, "clientOid": order.request.client_oid}
 
 
-async def _sync_order(venue: Venue, user: str, arguments: Document) -> Document:
-    return sync_document(await venue.place(user, parse_order(arguments)))
+def _sync_order(venue: Venue, user: str, arguments: Document) -> Document:
+    return sync_document(venue.place(user, parse_order(arguments)))
 
 
-async def _cancel(venue: Venue, user: str, arguments: Document) -> Document:
-    order = await venue.cancel(user, **_identity(arguments))
+def _cancel(venue: Venue, user: str, arguments: Document) -> Document:
+    order = venue.cancel(user, **_identity(arguments))
     return {"orderId": order.id, "clientOid": order.request.client_oid}
 
 
-async def _sync_cancel(venue: Venue, user: str, arguments: Document) -> Document:
-    return sync_document(await venue.cancel(user, **_identity(arguments)))
+def _sync_cancel(venue: Venue, user: str, arguments: Document) -> Document:
+    return sync_document(venue.cancel(user, **_identity(arguments)))
 
 
-async def _modify(venue: Venue, user: str, arguments: Document) -> Document:
+def _modify(venue: Venue, user: str, arguments: Document) -> Document:
     price, size = (arguments.get(name) for name in ("newPrice", "newSize"))
-    order = await venue.alter(
+    order = venue.alter(
         user,
         **_identity(arguments),
         price=number(price, "newPrice") if price else None,
@@ -165,9 +165,9 @@ async def _modify(venue: Venue, user: str, arguments: Document) -> Document:
     return {"newOrderId": order.id, "clientOid": order.request.client_oid}
 
 
-async def _unified_order(venue: Venue, user: str, arguments: Document) -> Document:
+def _unified_order(venue: Venue, user: str, arguments: Document) -> Document:
     """Place an order in the words of the unified account, which the official SDK speaks."""
-    return await _order(venue, user, _classic(arguments))
+    return _order(venue, user, _classic(arguments))
 
 
 def _classic(arguments: Mapping[str, object]) -> Document:

@@ -39,7 +39,7 @@ class Player:
             assert first is not None
             if state.ts_recv - first.ts_recv > _OPENING_NS:
                 return
-            await self._show(state)
+            self._show(state)
 
     async def run(self) -> None:
         """Play to the end; the last books stay. Returns at once when played by hand."""
@@ -53,7 +53,7 @@ class Player:
             due = began + (state.ts_recv - first.ts_recv) / NS_PER_S / self.speed
             # Even when late: clients are to be heard between two states.
             await asyncio.sleep(max(0.0, due - loop.time()))
-            await self._show(state)
+            self._show(state)
 
     async def step(self, count: int) -> int:
         """Show the next ``count`` states now; gives how many there were.
@@ -66,7 +66,7 @@ class Player:
         async with self._stepping:
             before = self.shown
             while self.shown - before < count and (state := await self._peek()) is not None:
-                await self._show(state)
+                self._show(state)
             return self.shown - before
 
     async def _peek(self) -> BookState | None:
@@ -80,10 +80,10 @@ class Player:
                 self._walk = batch
         return self._next
 
-    async def _show(self, state: BookState) -> None:
+    def _show(self, state: BookState) -> None:
         self._next = None
         self.shown += 1
-        await self._venue.show(state.symbol, _levels(state.bids), _levels(state.asks))
+        self._venue.show(state.symbol, _levels(state.bids), _levels(state.asks))
 
 
 def _levels(side: Side) -> list[tuple[Decimal, Decimal]]:

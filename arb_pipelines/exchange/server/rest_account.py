@@ -16,7 +16,7 @@ _TYPES = ("trade", "trade_hf")
 _TRADE_FEES_MAX = 10
 
 
-async def _accounts(venue: Venue, call: Call) -> object:
+def _accounts(venue: Venue, call: Call) -> object:
     kind = call.request.query.get("type") or _TYPES[0]
     if kind not in _TYPES:
         return []
@@ -28,18 +28,18 @@ async def _accounts(venue: Venue, call: Call) -> object:
     ]
 
 
-async def _account(venue: Venue, call: Call) -> object:
+def _account(venue: Venue, call: Call) -> object:
     for currency, balance in venue.exchange.balances(call.user).items():
         if account_id(call.user, currency) == call.path("account"):
             return account_document(call.user, currency, balance, _TYPES[0])
     raise Refusal(BAD_PARAMETER, "account not exist")
 
 
-async def _opened(_venue: Venue, _call: Call) -> object:
+def _opened(_venue: Venue, _call: Call) -> object:
     return True
 
 
-async def _api_key(venue: Venue, call: Call) -> object:
+def _api_key(venue: Venue, call: Call) -> object:
     owner = venue.keyring.owner(call.key or "")
     return {
         "remark": "local exchange",
@@ -53,12 +53,12 @@ async def _api_key(venue: Venue, call: Call) -> object:
     }
 
 
-async def _base_fee(venue: Venue, _call: Call) -> object:
+def _base_fee(venue: Venue, _call: Call) -> object:
     fees = venue.exchange.fees()
     return {"takerFeeRate": text(fees.taker), "makerFeeRate": text(fees.maker)}
 
 
-async def _trade_fees(venue: Venue, call: Call) -> object:
+def _trade_fees(venue: Venue, call: Call) -> object:
     symbols = call.query("symbols").split(",")
     if len(symbols) > _TRADE_FEES_MAX:
         raise Refusal(BAD_PARAMETER, f"symbols: {_TRADE_FEES_MAX} at most.")

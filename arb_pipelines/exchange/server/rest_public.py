@@ -20,27 +20,27 @@ from arb_pipelines.exchange.server.weights import Pool
 ENDPOINT = "/endpoint"
 
 
-async def _timestamp(venue: Venue, _call: Call) -> object:
+def _timestamp(venue: Venue, _call: Call) -> object:
     return venue.clock.now_ns() // NS_PER_MS
 
 
-async def _status(_venue: Venue, _call: Call) -> object:
+def _status(_venue: Venue, _call: Call) -> object:
     return {"status": "open", "msg": ""}
 
 
-async def _currencies(venue: Venue, _call: Call) -> object:
+def _currencies(venue: Venue, _call: Call) -> object:
     return list(_all_currencies(venue).values())
 
 
-async def _currency(venue: Venue, call: Call) -> object:
+def _currency(venue: Venue, call: Call) -> object:
     return _all_currencies(venue).get(call.path("currency"))
 
 
-async def _symbols(venue: Venue, _call: Call) -> object:
+def _symbols(venue: Venue, _call: Call) -> object:
     return [symbol_document(listed) for listed in venue.exchange.symbols()]
 
 
-async def _symbol(venue: Venue, call: Call) -> object:
+def _symbol(venue: Venue, call: Call) -> object:
     wanted = call.path("symbol")
     for listed in venue.exchange.symbols():
         if listed.symbol == wanted:
@@ -48,15 +48,15 @@ async def _symbol(venue: Venue, call: Call) -> object:
     raise unknown_symbol(wanted)
 
 
-async def _no_symbols(_venue: Venue, _call: Call) -> object:
+def _no_symbols(_venue: Venue, _call: Call) -> object:
     return []
 
 
-async def _no_symbol_items(venue: Venue, _call: Call) -> object:
+def _no_symbol_items(venue: Venue, _call: Call) -> object:
     return {"timestamp": venue.clock.now_ns() // NS_PER_MS, "items": []}
 
 
-async def _all_tickers(venue: Venue, _call: Call) -> object:
+def _all_tickers(venue: Venue, _call: Call) -> object:
     time_ms = venue.clock.now_ns() // NS_PER_MS
     return {"time": time_ms, "ticker": [_ticker_row(venue, s, time_ms) for s in venue.symbols]}
 
@@ -87,19 +87,19 @@ def _ticker_row(venue: Venue, symbol: str, time_ms: int) -> Document:
     }
 
 
-async def _level1(venue: Venue, call: Call) -> object:
+def _level1(venue: Venue, call: Call) -> object:
     return venue.market_data.ticker(call.query("symbol"), venue.clock.now_ns() // NS_PER_MS)
 
 
-async def _level2_20(venue: Venue, call: Call) -> object:
+def _level2_20(venue: Venue, call: Call) -> object:
     return _book(venue, call, 20)
 
 
-async def _level2_100(venue: Venue, call: Call) -> object:
+def _level2_100(venue: Venue, call: Call) -> object:
     return _book(venue, call, 100)
 
 
-async def _level2(venue: Venue, call: Call) -> object:
+def _level2(venue: Venue, call: Call) -> object:
     return _book(venue, call, None)
 
 
@@ -108,7 +108,7 @@ def _book(venue: Venue, call: Call, depth: int | None) -> Document:
     return book_document(venue.exchange.book(call.query("symbol"), depth), time_ms)
 
 
-async def _bullet(venue: Venue, call: Call) -> object:
+def _bullet(venue: Venue, call: Call) -> object:
     scheme = "wss" if call.request.secure else "ws"
     server = {
         "endpoint": f"{scheme}://{call.request.host}{ENDPOINT}",

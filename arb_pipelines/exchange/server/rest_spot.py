@@ -22,34 +22,34 @@ _BATCH_MAX = 20
 _PAGE_MAX = 100
 
 
-async def _add(venue: Venue, call: Call) -> object:
-    order = await venue.place(call.user, parse_order(call.document()))
+def _add(venue: Venue, call: Call) -> object:
+    order = venue.place(call.user, parse_order(call.document()))
     return {"orderId": order.id, "clientOid": order.request.client_oid}
 
 
-async def _add_sync(venue: Venue, call: Call) -> object:
-    return sync_document(await venue.place(call.user, parse_order(call.document())))
+def _add_sync(venue: Venue, call: Call) -> object:
+    return sync_document(venue.place(call.user, parse_order(call.document())))
 
 
-async def _add_test(venue: Venue, call: Call) -> object:
+def _add_test(venue: Venue, call: Call) -> object:
     request = parse_order(call.document())
     return {"orderId": venue.try_order(call.user, request), "clientOid": request.client_oid}
 
 
-async def _add_multi(venue: Venue, call: Call) -> object:
+def _add_multi(venue: Venue, call: Call) -> object:
     return [
         answer
         if not answer["success"]
         else {name: answer[name] for name in ("orderId", "clientOid", "success")}
-        for answer in await _add_each(venue, call)
+        for answer in _add_each(venue, call)
     ]
 
 
-async def _add_multi_sync(venue: Venue, call: Call) -> object:
-    return await _add_each(venue, call)
+def _add_multi_sync(venue: Venue, call: Call) -> object:
+    return _add_each(venue, call)
 
 
-async def _add_each(venue: Venue, call: Call) -> list[Document]:
+def _add_each(venue: Venue, call: Call) -> list[Document]:
     """Place the orders of a batch one after the other; a refused one stops none."""
     wanted = call.document().get("orderList")
     if not isinstance(wanted, list) or not 1 <= len(wanted) <= _BATCH_MAX:
@@ -59,7 +59,7 @@ async def _add_each(venue: Venue, call: Call) -> list[Document]:
         try:
             if not isinstance(body, dict):
                 raise Refusal(BAD_PARAMETER, "orderList parameter is invalid.")
-            order = await venue.place(call.user, parse_order(body))
+            order = venue.place(call.user, parse_order(body))
             answers.append(sync_document(order) | {"success": True})
         except Refusal as refusal:
             answers.append({"success": False, "failMsg": refusal.msg})
@@ -68,9 +68,9 @@ async def _add_each(venue: Venue, call: Call) -> list[Document]:
     return answers
 
 
-async def _alter(venue: Venue, call: Call) -> object:
+def _alter(venue: Venue, call: Call) -> object:
     body = call.document()
-    order = await venue.alter(
+    order = venue.alter(
         call.user,
         order_id=_identity(body, "orderId"),
         client_oid=_identity(body, "clientOid"),
@@ -85,49 +85,49 @@ def _identity(body: Document, name: str) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-async def _cancel(venue: Venue, call: Call) -> object:
-    order = await venue.cancel(call.user, order_id=call.path("order"))
+def _cancel(venue: Venue, call: Call) -> object:
+    order = venue.cancel(call.user, order_id=call.path("order"))
     return {"orderId": order.id}
 
 
-async def _cancel_sync(venue: Venue, call: Call) -> object:
-    return _cancelled(sync_document(await venue.cancel(call.user, order_id=call.path("order"))))
+def _cancel_sync(venue: Venue, call: Call) -> object:
+    return _cancelled(sync_document(venue.cancel(call.user, order_id=call.path("order"))))
 
 
-async def _cancel_client(venue: Venue, call: Call) -> object:
-    order = await venue.cancel(call.user, client_oid=call.path("client"))
+def _cancel_client(venue: Venue, call: Call) -> object:
+    order = venue.cancel(call.user, client_oid=call.path("client"))
     return {"clientOid": order.request.client_oid}
 
 
-async def _cancel_client_sync(venue: Venue, call: Call) -> object:
-    return _cancelled(sync_document(await venue.cancel(call.user, client_oid=call.path("client"))))
+def _cancel_client_sync(venue: Venue, call: Call) -> object:
+    return _cancelled(sync_document(venue.cancel(call.user, client_oid=call.path("client"))))
 
 
 def _cancelled(document: Document) -> Document:
     return {k: v for k, v in document.items() if k not in ("orderTime", "matchTime")}
 
 
-async def _cancel_part(venue: Venue, call: Call) -> object:
+def _cancel_part(venue: Venue, call: Call) -> object:
     size = number(call.query("cancelSize"), "cancelSize")
     order_id = call.path("order")
-    await venue.cancel_part(call.user, order_id, size)
+    venue.cancel_part(call.user, order_id, size)
     return {"orderId": order_id, "cancelSize": text(size)}
 
 
-async def _cancel_symbol(venue: Venue, call: Call) -> object:
-    await venue.cancel_all(call.user, call.query("symbol"))
+def _cancel_symbol(venue: Venue, call: Call) -> object:
+    venue.cancel_all(call.user, call.query("symbol"))
     return "success"
 
 
-async def _cancel_all(venue: Venue, call: Call) -> object:
-    return {"succeedSymbols": await venue.cancel_all(call.user, None), "failedSymbols": []}
+def _cancel_all(venue: Venue, call: Call) -> object:
+    return {"succeedSymbols": venue.cancel_all(call.user, None), "failedSymbols": []}
 
 
-async def _order(venue: Venue, call: Call) -> object:
+def _order(venue: Venue, call: Call) -> object:
     return _found(venue, call, order_id=call.path("order"))
 
 
-async def _order_client(venue: Venue, call: Call) -> object:
+def _order_client(venue: Venue, call: Call) -> object:
     return _found(venue, call, client_oid=call.path("client"))
 
 
@@ -140,12 +140,12 @@ def _found(
     return order_document(order)
 
 
-async def _active(venue: Venue, call: Call) -> object:
+def _active(venue: Venue, call: Call) -> object:
     orders = venue.exchange.active_orders(call.user, call.query("symbol"))
     return [order_document(order) for order in orders]
 
 
-async def _active_page(venue: Venue, call: Call) -> object:
+def _active_page(venue: Venue, call: Call) -> object:
     size = call.integer("pageSize", 20, most=_PAGE_MAX)
     page = call.integer("pageNum", 1, most=1_000_000)
     orders = venue.exchange.active_orders(call.user, call.query("symbol"))
@@ -158,12 +158,12 @@ async def _active_page(venue: Venue, call: Call) -> object:
     }
 
 
-async def _active_symbols(venue: Venue, call: Call) -> object:
+def _active_symbols(venue: Venue, call: Call) -> object:
     orders = venue.exchange.active_orders(call.user)
     return {"symbols": sorted({order.request.symbol for order in orders})}
 
 
-async def _done(venue: Venue, call: Call) -> object:
+def _done(venue: Venue, call: Call) -> object:
     call.query("symbol")
     page = venue.exchange.done_orders(
         call.user,
@@ -174,7 +174,7 @@ async def _done(venue: Venue, call: Call) -> object:
     return {"lastId": page.last_id, "items": [order_document(order) for order in page.items]}
 
 
-async def _fills(venue: Venue, call: Call) -> object:
+def _fills(venue: Venue, call: Call) -> object:
     if not call.request.query.get("orderId"):
         call.query("symbol")
     page = venue.exchange.fills(

@@ -1,15 +1,14 @@
 """WebSocket sessions of the public and private topics, and what is sent to whom.
 
-Sending never waits for the client: a frame is with the system when ``publish``
-returns, so what is published before a request is answered reaches the client
-first, and a client that stops reading is cut off, as the venue would. What the
-messages say belongs in ``messages``.
+Sending never waits for the client: what was published is with the system when ``flush``
+returns, so what is told before a request is answered reaches the client first, and a
+client that stops reading is cut off, as the venue would. All messages that one call
+made for a session leave together, in one write. What they say belongs in ``messages``.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection
 
@@ -42,36 +41,50 @@ class _Complaint(Exception):
 class Session:
     """One connection and what it subscribed to."""
 
-    def __init__(self, socket: web.WebSocketResponse, transport: asyncio.Transport) -> None:
-        self._socket, self._transport = socket, transport
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
         self.addresses: set[Address] = set()
+        self._outbox: list[bytes] = []
         self._held: bytes | None = None
 
-    async def send(self, message: bytes) -> None:
-        """Write one text frame without waiting for the client; cut it off if far behind."""
-        if self._socket.closed or self._transport.is_closing():
+    def put(self, message: bytes) -> None:
+        """Let a text message leave with the next ``flush``."""
+        self._outbox.append(text_frame(message))
+
+    def hold(self, message: bytes) -> None:
+        """Keep ``message`` until the next one went out before it."""
+        self.release()
+        self._held = message
+
+    def release(self) -> None:
+        """Put what was held."""
+        if self._held is not None:
+            self.put(self._held)
+            self._held = None
+
+    def flush(self) -> None:
+        """Write what was put without waiting for the client; cut it off if far behind."""
+        leaving, self._outbox = self._outbox, []
+        if self._transport.is_closing():
             return
         if self._transport.get_write_buffer_size() > _BACKLOG_MAX:
             self._transport.abort()
-            return
-        # A client that leaves at this very moment must not fail another one's order.
-        with contextlib.suppress(ConnectionError):
-            await self._socket.send_frame(message, WSMsgType.TEXT)
-
-    async def hold(self, message: bytes) -> None:
-        """Keep ``message`` until the next one went out before it."""
-        await self.release()
-        self._held = message
-
-    async def release(self) -> None:
-        """Send what was held."""
-        if self._held is not None:
-            held, self._held = self._held, None
-            await self.send(held)
+        else:
+            self._transport.write(b"".join(leaving))
 
     def cut(self) -> None:
         """End the connection without a goodbye."""
         self._transport.abort()
+
+
+def text_frame(message: bytes) -> bytes:
+    """Frame a text message as a server sends it: whole, unmasked (RFC 6455, 5.2)."""
+    size = len(message)
+    if size < 126:
+        return bytes((0x81, size)) + message
+    if size < 1 << 16:
+        return b"\x81\x7e" + size.to_bytes(2) + message
+    return b"\x81\x7f" + size.to_bytes(8) + message
 
 
 class Streams:
@@ -81,15 +94,14 @@ class Streams:
         self._tokens, self._faults, self._has_symbol = tokens, faults, has_symbol
         self._sessions: set[Session] = set()
         self._subscribers: defaultdict[Address, set[Session]] = defaultdict(set)
+        self._leaving: dict[Session, None] = {}
 
     def wanted(self, topic: str, user: str | None = None) -> bool:
         """Whether anybody subscribed, so that a message is worth making."""
         return bool(self._subscribers.get((topic, user)))
 
-    async def publish(
-        self, topic: str, subject: str, data: object, user: str | None = None
-    ) -> None:
-        """Send ``data`` to everybody who subscribed ``topic`` (of ``user``, if private)."""
+    def publish(self, topic: str, subject: str, data: object, user: str | None = None) -> None:
+        """Put ``data`` for everybody who subscribed ``topic`` (of ``user``, if private)."""
         sessions = self._subscribers.get((topic, user))
         if not sessions:
             return
@@ -98,23 +110,30 @@ class Streams:
             document |= {"userId": user, "channelType": "private"}
         message = orjson.dumps(document)
         faulty = bool(self._faults.armed)
-        for session in tuple(sessions):
+        for session in sessions:
             if faulty:
-                await self._send_faulty(session, topic, message)
+                self._put_faulty(session, topic, message)
             else:
-                await session.send(message)
-                await session.release()
+                session.put(message)
+                session.release()
+            self._leaving[session] = None
 
-    async def _send_faulty(self, session: Session, topic: str, message: bytes) -> None:
+    def flush(self) -> None:
+        """Send all that was published since the last time."""
+        for session in self._leaving:
+            session.flush()
+        self._leaving.clear()
+
+    def _put_faulty(self, session: Session, topic: str, message: bytes) -> None:
         if self._faults.strike(Kind.GAP, topic):
             return
         if self._faults.strike(Kind.REORDER, topic):
-            await session.hold(message)
+            session.hold(message)
             return
-        await session.send(message)
+        session.put(message)
         if self._faults.strike(Kind.DUPLICATE, topic):
-            await session.send(message)
-        await session.release()
+            session.put(message)
+        session.release()
 
     def subscriptions(self) -> dict[str, int]:
         """Count the sessions of each topic."""
@@ -141,10 +160,10 @@ class Streams:
             await socket.close()
             return socket
         assert request.transport is not None
-        session = Session(socket, request.transport)
+        session = Session(request.transport)
         self._sessions.add(session)
         try:
-            await session.send(orjson.dumps({"id": connect_id, "type": "welcome"}))
+            _say(session, {"id": connect_id, "type": "welcome"})
             await self._converse(socket, session, grant)
         finally:
             self._sessions.discard(session)
@@ -173,7 +192,7 @@ class Streams:
                 continue
             identity = str(request.get("id", ""))
             try:
-                await session.send(orjson.dumps(self._answer(session, grant, identity, request)))
+                _say(session, self._answer(session, grant, identity, request))
             except _Complaint as complaint:
                 await _complain(socket, identity, complaint)
 
@@ -214,6 +233,11 @@ class Streams:
         if name == topics.TICKER and list(symbols) == ["all"]:
             return True
         return all(self._has_symbol(symbol) for symbol in symbols)
+
+
+def _say(session: Session, document: dict[str, object]) -> None:
+    session.put(orjson.dumps(document))
+    session.flush()
 
 
 async def _complain(socket: web.WebSocketResponse, identity: str, complaint: _Complaint) -> None:

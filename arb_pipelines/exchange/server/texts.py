@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 
 from arb_pipelines.exchange.server.answers import BAD_PARAMETER, Refusal
 
 _NUMBER = re.compile(r"\d{1,20}(\.\d{1,18})?|\.\d{1,18}")
 
 
+#: Numbers whose texts are remembered: one order's amounts are told many times over.
+_REMEMBERED = 1 << 16
+
+
+@lru_cache(_REMEMBERED)
 def text(number: Decimal) -> str:
     """Write ``number`` in full, without exponent or idle zeros: ``"0.00001"``."""
     written = f"{number:f}"

@@ -47,7 +47,7 @@ class Venue:
         self.streams = Streams(self.tokens, self.faults, self.symbols.__contains__)
         self.market_data = MarketData(exchange, self.streams)
 
-    async def place(self, user: str, request: NewOrder) -> Order:
+    def place(self, user: str, request: NewOrder) -> Order:
         """Place an order and tell everybody; gives the order as it stands then.
 
         Raises:
@@ -55,9 +55,9 @@ class Venue:
             Refusal: a fault does.
         """
         if self.faults.armed:
-            await self._strike(request)
+            self._strike(request)
         events = self.exchange.place(user, request, self.clock.now_ns())
-        await self.tell(events)
+        self.tell(events)
         return self._order(user, _received(events))
 
     def try_order(self, user: str, request: NewOrder) -> str:
@@ -69,7 +69,7 @@ class Venue:
         self.exchange.place(user, request, self.clock.now_ns(), dry_run=True)
         return secrets.token_hex(12)
 
-    async def cancel(
+    def cancel(
         self, user: str, *, order_id: str | None = None, client_oid: str | None = None
     ) -> Order:
         """Cancel one order; gives it as it ended.
@@ -78,27 +78,25 @@ class Venue:
             Refused: no such active order.
         """
         now = self.clock.now_ns()
-        await self.tell(
-            self.exchange.cancel(user, order_id=order_id, client_oid=client_oid, now_ns=now)
-        )
+        self.tell(self.exchange.cancel(user, order_id=order_id, client_oid=client_oid, now_ns=now))
         return self._order(user, order_id, client_oid)
 
-    async def cancel_part(self, user: str, order_id: str, size: Decimal) -> None:
+    def cancel_part(self, user: str, order_id: str, size: Decimal) -> None:
         """Cancel ``size`` of an active order.
 
         Raises:
             Refused: as ``Exchange.cancel_part``.
         """
         now = self.clock.now_ns()
-        await self.tell(self.exchange.cancel_part(user, order_id, size, now_ns=now))
+        self.tell(self.exchange.cancel_part(user, order_id, size, now_ns=now))
 
-    async def cancel_all(self, user: str, symbol: str | None) -> list[str]:
+    def cancel_all(self, user: str, symbol: str | None) -> list[str]:
         """Cancel the active orders of one symbol or of all; gives the symbols there were."""
         touched = {order.request.symbol for order in self.exchange.active_orders(user, symbol)}
-        await self.tell(self.exchange.cancel_all(user, symbol, now_ns=self.clock.now_ns()))
+        self.tell(self.exchange.cancel_all(user, symbol, now_ns=self.clock.now_ns()))
         return sorted(touched)
 
-    async def alter(
+    def alter(
         self,
         user: str,
         *,
@@ -120,37 +118,38 @@ class Venue:
             size=size,
             now_ns=self.clock.now_ns(),
         )
-        await self.tell(events)
+        self.tell(events)
         placed = any(isinstance(e, OrderChanged) and e.change is Change.RECEIVED for e in events)
         if placed:
             return self._order(user, _received(events))
         return self._order(user, order_id, client_oid)
 
-    async def show(self, symbol: str, bids: Levels, asks: Levels) -> None:
+    def show(self, symbol: str, bids: Levels, asks: Levels) -> None:
         """Let the feed show a book.
 
         Raises:
             Refused: the symbol is not listed.
         """
-        await self.tell(self.exchange.show(symbol, bids, asks, self.clock.now_ns()))
+        self.tell(self.exchange.show(symbol, bids, asks, self.clock.now_ns()))
 
-    async def expire(self) -> None:
+    def expire(self) -> None:
         """End the orders whose time is over."""
         due = self.exchange.next_expiry_ns()
         if due is not None and due <= (now := self.clock.now_ns()):
-            await self.tell(self.exchange.expire(now))
+            self.tell(self.exchange.expire(now))
 
-    async def tell(self, events: Events) -> None:
+    def tell(self, events: Events) -> None:
         """Send the messages of ``events``: to the accounts first, then to the public."""
         streams = self.streams
         for event in events:
             for topic, subject, data, user in private_messages(event, streams.wanted):
-                await streams.publish(topic, subject, data, user)
+                streams.publish(topic, subject, data, user)
         for event in events:
             if isinstance(event, Traded):
                 self.market_data.traded(event)
             elif isinstance(event, BookChanged):
-                await self.market_data.changed(event)
+                self.market_data.changed(event)
+        streams.flush()
 
     def _order(self, user: str, order_id: str | None, client_oid: str | None = None) -> Order:
         order = self.exchange.order(user, order_id=order_id, client_oid=client_oid)
@@ -158,16 +157,16 @@ class Venue:
             raise order_not_found()
         return order
 
-    async def _strike(self, request: NewOrder) -> None:
+    def _strike(self, request: NewOrder) -> None:
         target = f"{request.symbol} {request.side.value}"
         if fault := self.faults.strike(Kind.REJECT, target):
             raise Refusal(fault.code, fault.msg)
         if request.symbol not in self.symbols:
             return
         if fault := self.faults.strike(Kind.PARTIAL_FILL, target):
-            await self._thin_out(request, Decimal(repr(fault.share)))
+            self._thin_out(request, Decimal(repr(fault.share)))
 
-    async def _thin_out(self, request: NewOrder, share: Decimal) -> None:
+    def _thin_out(self, request: NewOrder, share: Decimal) -> None:
         """Leave at the best price what ``share`` of the order takes, and nothing behind it."""
         book = self.exchange.book(request.symbol, 1)
         buys = request.side is Side.BUY
@@ -179,7 +178,7 @@ class Venue:
         increment = self.symbols[request.symbol].base_increment
         left = min(size * share, there) // increment * increment
         thin = [(price, left)] if left else []
-        await self.show(request.symbol, book.bids if buys else thin, thin if buys else book.asks)
+        self.show(request.symbol, book.bids if buys else thin, thin if buys else book.asks)
 
 
 def _received(events: Events) -> str:
