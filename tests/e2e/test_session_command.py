@@ -1,0 +1,147 @@
+"""Sessions as a person has them: from the command line, against an exchange of its own process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import filelock
+import pytest
+from pydantic import SecretStr
+
+from arb_pipelines.lake.store import Lake
+from arb_pipelines.settings import Settings
+from arb_pipelines.venues.kucoin.account import KucoinAccount
+from arb_pipelines.venues.kucoin.rest import Rest
+from arb_pipelines.venues.kucoin.signing import Credentials, Signer
+from tests.e2e.exchange_process import ExchangeProcess, running_exchange
+from tests.e2e.session_process import keys_of, running_session, strategy_file, until
+
+
+@pytest.fixture(scope="module")
+def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExchangeProcess]:
+    """An exchange of twelve symbols whose market moves by itself."""
+    home = tmp_path_factory.mktemp("exchange")
+    with running_exchange(home, "--symbols", "12", "--balance", "USDT=100000") as process:
+        yield process
+
+
+def free(exchange: ExchangeProcess) -> dict[str, Decimal]:
+    """What the exchange says the account has."""
+
+    async def ask() -> dict[str, Decimal]:
+        keys = Credentials(*map(SecretStr, (exchange.key, exchange.secret, exchange.passphrase)))
+        async with Rest(exchange.rest, Signer(keys)) as client:
+            return dict(await KucoinAccount(client).balances())
+
+    return asyncio.run(ask())
+
+
+def arb(home: Settings, *arguments: str) -> str:
+    """Run a command; give what it prints."""
+    command = [sys.executable, "-m", "arb_pipelines.cli", *arguments]
+    environment = os.environ | {"ARB_HOME": str(home.root)}
+    ended = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    return ended.stdout + ended.stderr
+
+
+def test_a_session_trades_beats_ends_and_adds_up(
+    exchange: ExchangeProcess, home: Settings, tmp_path: Path
+) -> None:
+    """What it says it did to each balance is what the venue says; no secret is anywhere."""
+    before = free(exchange)
+    file = strategy_file(tmp_path, "thin")
+    with running_session(home.root, file, keys_of(exchange)) as session:
+        beat = session.traded(20)
+        assert beat["state"] == "running"
+        assert beat["pid"] == session.process.pid
+        shown = arb(home, "session", "config", session.folder.name)
+        summary, took_s = session.stop()
+    assert took_s < 10
+    assert summary["state"] == "ended"
+    assert summary["reason"] == "SIGTERM"
+    assert summary["mode"] == "paper"
+    assert summary["in_flight"] == summary["unwritten"] == 0
+    after = free(exchange)
+    changed = {of: after.get(of, 0) - before.get(of, 0) for of in {*before, *after}}
+    told = {of: Decimal(by) for of, by in summary["booked"].items()}
+    for currency in {*told, *changed}:
+        difference = changed.get(currency, Decimal(0)) - told.get(currency, Decimal(0))
+        assert abs(difference) < Decimal("1e-9"), currency
+    executions = sum(summary["counts"]["executions"].values())
+    rows = Lake(home).query("SELECT count(*) n, sum(profit) p FROM live_executions").row(0)
+    assert rows[0] == executions >= 20
+    assert rows[1] == pytest.approx(summary["profit"]["USDT"])
+    last = json.loads((session.folder / "heartbeat.json").read_bytes())
+    assert last["state"] == "ended"
+    assert last["executions"] == executions
+    secrets = [secret.encode() for secret in (exchange.key, exchange.secret, exchange.passphrase)]
+    texts = [shown.encode(), json.dumps(summary).encode()]
+    texts += [found.read_bytes() for found in home.root.rglob("*") if found.is_file()]
+    assert len(texts) > 8
+    assert not [text[:200] for text in texts if any(secret in text for secret in secrets)]
+
+
+def test_a_second_session_is_refused_and_told_who_trades(
+    exchange: ExchangeProcess, home: Settings, tmp_path: Path
+) -> None:
+    """Neither the same strategy at the venue, nor another one on the same account."""
+    keys = keys_of(exchange)
+    file = strategy_file(tmp_path, "first")
+    with running_session(home.root, file, keys) as first:
+        first.traded(1)
+        for other in (file, strategy_file(tmp_path, "second")):
+            with running_session(home.root, other, keys) as second:
+                _, errors = second.process.communicate(timeout=60)
+            assert second.process.returncode == 2
+            (line,) = [line for line in errors.splitlines() if line.startswith("arb: ")]
+            assert first.folder.name in line
+            assert str(first.process.pid) in line
+        summary, _ = first.stop()
+    assert summary["state"] == "ended"
+
+
+def test_a_locked_lake_stops_no_session_and_loses_nothing(
+    exchange: ExchangeProcess, home: Settings, tmp_path: Path
+) -> None:
+    """While another holds the lake it trades on, and what waited is written afterwards."""
+    with running_session(home.root, strategy_file(tmp_path, "patient"), keys_of(exchange)) as it:
+        before = it.traded(5)
+        until(
+            lambda: "live_executions" in Lake(home).query("SHOW TABLES")["name"].to_list(), "lake"
+        )
+        with filelock.FileLock(home.root / "lake.lock"):
+            it.traded(before["executions"] + 20)
+        summary, _ = it.stop()
+    executions = sum(summary["counts"]["executions"].values())
+    assert summary["unwritten"] == 0
+    assert Lake(home).query("SELECT count(*) FROM live_executions").item() == executions
+
+
+def test_a_lake_that_stays_locked_lets_the_session_end_in_time(
+    exchange: ExchangeProcess, home: Settings, tmp_path: Path
+) -> None:
+    """It ends within ten seconds, says how much was not written, and the journal has it all."""
+    with running_session(home.root, strategy_file(tmp_path, "stuck"), keys_of(exchange)) as it:
+        it.traded(1)
+        until(lambda: it.heartbeat().get("lake", "") is None, "lake that is open")
+        with filelock.FileLock(home.root / "lake.lock"):
+            it.traded(30)
+            began = time.monotonic()
+            it.process.send_signal(signal.SIGTERM)
+            out, errors = it.process.communicate(timeout=60)
+    assert time.monotonic() - began < 10
+    assert it.process.returncode == 1, errors
+    summary = json.loads(out)
+    assert summary["unwritten"] >= 1
+    journal = (it.folder / "journal.ndjson").read_text().splitlines()
+    cycles = [line for line in journal if json.loads(line)["event"] == "cycle"]
+    assert len(cycles) == sum(summary["counts"]["executions"].values())
