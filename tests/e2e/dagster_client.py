@@ -96,9 +96,7 @@ class DagsterClient:
 
     def wait_for_run(self, run_id: str) -> str:
         """Wait until a run has finished; return its status."""
-        query = """query($id: ID!) { runOrError(runId: $id) { __typename
-          ... on Run { status } } }"""
-        return self._until(lambda: self.ask(query, id=run_id)["status"], FINISHED.__contains__)
+        return self._until(lambda: self.status(run_id), FINISHED.__contains__)
 
     def wait_for_backfill(self, backfill_id: str) -> str:
         """Wait until a backfill has finished; return its status."""
@@ -130,6 +128,37 @@ class DagsterClient:
 
         return self._until(finished, lambda runs: len(runs) >= count)
 
+    def status(self, run_id: str) -> str:
+        """Status of a run."""
+        query = """query($id: ID!) { runOrError(runId: $id) { __typename
+          ... on Run { status } } }"""
+        return str(self.ask(query, id=run_id)["status"])
+
+    def terminate(self, run_id: str) -> None:
+        """Press Terminate: ask a run to end in order."""
+        self.ask(
+            """mutation($id: String!) { terminateRun(runId: $id) { __typename
+              ... on TerminateRunFailure { message } ... on PythonError { message } } }""",
+            id=run_id,
+        )
+
+    def figures(self, asset: str, run_id: str) -> dict[str, Any]:
+        """Numbers of the newest materialisation of an asset by a run; none before the first."""
+        node = self.ask(
+            """query($key: AssetKeyInput!) { assetOrError(assetKey: $key) { __typename
+              ... on Asset { assetMaterializations(limit: 50) { runId metadataEntries { label
+                ... on IntMetadataEntry { intValue }
+                ... on MarkdownMetadataEntry { mdStr } } } } } }""",
+            key={"path": [asset]},
+        )
+        for event in node.get("assetMaterializations", []):
+            if event["runId"] == run_id:
+                return {
+                    entry["label"]: entry.get("intValue", entry.get("mdStr"))
+                    for entry in event["metadataEntries"]
+                }
+        return {}
+
     def materialized_partitions(self, asset: str) -> int:
         """Number of partitions that the UI shows as materialised."""
         node = self.ask(
@@ -138,6 +167,10 @@ class DagsterClient:
             key={"path": [asset]},
         )
         return int(node["partitionStats"]["numMaterialized"])
+
+    def until(self, look: Callable[[], T], good: Callable[[T], bool]) -> T:
+        """Look again and again until what is seen is good; return it."""
+        return self._until(look, good)
 
     @staticmethod
     def _until(look: Callable[[], T], good: Callable[[T], bool], timeout_s: float = 240.0) -> T:
