@@ -63,6 +63,12 @@ class FakeKucoin:
         self.orders: list[dict[str, str]] = []
         self.bad_signatures = 0
         self.timestamp_status = 200
+        self.now_ms: Callable[[], int] = lambda: 0
+        self.permission = "General,Spot"
+        self.listed: list[dict[str, Any]] = []
+        self.own_fees: dict[str, str] = {}
+        self.base_fee = "0.001"
+        self.most_fee_requests = 1_000
         self.order_answers: deque[Callable[[web.Request], Awaitable[web.StreamResponse]]] = deque()
         self.before_reply: Callable[[dict[str, str]], Awaitable[None]] | None = None
         self.book: Callable[[str], dict[str, Any]] = lambda symbol: {
@@ -89,6 +95,10 @@ class FakeKucoin:
         app.add_routes(
             [
                 web.get("/api/v1/timestamp", self._timestamp),
+                web.get("/api/v1/user/api-key", self._api_key),
+                web.get("/api/v2/symbols", self._symbols),
+                web.get("/api/v1/base-fee", self._base_fee),
+                web.get("/api/v1/trade-fees", self._trade_fees),
                 web.post("/api/v1/bullet-public", self._bullet),
                 web.post("/api/v1/bullet-private", self._bullet),
                 web.get("/api/v3/market/orderbook/level2", self._book),
@@ -139,7 +149,29 @@ class FakeKucoin:
         return await handler(request)
 
     async def _timestamp(self, request: web.Request) -> web.Response:
-        return web.json_response({"code": "200000", "data": 0}, status=self.timestamp_status)
+        answer = {"code": "200000", "data": self.now_ms()}
+        return web.json_response(answer, status=self.timestamp_status)
+
+    async def _api_key(self, request: web.Request) -> web.Response:
+        return yes({"permission": self.permission, "uid": 42, "apiVersion": 3})
+
+    async def _symbols(self, request: web.Request) -> web.Response:
+        return yes(self.listed)
+
+    async def _base_fee(self, request: web.Request) -> web.Response:
+        return yes({"takerFeeRate": self.base_fee, "makerFeeRate": self.base_fee})
+
+    async def _trade_fees(self, request: web.Request) -> web.Response:
+        if self.most_fee_requests == 0:
+            return no("429000", "Too many requests", status=429)
+        self.most_fee_requests -= 1
+        return yes(
+            [
+                {"symbol": symbol, "takerFeeRate": fee, "makerFeeRate": "0"}
+                for symbol in request.query["symbols"].split(",")
+                if (fee := self.own_fees[symbol])
+            ]
+        )
 
     async def _bullet(self, request: web.Request) -> web.Response:
         token = f"token{len(self.tokens)}"
