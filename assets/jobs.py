@@ -6,7 +6,10 @@ the second when the first has succeeded; a search is asked for by a person.
 
 import dagster as dg
 
-_BACKTESTS = dg.AssetSelection.groups("backtest").downstream()
+# sessions fill their tables themselves; the models over them are a strategy's, as a backtest's are
+_BACKTESTS = dg.AssetSelection.groups("backtest").downstream() | dg.AssetSelection.groups(
+    "live", include_sources=True
+).downstream(include_self=False)
 _SEARCHES = dg.AssetSelection.groups("optimization").downstream()
 
 research = dg.define_asset_job(
