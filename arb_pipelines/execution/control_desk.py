@@ -7,7 +7,6 @@ end. What is changed is changed through ``Controls``, as limits and signals do.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, assert_never
 
@@ -21,6 +20,7 @@ from arb_pipelines.execution.control_board import Board, ReportTold
 from arb_pipelines.execution.control_requests import (
     CancelExecutions,
     Config,
+    ControlUsed,
     Health,
     InFlight,
     Pause,
@@ -39,15 +39,6 @@ from arb_pipelines.execution.unix_socket import Client
 from arb_pipelines.execution.wire import SignalAnswer
 
 Facts = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class ControlUsed:
-    """Somebody told the session something over its socket; told on its bus, for the journal."""
-
-    ts: int
-    op: str
-    argument: str | None
 
 
 class _Op(msgspec.Struct):

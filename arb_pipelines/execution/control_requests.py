@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from arb_pipelines.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class ControlUsed:
+    """Somebody told the session something over its socket; told on its bus, for the journal."""
+
+    ts: int
+    op: str
+    argument: str | None
+
 
 Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 _BY_REQUEST = "by request"

@@ -13,7 +13,7 @@ than the signal's.
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -26,13 +26,12 @@ from arb_pipelines.execution.control_board import execution_number
 from arb_pipelines.execution.controls import Controls
 from arb_pipelines.execution.own_trades import OwnTrades
 from arb_pipelines.execution.signal_checks import SessionTerms, book_of, too_small
+from arb_pipelines.execution.signal_history import SignalHistory
 from arb_pipelines.execution.wire import SignalAnswer, WireSignal, decode_signal
 from arb_pipelines.trading.book_shelf import BookShelf
 from arb_pipelines.trading.events import Book, CycleSignal, Ended, Order, Refused, Signal
 from arb_pipelines.trading.planning import best_price
 
-#: Accepted signals whose ids are remembered, so that one sent twice is traded once.
-_REMEMBERED = 10_000
 #: What the desk's own reasons mean to a sender.
 _DETAILS = {
     "stale": "the session's book of a leg is older than the strategy's max_age_ms; attach newer",
@@ -94,14 +93,9 @@ class SignalIntake:
         self._prefix = id_prefix
         self.taken = self.accepted = 0
         self.refused: Counter[str] = Counter()
-        #: Symbol -> the venue's time of its newest book; symbol set -> end of its last trade.
-        self._seen: dict[str, int] = {}
-        self._traded_until: dict[int, int] = {}
-        self._remembered: dict[str, int] = {}
-        self._oldest: deque[str] = deque()
+        self._history = SignalHistory(terms.traded, shelf, bus)
         self._current: CycleSignal | None = None
         self._verdicts: list[int | str] = []
-        bus.subscribe(Book, self._on_book)
         bus.subscribe(Refused, self._on_refused)
         bus.subscribe(Order, self._on_order)
         bus.subscribe(Ended, self._on_ended)
@@ -131,19 +125,20 @@ class SignalIntake:
             self._check_unknown(name)
         except DataError as error:
             return self._refuse(name, "invalid", str(error))
-        stale = self._stale(signal, int(traded.symbol_set[cycle]), now)
+        stale = self._stale(signal, cycle, now)
         if stale is not None:
             return self._refuse(name, "stale", stale)
-        newer = [book for book in books if book_ns > self._known_ns(book.symbol)]
+        newer = [book for book in books if book_ns > self._history.known_ns(book.symbol)]
         bests = self._bests(cycle, {book.symbol: book for book in newer})
         small = too_small(signal, cycle, traded, bests)
         if small is not None:
             return self._refuse(name, "volume", small)
-        for book in newer:  # whether it shows the trade of an order that is out is not known yet
-            if self._own.is_out(book.symbol):
-                return self._refuse(name, "symbol", f"{book.symbol}: {_DETAILS['symbol']}")
-        for book in newer:
-            self._show(book)
+        if not self._history.is_isolated(cycle):  # else the desk refuses it, in its own words
+            for book in newer:  # whether it shows the trade of an order that is out is not known
+                if self._own.is_out(book.symbol):
+                    return self._refuse(name, "symbol", f"{book.symbol}: {_DETAILS['symbol']}")
+            for book in newer:
+                self._show(book)
         product = 1.0 + float(signal.predicted_bps) / 1e4
         most = float(signal.starting_volume)
         return self._ask_desk(CycleSignal(now, self._strategy, cycle, product, most, book_ns, name))
@@ -157,7 +152,7 @@ class SignalIntake:
             return "stopping"
         return "paused" if controls.paused is not None else None
 
-    def _stale(self, signal: WireSignal, symbol_set: int, now: int) -> str | None:
+    def _stale(self, signal: WireSignal, cycle: int, now: int) -> str | None:
         oldest, newest = int(signal.oldest_ms * NS_PER_MS), int(signal.ts_ms * NS_PER_MS)
         ahead = max(newest, int(signal.book_ts_ms * NS_PER_MS)) - now
         if now - oldest > self._age_ns:
@@ -167,7 +162,7 @@ class SignalIntake:
             )
         if ahead > self._age_ns:
             return f"it is {ahead / NS_PER_MS:.1f} ms ahead of this machine; set the clocks right"
-        traded_until = self._traded_until.get(symbol_set)
+        traded_until = self._history.traded_until(cycle)
         if traded_until is not None and oldest <= traded_until:
             return (
                 f"its symbols traded until {(traded_until - oldest) / NS_PER_MS:.1f} ms after it "
@@ -176,7 +171,7 @@ class SignalIntake:
         return None
 
     def _check_unknown(self, name: str) -> None:
-        known = self._remembered.get(name)
+        known = self._history.execution_of(name)
         if known is not None:
             raise DataError(
                 f"{name!r} was accepted before, as execution {known}; give each signal its own",
@@ -184,11 +179,6 @@ class SignalIntake:
             )
 
     # -- books -------------------------------------------------------------------------
-
-    def _known_ns(self, symbol: str) -> int:
-        """The venue's time of the newest book, or our receipt where the venue tells none."""
-        updated = int(self._shelf.updated[self._terms.traded.number[symbol]])
-        return self._seen.get(symbol, updated)
 
     def _bests(self, cycle: int, newer: Mapping[str, Book]) -> list[float]:
         """Give the price that each leg meets first, in the newest book there is of it."""
@@ -206,8 +196,7 @@ class SignalIntake:
         news = self._own.admit(book)
         if news is not None:
             self._shelf.show(self._terms.traded.number[book.symbol], news)
-        assert book.ts_event is not None
-        self._seen[book.symbol] = book.ts_event
+        self._history.note_book(book)
 
     # -- the desk's verdict ------------------------------------------------------------
 
@@ -223,16 +212,10 @@ class SignalIntake:
         verdict, name = self._verdicts[0], signal.correlation_id
         if isinstance(verdict, int):
             self.accepted += 1
-            self._remember(name or "", verdict)
+            self._history.note_accepted(name or "", verdict)
             return SignalAnswer(name, True, execution=verdict)
         self.refused[verdict] += 1
         return SignalAnswer(name, False, reason=verdict, detail=_DETAILS.get(verdict, verdict))
-
-    def _on_book(self, book: Book) -> None:
-        if book.ts_event is not None:
-            self._seen[book.symbol] = book.ts_event
-        else:
-            self._seen.pop(book.symbol, None)
 
     def _on_refused(self, refused: Refused) -> None:
         if refused.signal is self._current:
@@ -243,12 +226,7 @@ class SignalIntake:
             self._verdicts.append(execution_number(order.client_id, self._prefix))
 
     def _on_ended(self, ended: Ended) -> None:
-        signal = ended.approved.signal
-        if not isinstance(signal, CycleSignal):
-            return
-        if ended.declined is None:
-            self._traded_until[int(self._terms.traded.symbol_set[signal.cycle])] = ended.ts
-        elif signal is self._current:
+        if ended.declined is not None and ended.approved.signal is self._current:
             self._verdicts.append(ended.declined)
 
     # -- answers -----------------------------------------------------------------------
@@ -263,12 +241,6 @@ class SignalIntake:
         self.refused[reason] += 1
         self._bus.publish(SignalRefused(self._wall_ns(), name, reason, detail))
         return SignalAnswer(name, False, reason=reason, detail=detail)
-
-    def _remember(self, name: str, execution: int) -> None:
-        self._remembered[name] = execution
-        self._oldest.append(name)
-        if len(self._oldest) > _REMEMBERED:
-            del self._remembered[self._oldest.popleft()]
 
 
 def _id_of(line: bytes) -> str | None:

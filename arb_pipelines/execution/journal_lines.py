@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from arb_pipelines.clock import NS_PER_MS, iso
+from arb_pipelines.execution.control_requests import ControlUsed
 from arb_pipelines.execution.fees import FeeConfirmed
 from arb_pipelines.execution.intake import SignalRefused
 from arb_pipelines.execution.records import ExecutionRecord
@@ -38,6 +39,7 @@ EVENTS: Mapping[type[Any], str] = {
     Approved: "approved",
     Refused: "refused",
     SignalRefused: "signal_refused",
+    ControlUsed: "control",
     Order: "order",
     NewOrder: "intent",
     Routed: "routed",
