@@ -24,24 +24,18 @@ from arb_pipelines.execution.components import strategy_spec, universe_of
 from arb_pipelines.execution.control import open_control
 from arb_pipelines.execution.heartbeat import beat, beating
 from arb_pipelines.execution.journal import Journal
-from arb_pipelines.execution.limits import (
-    NOTHING,
-    Spent,
-    found_kill_file,
-    kill_files,
-    watch_kill_files,
-)
+from arb_pipelines.execution.limits import found_kill_file, kill_files, watch_kill_files
 from arb_pipelines.execution.locks import held
 from arb_pipelines.execution.manager import Managed, SessionManager, managing
 from arb_pipelines.execution.recorder import SessionRecorder
 from arb_pipelines.execution.records import Batch, SessionHead, SessionState
-from arb_pipelines.execution.spent import read_spent
 from arb_pipelines.execution.switches import Permission, check_key, permission
 from arb_pipelines.execution.warm_up import warm_up
 from arb_pipelines.lake.markets import store_markets
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.session_process import on_loop, stopped_by_signals
 from arb_pipelines.research.session_requests import SessionRequest
+from arb_pipelines.research.session_spent import spent_before
 from arb_pipelines.research.session_tables import write_batch
 from arb_pipelines.research.session_values import SessionProgress, SessionSummary
 from arb_pipelines.research.session_writer import SessionWriter
@@ -145,14 +139,14 @@ class _Session:
                     return await self._trade(manager, chosen)
 
     async def _trade(self, manager: SessionManager, chosen: Permission) -> SessionSummary:
-        started = now_ns()
+        started, settings = now_ns(), self.lake.settings
         id_prefix = _id_prefix(self.request.key, started)
         spec = strategy_spec(
             self.strategy,
             places_orders=chosen.places_orders,
             id_prefix=id_prefix,
-            max_cycles=self.lake.settings.max_cycles,
-            spent=_spent_before(self.folder, self.request.continues),
+            max_cycles=settings.max_cycles,
+            spent=spent_before(settings.sessions, self.request),
         )
         managed = manager.add(spec)
         await asyncio.to_thread(warm_up, universe_of(managed.container))
@@ -277,12 +271,6 @@ class _Session:
 async def _end_after(minutes: float, manager: SessionManager) -> None:
     await asyncio.sleep(minutes * 60)
     manager.stop(f"its {minutes:g} minutes are over")
-
-
-def _spent_before(folder: Path, continues: str | None) -> Spent:
-    """Count what this session did before a restart, and the lost one that it continues."""
-    spent = read_spent(folder)
-    return spent + (read_spent(folder.parent / continues) if continues is not None else NOTHING)
 
 
 def _id_prefix(key: str, started: int) -> str:

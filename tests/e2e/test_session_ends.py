@@ -1,0 +1,190 @@
+"""What ends a session, in this process: limits, kill switch, minutes, and what refuses one."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from arb_pipelines.clock import NS_PER_MS, now_ns
+from arb_pipelines.errors import ConfigError
+from arb_pipelines.execution.records import SessionState
+from arb_pipelines.lake.store import Lake
+from arb_pipelines.research.session_requests import begin_session
+from arb_pipelines.research.sessions import (
+    SessionProgress,
+    SessionRequest,
+    SessionSummary,
+    run_session,
+)
+from arb_pipelines.settings import load_settings
+from arb_pipelines.trading.session_rules import TradingMode
+from tests.e2e.exchange_process import ExchangeProcess, running_exchange
+from tests.e2e.session_process import strategy_file
+from tests.fakes.kucoin_server import KEY, PASSPHRASE, SECRET, FakeKucoin, fake_kucoin
+
+
+@pytest.fixture(scope="module")
+def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExchangeProcess]:
+    """An exchange of twelve symbols whose market moves by itself."""
+    home = tmp_path_factory.mktemp("exchange")
+    with running_exchange(home, "--symbols", "12", "--balance", "USDT=100000") as process:
+        yield process
+
+
+Run = Callable[..., SessionSummary]
+ONE, TWO, THREE = (f"some-kucoin-20260105T00000{number}Z" for number in (1, 2, 3))
+
+
+@pytest.fixture
+def run(exchange: ExchangeProcess, tmp_path: Path) -> Run:
+    """Run a session on the exchange in a home of its own; its end is bounded by its minutes."""
+    settings = load_settings(
+        home=tmp_path / "home",
+        kucoin_url=exchange.rest,
+        kucoin_key=SecretStr(exchange.key),
+        kucoin_secret=SecretStr(exchange.secret),
+        kucoin_passphrase=SecretStr(exchange.passphrase),
+    )
+    lake = Lake(settings)
+
+    def run_one(
+        file: Path,
+        key: str = ONE,
+        *,
+        minutes: float = 0.5,
+        mode: TradingMode | None = None,
+        continues: str | None = None,
+        on_flush: Callable[[SessionProgress], None] = lambda progress: None,
+    ) -> SessionSummary:
+        request = SessionRequest(key, file, None, mode, minutes, now_ns(), continues)
+        if not (settings.sessions / key / "request.yaml").exists():
+            begin_session(settings, request)
+        return run_session(lake, request, on_flush=on_flush)
+
+    return run_one
+
+
+def executions(summary: SessionSummary) -> int:
+    return sum(summary.counts.executions.values())
+
+
+def test_no_restart_makes_room_for_more_executions(run: Run, tmp_path: Path) -> None:
+    """A session under its old key, and one that continues it, have what is left of the limit."""
+    file = strategy_file(tmp_path, "few", rules=", max_executions: 4")
+    first = run(file)
+    assert executions(first) == 4
+    assert first.reason == "max_executions: 4 of 4"
+    assert first.state is SessionState.ENDED
+    strategy_file(tmp_path, "few", rules=", max_executions: 7")
+    assert executions(run(file)) == 3
+    assert executions(run(file)) == 0
+    strategy_file(tmp_path, "few", rules=", max_executions: 9")
+    assert executions(run(file, TWO, continues=ONE)) == 2
+    strategy_file(tmp_path, "few", rules=", max_executions: 10")
+    assert executions(run(file, THREE, continues=TWO)) == 1
+
+
+def test_a_loss_ends_it(run: Run, tmp_path: Path) -> None:
+    """As soon as it is reached; every further start ends at once."""
+    file = strategy_file(tmp_path, "losing", rules=", max_loss: {USDT: 1.5}")
+    summary = run(file)
+    assert summary.reason.startswith("max_loss: ")
+    assert summary.profit["USDT"] <= -1.5
+    again = run(file)
+    assert again.reason.startswith("max_loss: ")
+    assert executions(again) == 0
+
+
+def test_a_kill_switch_ends_it_and_lets_none_begin(run: Run, tmp_path: Path) -> None:
+    """The file is all it takes; who would begin is told to remove it."""
+    file, kill = strategy_file(tmp_path, "killed"), tmp_path / "home" / "KILL"
+
+    def pull(progress: SessionProgress) -> None:
+        if progress.counts.orders:
+            kill.touch()
+
+    summary = run(file, on_flush=pull)
+    assert summary.reason == f"kill switch: {kill}"
+    assert summary.in_flight == 0
+    with pytest.raises(ConfigError, match="remove it"):
+        run(file, TWO)
+    kill.unlink()
+
+
+def test_what_watches_a_session_may_fail_and_does_not_end_it(run: Run, tmp_path: Path) -> None:
+    """Its minutes do."""
+
+    def fails(progress: SessionProgress) -> None:
+        raise OSError("nobody is listening")
+
+    summary = run(strategy_file(tmp_path, "unheard"), minutes=0.03, on_flush=fails)
+    assert summary.reason == "its 0.03 minutes are over"
+    assert summary.unwritten == 0
+
+
+def test_a_strategy_gets_no_more_than_the_account_has(run: Run, tmp_path: Path) -> None:
+    """It is told how much that is."""
+    file = strategy_file(tmp_path, "greedy", balance=1e9)
+    with pytest.raises(ConfigError, match=r"1000000000\.0 USDT.*lower `balances`"):
+        run(file)
+
+
+def test_live_wants_both_switches_on_this_machine_too(run: Run, tmp_path: Path) -> None:
+    """So that a rehearsal is one."""
+    with pytest.raises(ConfigError, match="mode: live"):
+        run(strategy_file(tmp_path, "paper"), mode=TradingMode.LIVE)
+    with pytest.raises(ConfigError, match="ARB_ALLOW_LIVE"):
+        run(strategy_file(tmp_path, "live", mode="live"), mode=TradingMode.LIVE)
+    summary = run(strategy_file(tmp_path, "fallen", mode="live"), TWO, minutes=0.01)
+    assert summary.mode is TradingMode.PAPER
+
+
+@contextmanager
+def fake_in_a_thread() -> Iterator[FakeKucoin]:
+    """A venue beside the session's loop."""
+    loop, up = asyncio.new_event_loop(), threading.Event()
+    fakes: list[FakeKucoin] = []
+    over = asyncio.Event()
+
+    async def serve() -> None:
+        async with fake_kucoin() as fake:
+            fakes.append(fake)
+            up.set()
+            await over.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread.start()
+    assert up.wait(20)
+    try:
+        yield fakes[0]
+    finally:
+        loop.call_soon_threadsafe(over.set)
+        thread.join()
+        loop.close()
+
+
+def test_live_refuses_a_key_that_may_withdraw(tmp_path: Path) -> None:
+    """Before any order, and before the account is even followed."""
+    with fake_in_a_thread() as fake:
+        fake.now_ms = lambda: now_ns() // NS_PER_MS
+        fake.permission = "General,Spot,Transfer"
+        settings = load_settings(
+            home=tmp_path / "home",
+            kucoin_url=fake.url,
+            kucoin_key=SecretStr(KEY),
+            kucoin_secret=SecretStr(SECRET),
+            kucoin_passphrase=SecretStr(PASSPHRASE),
+            allow_live="yes",
+        )
+        file = strategy_file(tmp_path, "live", mode="live")
+        request = SessionRequest(ONE, file, None, None, 0.1, now_ns())
+        with pytest.raises(ConfigError, match="withdraw"):
+            run_session(Lake(settings), request)
+        assert fake.orders == []
+        assert fake.topics == []
