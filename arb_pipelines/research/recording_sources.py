@@ -119,7 +119,7 @@ async def open_ccxt_source(
             feed,
             feed.run,
             {market.symbol: market.venue_symbol for market in chosen},
-            feed.update_id,
+            lambda _: None,  # ccxt's numbers mean another thing in each class
             symbol_list,
         )
 

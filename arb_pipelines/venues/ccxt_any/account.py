@@ -25,7 +25,7 @@ from arb_pipelines.venues.base import (
 )
 from arb_pipelines.venues.ccxt_any.failures import asking
 from arb_pipelines.venues.ccxt_any.numbers import exact
-from arb_pipelines.venues.ccxt_any.orders import Listed, has_ended, report_of
+from arb_pipelines.venues.ccxt_any.orders import Listed, has_ended, report_of, was_cancelled
 from arb_pipelines.venues.retry import Patience
 from arb_pipelines.venues.tasks import first_error
 
@@ -45,6 +45,11 @@ class _Followed:
     def __init__(self, order: NewOrder) -> None:
         self.order, self.order_id, self.rests = order, "", False
         self.told = asyncio.Event()
+
+    @property
+    def names(self) -> tuple[str, str, str]:
+        """Client id, the exchange's id, and symbol."""
+        return self.order.client_id, self.order_id, self.order.symbol
 
 
 class CcxtAccount:
@@ -190,39 +195,27 @@ class CcxtAccount:
                 continue
             followed.order_id = str(order["id"])
             if has_ended(order):
-                report = report_of(order, followed.order.symbol)
                 followed.told.set()
-                self._tell(
-                    Done(
-                        report.client_id,
-                        report.order_id,
-                        report.symbol,
-                        report.size,
-                        report.cancelled,
-                        report.ts_event,
-                        self._wall_ns(),
-                    )
-                )
-            elif order.get("status") == "open" and not followed.rests:
+                self._tell(self._done(followed, order))
+            elif not followed.rests:
                 followed.rests = True
-                self._tell(
-                    Resting(
-                        followed.order.client_id,
-                        followed.order_id,
-                        followed.order.symbol,
-                        int(order.get("timestamp") or 0) * NS_PER_MS,
-                        self._wall_ns(),
-                    )
-                )
+                self._tell(Resting(*followed.names, _ns(order), self._wall_ns()))
+
+    def _done(self, followed: _Followed, order: Mapping[str, Any]) -> Done:
+        size, cancelled = exact(order.get("filled") or 0), was_cancelled(order)
+        return Done(*followed.names, size, cancelled, _ns(order), self._wall_ns())
 
     def _take_balance(self, told: Mapping[str, Any]) -> None:
-        time_ms = int(told.get("timestamp") or 0)
         for currency, free in told["free"].items():
             now = exact(free or 0), exact(told["used"].get(currency) or 0)
             if self._balances.get(currency) != now:
                 self._balances[currency] = now
-                ts_event = time_ms * NS_PER_MS
-                self._tell(BalanceChanged(currency, *now, None, ts_event, self._wall_ns()))
+                self._tell(BalanceChanged(currency, *now, None, _ns(told), self._wall_ns()))
 
     def _tell(self, event: AccountEvent) -> None:
         self._events.put_nowait(event)
+
+
+def _ns(told: Mapping[str, Any]) -> int:
+    """The exchange's time of what it told, 0 where it did not say."""
+    return int(told.get("lastUpdateTimestamp") or told.get("timestamp") or 0) * NS_PER_MS

@@ -23,12 +23,15 @@ from arb_pipelines.venues.tasks import first_error
 
 RECONNECT = Patience(first_wait_s=0.25, longest_wait_s=15.0)
 _MOST_DOUBLINGS = 30
+_LONGEST_SILENCE_S = 300.0
 
 
 class CcxtFeed:
     """Books of ``symbols``, by our name and ccxt's, the best ``depth`` levels (``MarketData``).
 
-    An exchange without a stream is asked every ``poll_s``, symbol by symbol.
+    An exchange without a stream is asked every ``poll_s``, symbol by symbol. One with a
+    stream is asked at the start, and when the stream is silent for ``quiet_s``, and then
+    twice as long each time: ccxt does not tell when a subscription began to count.
     """
 
     def __init__(
@@ -38,23 +41,20 @@ class CcxtFeed:
         *,
         depth: int = 20,
         poll_s: float = 1.0,
+        quiet_s: float = 10.0,
         patience: Patience = RECONNECT,
         wall_ns: Callable[[], int] = now_ns,
     ) -> None:
         self._client, self._symbols, self._depth = client, dict(symbols), depth
-        self._poll_s, self._patience, self._wall_ns = poll_s, patience, wall_ns
+        self._poll_s, self._quiet_s = poll_s, quiet_s
+        self._patience, self._wall_ns = patience, wall_ns
         self._streams = bool(client.has.get("watchOrderBook"))
-        self._numbers: dict[str, int | None] = {}
         self._changes: LatestWins[str, Book] = LatestWins()
 
     @property
     def dropped(self) -> Mapping[str, int]:
         """States by symbol that were overtaken before anybody took them, those of ccxt not."""
         return self._changes.dropped
-
-    def update_id(self, symbol: str) -> int | None:
-        """The exchange's number of the book last shown; ``None`` if there is none."""
-        return self._numbers.get(symbol)
 
     async def run(self) -> None:
         """Keep the books until cancelled.
@@ -74,31 +74,36 @@ class CcxtFeed:
         return list((await self._changes.take()).values())
 
     async def _follow(self, symbol: str, name: str) -> None:
-        failures = 0
+        failures, silence_s = 0, 0.0
         while True:
             try:
                 with asking(f"book of {name}", acts=False):
-                    book = await self._next(name)
+                    book = await self._heard(name, silence_s) if silence_s else None
+                    quiet = book is None
+                    if book is None:
+                        book = await self._client.fetch_order_book(name)
             except Transient as lost:
-                failures = min(failures + 1, _MOST_DOUBLINGS)
-                self._numbers.pop(symbol, None)
+                failures, silence_s = min(failures + 1, _MOST_DOUBLINGS), 0.0
                 self._show(symbol, [], [], None)
                 await asyncio.sleep(self._patience.wait_s(failures, lost.retry_after_s))
                 continue
             failures = 0
-            self._numbers[symbol] = book.get("nonce")
             time_ms = book.get("timestamp")
             ts_event = None if time_ms is None else int(time_ms) * NS_PER_MS
             self._show(symbol, book["bids"], book["asks"], ts_event)
-            if not self._streams:
+            if self._streams:
+                longer_s = min(2 * silence_s, _LONGEST_SILENCE_S) if quiet else 0.0
+                silence_s = max(longer_s, self._quiet_s)
+            else:
                 await asyncio.sleep(self._poll_s)
 
-    async def _next(self, name: str) -> Any:
-        # A quiet market sends nothing for long: that the connection lives is for ccxt to see,
-        # which pings, and closes it when nothing comes back.
-        if self._streams:
-            return await self._client.watch_order_book(name)
-        return await self._client.fetch_order_book(name, self._depth)
+    async def _heard(self, name: str, silence_s: float) -> Any:
+        """Wait for the stream's next book; ``None`` after ``silence_s`` of a quiet market."""
+        try:
+            async with asyncio.timeout(silence_s):
+                return await self._client.watch_order_book(name)
+        except TimeoutError:
+            return None
 
     def _show(self, symbol: str, bids: Any, asks: Any, ts_event: int | None) -> None:
         sides = *_side(bids, self._depth), *_side(asks, self._depth)

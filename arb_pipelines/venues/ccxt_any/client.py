@@ -1,4 +1,4 @@
-"""ccxt's class of an exchange, made for one address: nothing it does goes anywhere else.
+"""ccxt's class of an exchange, made for one address: from a local one it goes nowhere else.
 
 ccxt is an optional extra and is imported here, when it is first wanted. There is no
 default address: where ccxt would know the exchange's own, it has to be told to use it.
@@ -59,7 +59,7 @@ def make_client(settings: Settings, exchange: str, *, exact: bool) -> Any:
         ConfigError: ccxt is not installed or has no such exchange, or no address is set.
     """
     base = address_of(settings)
-    made = _guarded(_class_of(exchange), base)
+    made = _careful(_class_of(exchange), base)
     secrets = {
         "apiKey": settings.ccxt_key,
         "secret": settings.ccxt_secret,
@@ -94,22 +94,29 @@ def _class_of(exchange: str) -> Any:
     raise ConfigError(f"ccxt {plain.__version__} knows no exchange {exchange!r}", source="venue")
 
 
-def _guarded(known: Any, base: str) -> Any:
-    """The class, unable to leave this machine where the address is of this machine."""
-    if not is_loopback(base):
-        return known
+def _careful(known: Any, base: str) -> Any:
+    """The class, with what is ours to make sure of, whatever it does itself."""
+    guarded = is_loopback(base)
+    too_many = import_module("ccxt.base.errors").RateLimitExceeded
 
-    class Guarded(known):  # type: ignore[misc]
+    class Careful(known):  # type: ignore[misc]
         async def fetch(self, url: str, *arguments: Any, **named: Any) -> Any:
-            _expect_loopback(url)
+            if guarded:
+                _expect_loopback(url)
             return await super().fetch(url, *arguments, **named)
 
         def client(self, url: str) -> Any:
-            _expect_loopback(url)
+            if guarded:
+                _expect_loopback(url)
             return super().client(url)
 
-    Guarded.__name__ = known.__name__
-    return Guarded
+        def handle_errors(self, code: int, *answer: Any) -> Any:
+            if code == 429:  # which some classes take for an error that they do not know
+                raise too_many(f"{self.id} HTTP 429")
+            return super().handle_errors(code, *answer)
+
+    Careful.__name__ = known.__name__
+    return Careful
 
 
 def _expect_loopback(url: str) -> None:

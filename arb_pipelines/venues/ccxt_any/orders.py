@@ -91,7 +91,7 @@ def report_of(order: Mapping[str, Any], symbol: str) -> OrderReport:
         ProtocolViolation: side, status or an amount is not as above.
     """
     status, filled = order.get("status"), order.get("filled")
-    if order.get("side") not in _SIDES or status not in _ENDED | {"open"} or filled is None:
+    if order.get("side") not in _SIDES or status not in (*_ENDED, "open") or filled is None:
         raise ProtocolViolation(
             f"order {order.get('id')}: side {order.get('side')}, status {status}, filled {filled}"
         )
@@ -104,7 +104,7 @@ def report_of(order: Mapping[str, Any], symbol: str) -> OrderReport:
         symbol=symbol,
         side=_SIDES[order["side"]],
         active=status == "open",
-        cancelled=status in _CANCELLED,
+        cancelled=was_cancelled(order),
         size=size,
         funds=_funds(order, size),
         fee=fee,
@@ -116,6 +116,11 @@ def report_of(order: Mapping[str, Any], symbol: str) -> OrderReport:
 def has_ended(order: Mapping[str, Any]) -> bool:
     """Whether nothing more of an order will fill."""
     return order.get("status") in _ENDED
+
+
+def was_cancelled(order: Mapping[str, Any]) -> bool:
+    """Whether an order ended before it was filled, in the exchange's words."""
+    return order.get("status") in _CANCELLED
 
 
 def _funds(order: Mapping[str, Any], size: Decimal) -> Decimal:
