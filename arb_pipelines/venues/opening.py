@@ -1,4 +1,7 @@
-"""From a venue's name to a connection to it: the one door for sessions."""
+"""From a venue's name to a connection to it: the one door for sessions.
+
+A venue without a client of its own goes through ccxt.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,12 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from importlib import import_module
 
-from arb_pipelines.errors import ConfigError
 from arb_pipelines.settings import Settings
 from arb_pipelines.venues.base import VenueConnection
 
-#: Opens a venue's connection, by the venue's name.
+Opener = Callable[[Settings], AbstractAsyncContextManager[VenueConnection]]
+
+#: Opens the connection of a venue that has a client of its own.
 _OPENERS = {"kucoin": "arb_pipelines.venues.kucoin.connection:open_kucoin"}
 
 
@@ -18,15 +22,13 @@ def open_venue(venue: str, settings: Settings) -> AbstractAsyncContextManager[Ve
     """Connect to a venue with the keys of the settings, within the block.
 
     Raises:
-        ConfigError: sessions cannot trade there, or a setting is missing.
+        ConfigError: nobody knows the venue, or a setting is missing.
         VenueError: the venue does not answer, or turns the key away.
     """
     if venue not in _OPENERS:
-        raise ConfigError(
-            f"sessions trade on {', '.join(sorted(_OPENERS))}; not on {venue}", source="venue"
-        )
+        from arb_pipelines.venues.ccxt_any.connection import open_ccxt
+
+        return open_ccxt(settings, venue)
     module, _, name = _OPENERS[venue].partition(":")
-    opener: Callable[[Settings], AbstractAsyncContextManager[VenueConnection]] = getattr(
-        import_module(module), name
-    )
+    opener: Opener = getattr(import_module(module), name)
     return opener(settings)

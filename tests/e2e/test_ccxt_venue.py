@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from arb_pipelines.errors import Fatal, OutcomeUnknown, Rejected, Transient
 from arb_pipelines.market.graph import BUY, SELL
 from arb_pipelines.market.symbols import FeeSide, Market
-from arb_pipelines.settings import Settings
+from arb_pipelines.settings import Settings, load_settings
 from arb_pipelines.trading.events import Book, OrderKind, TimeInForce
 from arb_pipelines.venues.base import Done, NewOrder, OrderReport, Resting
 from arb_pipelines.venues.ccxt_any.connection import CcxtConnection, open_ccxt
@@ -45,7 +45,7 @@ def settings_for(exchange: ExchangeProcess, **changed: object) -> Settings:
         "ccxt_secret": SecretStr(exchange.secret),
         "ccxt_passphrase": SecretStr(exchange.passphrase),
     }
-    return Settings(**(given | changed))
+    return load_settings(**(given | changed))
 
 
 @asynccontextmanager

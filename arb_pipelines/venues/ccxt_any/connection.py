@@ -114,7 +114,7 @@ class CcxtConnection:
         self.fees = fees
         self.account = CcxtAccount(trading, listed)
         self._entry = CcxtOrderEntry(trading, self.account, listed)
-        self._watching, self._listed = watching, listed
+        self._trading, self._watching, self._listed = trading, watching, listed
         self._running = asyncio.Event()
 
     def entry(self, way: Literal["rest", "socket"]) -> OrderEntry:
@@ -146,6 +146,11 @@ class CcxtConnection:
     async def ready(self) -> None:
         """Wait until ``run`` is running; an order is found by look-up in any case."""
         await self._running.wait()
+
+    def room(self) -> bool:
+        """Whether nothing waits at ccxt's throttle."""
+        throttle = self._trading.throttler
+        return throttle is None or not throttle.queue
 
     def health(self) -> Mapping[str, str | None]:
         """Say whether the account is followed; ccxt does not tell how its streams are."""
