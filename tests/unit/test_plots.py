@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from arb_pipelines.plots import results, studies
+from arb_pipelines.plots import results, sessions, studies
 
 EMPTY = np.array([], dtype=np.float64)
 TRIALS = np.arange(3)
@@ -35,6 +35,13 @@ def png_of(markdown: str) -> bytes:
             title="equity",
         ),
         results.equity_curve(np.array([], dtype=np.int64), {}, title="none"),
+        sessions.latency_by_stage(["lag", "cycle"], TWO, TWO * 9.0, TWO * 1e6, title="latency"),
+        sessions.latency_by_stage([], EMPTY, EMPTY, EMPTY, title="none"),
+        sessions.profit_over_time(
+            {"BTC": TRIALS[:2], "USDT": TRIALS[:0]}, {"BTC": TWO, "USDT": EMPTY}, title="profit"
+        ),
+        sessions.profit_over_time({"BTC": TRIALS[:1]}, {"BTC": np.zeros(1)}, title="nothing won"),
+        sessions.profit_over_time({}, {}, title="none"),
         studies.history(TRIALS, VALUES, FEASIBLE, maximise=True, metric="m", title="t"),
         studies.history(TRIALS, VALUES, ~FEASIBLE, maximise=False, metric="m", title="t"),
         studies.history(TRIALS[:0], EMPTY, FEASIBLE[:0], maximise=True, metric="m", title="none"),
