@@ -8,7 +8,6 @@ its container, and where records of it go to who manages.
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -37,6 +36,7 @@ class Managed:
     """
 
     container: Container
+    allotted: bool
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     error: str | None = None
     settled: bool = False
@@ -51,7 +51,7 @@ class Managed:
 class SessionManager:
     """The strategies on one connection; made by ``managing``, on whose loop it is called.
 
-    ``free`` is what the account has to allot, by currency; ``None`` where nothing is spent.
+    ``free`` is what the account has to allot, by currency.
     """
 
     def __init__(
@@ -59,15 +59,18 @@ class SessionManager:
         container: Container,
         connection: VenueConnection,
         tasks: asyncio.TaskGroup,
-        free: Mapping[str, Decimal] | None,
+        free: Mapping[str, Decimal],
     ) -> None:
         self.connection = connection
         self._container, self._tasks = container, tasks
-        self._free = None if free is None else dict(free)
+        self._free = dict(free)
         self._managed: dict[str, Managed] = {}
 
-    def add(self, spec: ContainerSpec) -> Managed:
-        """Make a strategy's container, with balances set aside for it; ``start`` has it trade.
+    def add(self, spec: ContainerSpec, *, allot: bool = True) -> Managed:
+        """Make a strategy's container; ``start`` has it trade.
+
+        With ``allot`` the balances it trades with are set aside for it: no two strategies
+        are given the same money. One whose orders are only tested needs none.
 
         Raises:
             ConfigError: one of that name is there, the account has less free than the strategy
@@ -76,11 +79,12 @@ class SessionManager:
         """
         container = self._container.add_child(spec)
         try:
-            self._allot(container)
+            if allot:
+                self._allot(container)
         except ConfigError:
             self._container.remove_child(spec.name)
             raise
-        managed = self._managed[spec.name] = Managed(container)
+        managed = self._managed[spec.name] = Managed(container, allot)
         return managed
 
     def start(self, name: str) -> None:
@@ -100,23 +104,14 @@ class SessionManager:
         managed.controls.stop(reason)
         await managed.ended.wait()
         if self._managed.pop(name, None) is not None:  # who else waited has not done it
-            self._give_back(managed.container)
+            if managed.allotted:
+                self._give_back(managed.container)
             self._container.remove_child(name)
         return managed
 
     def strategies(self) -> Mapping[str, Managed]:
         """Give the strategies that are there, by name, in the order in which they came."""
         return dict(self._managed)
-
-    def stop(self, reason: str, *, settle_s: float = math.inf) -> None:
-        """Have every strategy take no more signals, settle within the time, and end."""
-        for managed in self._managed.values():
-            managed.controls.stop(reason, settle_s=settle_s)
-
-    async def wait(self) -> None:
-        """Wait until every strategy that is there has ended."""
-        while running := [one for one in self._managed.values() if not one.ended.is_set()]:
-            await running[0].ended.wait()
 
     def health(self) -> Mapping[str, str | None]:
         """Say of connection, components and strategies how they are: None is well."""
@@ -132,8 +127,6 @@ class SessionManager:
         managed.ended.set()
 
     def _allot(self, container: Container) -> None:
-        if self._free is None:
-            return
         wanted = _exact(universe_of(container).strategy.balances)
         for currency, amount in wanted.items():
             free = self._free.get(currency, _ZERO)
@@ -148,19 +141,15 @@ class SessionManager:
             self._free[currency] -= amount
 
     def _give_back(self, container: Container) -> None:
-        if self._free is not None:
-            for currency, amount in _exact(container.get(PORTFOLIO).balances()).items():
-                self._free[currency] = self._free.get(currency, _ZERO) + amount
+        for currency, amount in _exact(container.get(PORTFOLIO).balances()).items():
+            self._free[currency] = self._free.get(currency, _ZERO) + amount
 
 
 @asynccontextmanager
-async def managing(
-    name: str, connection: VenueConnection, *, places_orders: bool
-) -> AsyncIterator[SessionManager]:
+async def managing(name: str, connection: VenueConnection) -> AsyncIterator[SessionManager]:
     """Keep a connection in service within the block, for strategies to trade on.
 
-    Strategies that still trade at its end are cancelled with what they have in flight: stop
-    them, and ``wait``.
+    Strategies that still trade at its end go on until they are stopped.
 
     Raises:
         VenueError: the venue does not answer, turns us away, or makes no sense.
@@ -174,7 +163,7 @@ async def managing(
             async with asyncio.TaskGroup() as tasks:
                 serving = [tasks.create_task(work.run()) for work in (connection, line.free)]
                 await _ready(connection)
-                free = await connection.account.balances() if places_orders else None
+                free = await connection.account.balances()
                 yield SessionManager(container, connection, tasks, free)
                 for task in serving:
                     task.cancel()

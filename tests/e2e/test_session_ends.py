@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from arb_pipelines.research.sessions import (
     SessionRequest,
     SessionSummary,
     run_session,
+    run_sessions,
 )
 from arb_pipelines.settings import load_settings
 from arb_pipelines.trading.session_rules import TradingMode
@@ -42,16 +44,22 @@ ONE, TWO, THREE = (f"some-kucoin-20260105T00000{number}Z" for number in (1, 2, 3
 
 
 @pytest.fixture
-def run(exchange: ExchangeProcess, tmp_path: Path) -> Run:
-    """Run a session on the exchange in a home of its own; its end is bounded by its minutes."""
-    settings = load_settings(
-        home=tmp_path / "home",
-        kucoin_url=exchange.rest,
-        kucoin_key=SecretStr(exchange.key),
-        kucoin_secret=SecretStr(exchange.secret),
-        kucoin_passphrase=SecretStr(exchange.passphrase),
+def lake(exchange: ExchangeProcess, tmp_path: Path) -> Lake:
+    """A lake whose settings have the keys of the exchange."""
+    return Lake(
+        load_settings(
+            home=tmp_path / "home",
+            kucoin_url=exchange.rest,
+            kucoin_key=SecretStr(exchange.key),
+            kucoin_secret=SecretStr(exchange.secret),
+            kucoin_passphrase=SecretStr(exchange.passphrase),
+        )
     )
-    lake = Lake(settings)
+
+
+@pytest.fixture
+def run(lake: Lake) -> Run:
+    """Run a session on the exchange in a home of its own; its end is bounded by its minutes."""
 
     def run_one(
         file: Path,
@@ -63,8 +71,8 @@ def run(exchange: ExchangeProcess, tmp_path: Path) -> Run:
         on_flush: Callable[[SessionProgress], None] = lambda progress: None,
     ) -> SessionSummary:
         request = SessionRequest(key, file, None, mode, minutes, now_ns(), continues)
-        if not (settings.sessions / key / "request.yaml").exists():
-            begin_session(settings, request)
+        if not (lake.settings.sessions / key / "request.yaml").exists():
+            begin_session(lake.settings, request)
         return run_session(lake, request, on_flush=on_flush)
 
     return run_one
@@ -145,6 +153,33 @@ def test_live_wants_both_switches_on_this_machine_too(run: Run, tmp_path: Path) 
     assert summary.mode is TradingMode.PAPER
 
 
+def test_several_strategies_share_an_account(lake: Lake, tmp_path: Path) -> None:
+    """Each has what it was given, a folder of its own, and an end of its own."""
+    few = strategy_file(tmp_path, "few", rules=", max_executions: 3")
+    slow = strategy_file(tmp_path, "slow", rules=", max_executions: 6")
+    keys = [f"{name}-kucoin-20260105T000001Z" for name in ("few", "slow")]
+    requests = [
+        SessionRequest(key, file, None, None, 0.5, now_ns())
+        for key, file in zip(keys, (few, slow), strict=True)
+    ]
+    summaries = run_sessions(lake, requests)
+    assert [(one.session, executions(one)) for one in summaries] == list(
+        zip(keys, (3, 6), strict=True)
+    )
+    assert all(one.state is SessionState.ENDED for one in summaries)
+    rows = lake.query("SELECT strategy, count(*) n FROM live_executions GROUP BY ALL ORDER BY 1")
+    assert rows.rows() == [("few", 3), ("slow", 6)]
+    for key in keys:
+        assert (tmp_path / "home" / "sessions" / key / "journal.ndjson").stat().st_size
+    both = [strategy_file(tmp_path, name, balance=60_000) for name in ("few", "slow")]
+    requests = [
+        SessionRequest(f"{file.stem}-kucoin-20260105T000002Z", file, None, None, 0.5, now_ns())
+        for file in both
+    ]
+    with pytest.raises(ConfigError, match=r"60000\.0 USDT, and the account has [34]\d{4}\."):
+        run_sessions(lake, requests)
+
+
 @contextmanager
 def fake_in_a_thread() -> Iterator[FakeKucoin]:
     """A venue beside the session's loop."""
@@ -170,7 +205,7 @@ def fake_in_a_thread() -> Iterator[FakeKucoin]:
 
 
 def test_live_refuses_a_key_that_may_withdraw(tmp_path: Path) -> None:
-    """Before any order, and before the account is even followed."""
+    """Before any order, and before it looks at a book."""
     with fake_in_a_thread() as fake:
         fake.now_ms = lambda: now_ns() // NS_PER_MS
         fake.permission = "General,Spot,Transfer"
@@ -187,4 +222,7 @@ def test_live_refuses_a_key_that_may_withdraw(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="withdraw"):
             run_session(Lake(settings), request)
         assert fake.orders == []
-        assert fake.topics == []
+        assert not [topic for topic in fake.topics if "arket/level" in topic]
+        beat = json.loads((tmp_path / "home" / "sessions" / ONE / "heartbeat.json").read_bytes())
+        assert beat["state"] == "failed"
+        assert "withdraw" in beat["reason"]

@@ -1,0 +1,266 @@
+"""One session within its process: a strategy that trades, and all that listens to it.
+
+The connection it trades on is its host's (``sessions``), who may host several. What is
+decided belongs to ``trading``, how orders travel to ``execution``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from arb_pipelines.clock import day_of, now_ns
+from arb_pipelines.execution.components import strategy_spec, universe_of
+from arb_pipelines.execution.control import open_control
+from arb_pipelines.execution.heartbeat import beat, beating
+from arb_pipelines.execution.journal import Journal
+from arb_pipelines.execution.limits import kill_files, watch_kill_files
+from arb_pipelines.execution.manager import Managed, SessionManager
+from arb_pipelines.execution.recorder import SessionRecorder
+from arb_pipelines.execution.records import Batch, SessionHead, SessionState
+from arb_pipelines.execution.switches import Permission, check_key, permission
+from arb_pipelines.execution.warm_up import warm_up
+from arb_pipelines.lake.markets import store_markets
+from arb_pipelines.lake.store import Lake
+from arb_pipelines.research.session_requests import SessionRequest
+from arb_pipelines.research.session_spent import spent_before
+from arb_pipelines.research.session_tables import write_batch
+from arb_pipelines.research.session_values import SessionProgress, SessionSummary
+from arb_pipelines.research.session_writer import SessionWriter
+from arb_pipelines.trading.parameters import Strategy
+from arb_pipelines.venues.base import VenueConnection
+from arb_pipelines.venues.tasks import first_error
+
+#: Longest wait for the lake when all has ended.
+_LAST_WRITES_S = 60.0
+#: Once the process is asked to end: time for what is in flight, and until it is over.
+_SETTLE_S, _END_S = 7.0, 9.0
+_LOOK_EVERY_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class _Joined:
+    """A session whose strategy has its container on the connection."""
+
+    manager: SessionManager
+    managed: Managed
+    chosen: Permission
+    id_prefix: str
+    started: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Listeners:
+    """Who hears of everything that happens in a strategy's container."""
+
+    recorder: SessionRecorder
+    journal: Journal
+    writer: SessionWriter
+
+
+@dataclass(slots=True)
+class HostedSession:
+    """A session to be hosted: ``join``, then ``trade``; ``folder`` is its own."""
+
+    lake: Lake
+    request: SessionRequest
+    strategy: Strategy
+    folder: Path
+    on_flush: Callable[[SessionProgress], None]
+    run_id: str | None
+    _joined: _Joined | None = field(default=None, init=False)
+    _over_by_s: float = field(default=math.inf, init=False)  # on the loop's clock
+
+    async def join(self, manager: SessionManager) -> None:
+        """Decide what it may do, and make its strategy ready to trade.
+
+        Raises:
+            ConfigError: switches, key or balances do not do.
+            DataError: the venue has none of the strategy's cycles.
+        """
+        settings, started, connection = self.lake.settings, now_ns(), manager.connection
+        chosen = permission(
+            local=connection.local,
+            strategy=self.strategy.mode,
+            asked=self.request.mode,
+            allowed=settings.allow_live == "yes",
+        )
+        check_key(chosen, connection.can_withdraw)
+        id_prefix = _id_prefix(self.request.key, started)
+        spec = strategy_spec(
+            self.strategy,
+            places_orders=chosen.places_orders,
+            id_prefix=id_prefix,
+            max_cycles=settings.max_cycles,
+            spent=spent_before(settings.sessions, self.request),
+        )
+        managed = manager.add(spec, allot=chosen.places_orders)
+        await asyncio.to_thread(warm_up, universe_of(managed.container))
+        self._joined = _Joined(manager, managed, chosen, id_prefix, started)
+
+    async def trade(self) -> SessionSummary:
+        """Trade until it is stopped, then write down what is left to write.
+
+        Raises:
+            ConfigError: its socket cannot be opened.
+        """
+        joined = self._joined
+        assert joined is not None, "a session joins before it trades"
+        managed = joined.managed
+        async with self._listening(joined) as heard:
+            control = open_control(
+                managed.container, self.folder, joined.chosen, id_prefix=joined.id_prefix
+            )
+            joined.manager.start(self.strategy.name)
+            with first_error():
+                async with asyncio.TaskGroup() as tasks:
+                    beside = [tasks.create_task(work) for work in self._watches(managed)]
+                    beside.append(tasks.create_task(control.run()))
+                    await managed.ended.wait()
+                    for task in beside:
+                        task.cancel()
+            state = SessionState.FAILED if managed.error else SessionState.ENDED
+            reason = managed.controls.stop_reason or "ended"
+            await self._finish(heard, state, reason)
+        summary = self._summary(joined, heard, state, reason)
+        beat(self.folder, state, {"reason": reason, **_standing(heard.recorder)})
+        return summary
+
+    def end_soon(self, reason: str) -> None:
+        """Stop within seconds, since the process is asked to end."""
+        self._over_by_s = min(self._over_by_s, asyncio.get_running_loop().time() + _END_S)
+        if self._joined is not None:
+            self._joined.managed.controls.stop(reason, settle_s=_SETTLE_S)
+
+    # -- what accompanies it -----------------------------------------------------------
+
+    @asynccontextmanager
+    async def _listening(self, joined: _Joined) -> AsyncIterator[_Listeners]:
+        """Have journal, recorder and heartbeat hear of the strategy within the block."""
+        container, controls = joined.managed.container, joined.managed.controls
+        head = self._head(joined)
+        loop, bus = asyncio.get_running_loop(), container.bus
+        journal = Journal(
+            self.folder,
+            head.cycles,
+            trouble=lambda what: loop.call_soon_threadsafe(controls.stop, what),
+        )
+        recorder = SessionRecorder(head, wall_ns=now_ns)
+        writer = self._writer(recorder, joined.manager.connection)
+        heard = _Listeners(recorder, journal, writer)
+
+        def pulse() -> tuple[str, Mapping[str, Any]]:
+            state = "stopping" if controls.stopping.is_set() else SessionState.RUNNING
+            return state, _standing(recorder) | {"lake": writer.trouble}
+
+        with closing(journal):
+            bus.subscribe(object, journal.hear)  # first: an intent is written before all else
+            bus.subscribe(object, recorder.hear)
+            writer.start()
+            async with beating(self.folder, pulse):
+                try:
+                    yield heard
+                except BaseException:
+                    controls.stop("what keeps the session failed", settle_s=_SETTLE_S)
+                    await joined.managed.ended.wait()
+                    await self._finish(heard, SessionState.FAILED, str(controls.stop_reason))
+                    raise
+
+    def _watches(self, managed: Managed) -> list[Any]:
+        """What may end the session from outside, to be run beside it."""
+        files = kill_files(self.lake.settings.sessions, self.request.key)
+        watches: list[Any] = [watch_kill_files(files, managed.controls.stop)]
+        if self.request.minutes is not None:
+            watches.append(_end_after(self.request.minutes, managed))
+        return watches
+
+    async def _finish(self, heard: _Listeners, state: SessionState, reason: str) -> None:
+        """Write the last records, as long as the lake and whoever waits allow."""
+        loop = asyncio.get_running_loop()
+        heard.recorder.end(state, reason)
+        heard.journal.note("session", state=state, reason=reason, **_standing(heard.recorder))
+        heard.writer.end()
+        latest_s = loop.time() + _LAST_WRITES_S
+        while heard.writer.running and loop.time() < min(latest_s, self._over_by_s):
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+    def _writer(self, recorder: SessionRecorder, connection: VenueConnection) -> SessionWriter:
+        lake, day = self.lake, day_of(now_ns())
+
+        def tell(batch: Batch) -> None:
+            self.on_flush(SessionProgress.of(batch, batch.number + 1))
+
+        return SessionWriter(
+            recorder.take,
+            partial(write_batch, lake),
+            self.strategy.session.flush_s,
+            prepare=partial(
+                store_markets, lake, connection.venue, day, connection.markets, list_day=day
+            ),
+            on_written=tell,
+        )
+
+    def _head(self, joined: _Joined) -> SessionHead:
+        connection = joined.manager.connection
+        return SessionHead(
+            session=self.request.key,
+            strategy=self.strategy.name,
+            venue=connection.venue,
+            mode=joined.chosen.mode,
+            account=hashlib.sha256(connection.account_id.encode()).hexdigest()[:16],
+            strategy_digest=self.strategy.digest,
+            ts_started=joined.started,
+            cycles=universe_of(joined.managed.container).traded.cycles,
+            run_id=self.run_id,
+        )
+
+    def _summary(
+        self, joined: _Joined, heard: _Listeners, state: SessionState, reason: str
+    ) -> SessionSummary:
+        recorder = heard.recorder
+        return SessionSummary(
+            session=self.request.key,
+            strategy=self.strategy.name,
+            venue=joined.manager.connection.venue,
+            mode=joined.chosen.mode,
+            places_orders=joined.chosen.places_orders,
+            state=state,
+            reason=reason,
+            ts_started=joined.started,
+            ts_ended=now_ns(),
+            counts=recorder.counts(),
+            profit=recorder.profit(),
+            booked={of: f"{by:f}" for of, by in sorted(recorder.booked().items()) if by},
+            in_flight=recorder.in_flight,
+            unwritten=heard.writer.unwritten,
+        )
+
+
+async def _end_after(minutes: float, managed: Managed) -> None:
+    await asyncio.sleep(minutes * 60)
+    managed.controls.stop(f"its {minutes:g} minutes are over")
+
+
+def _id_prefix(key: str, started: int) -> str:
+    """Begin the client ids of a session: no other start of any session has the same."""
+    return f"{hashlib.sha256(f'{key} {started}'.encode()).hexdigest()[:12]}-"
+
+
+def _standing(recorder: SessionRecorder) -> dict[str, Any]:
+    """What a heartbeat tells of a session."""
+    counts = recorder.counts()
+    return {
+        "books": counts.books,
+        "signals": counts.signals,
+        "executions": sum(counts.executions.values()),
+        "in_flight": counts.in_flight,
+        "orders": counts.orders,
+        "profit": recorder.profit(),
+    }
