@@ -24,6 +24,8 @@ from arb_pipelines.trading.orders import order_amount
 _SIDES = {"buy": BUY, "sell": SELL}
 _PARAMS = {"buy": "funds", "sell": "size"}
 _ZERO = Decimal(0)
+#: No price or size is as large.
+_BEYOND = 1e30
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +92,9 @@ def book_of(signal: WireSignal, leg: int, ts_recv: int, ts_event: int) -> Book:
     Raises:
         DataError: it is no book: empty, crossed, or not best first.
     """
-    attached = signal.books[leg]
-    where = f"books[{leg}]"
-    bid_px, bid_sz = _side(attached.bids, f"{where}.bids")
-    ask_px, ask_sz = _side(attached.asks, f"{where}.asks")
-    if np.any(np.diff(bid_px) >= 0.0) or np.any(np.diff(ask_px) <= 0.0):
-        raise DataError("its levels are not best first; sort them", source=where)
+    attached, where = signal.books[leg], f"books[{leg}]"
+    bid_px, bid_sz = _side(attached.bids, -1.0, f"{where}.bids")
+    ask_px, ask_sz = _side(attached.asks, 1.0, f"{where}.asks")
     if bid_px[0] >= ask_px[0]:
         raise DataError(
             f"it is crossed, bid {bid_px[0]:g} and ask {ask_px[0]:g}; send a whole book",
@@ -177,16 +176,42 @@ def _ends(legs: list[WireLeg]) -> Iterator[tuple[str, str]]:
         yield (quote, base) if leg.side == "buy" else (base, quote)
 
 
-def _side(levels: list[Level], where: str) -> tuple[Floats, Floats]:
+def _side(levels: list[Level], worse: float, where: str) -> tuple[Floats, Floats]:
+    """Give prices and sizes; each further price goes the way of ``worse``.
+
+    Raises:
+        DataError: there are none, they are out of order, or one is no number above zero.
+    """
     if not levels:
         raise DataError("it is empty; attach a book with both sides", source=where)
-    columns = np.array([(float(price), float(size)) for price, size in levels], np.float64).T
-    if not np.all(np.isfinite(columns) & (columns > 0.0) & (columns < 1e30)):
-        raise DataError("a price or size is not above zero; leave such levels out", source=where)
-    px, sz = columns.copy()
-    px.setflags(write=False)
-    sz.setflags(write=False)
-    return px, sz
+    prices, sizes = [], []
+    last = -worse * _BEYOND
+    for level in levels:
+        price, size = _floats(level)
+        if not (0.0 < price < _BEYOND and 0.0 < size < _BEYOND):
+            raise DataError(
+                f"{level[0]} and {level[1]} are no price and size above zero; leave them out",
+                source=where,
+            )
+        if not (price - last) * worse > 0.0:
+            raise DataError("its levels are not best first; sort them", source=where)
+        prices.append(price)
+        sizes.append(size)
+        last = price
+    return _frozen(prices), _frozen(sizes)
+
+
+def _floats(level: Level) -> tuple[float, float]:
+    try:
+        return float(level[0]), float(level[1])
+    except ValueError:  # a signalling NaN, which Decimal reads and float does not
+        return 0.0, 0.0
+
+
+def _frozen(values: list[float]) -> Floats:
+    column = np.array(values, np.float64)
+    column.setflags(write=False)
+    return column
 
 
 def _text(value: Decimal | str) -> str:

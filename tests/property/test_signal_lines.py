@@ -21,7 +21,12 @@ from arb_pipelines.execution.wire import (
 from tests.fakes.signals import SignalDesk, a_signal
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=20)
+    | st.sampled_from(["NaN", "sNaN", "-Infinity", "1e999999", "-0", "1e-99"]),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner),
     max_leaves=12,
 )

@@ -15,6 +15,8 @@ from arb_pipelines.trading.events import CycleSignal
 from tests.fakes.signals import MS, NOW, TOPS, SignalDesk, a_book, a_leg, a_signal, changed_leg
 
 NOW_MS = NOW / MS
+UNSORTED_BIDS = {"bids": [["6", "1"], ["7", "1"]], "asks": [["8", "1"]]}
+ASKS_TWICE = {"bids": [["6", "1"]], "asks": [["8", "1"], ["8", "1"]]}
 
 
 def refused(desk: SignalDesk, reason: str, document: dict[str, Any]) -> str:
@@ -83,7 +85,10 @@ def test_a_paused_session_says_so_before_anything_else() -> None:
         ("books[0]", {"books": [{"bids": [["9", "1"]], "asks": [["8", "1"]]}] * 3}),
         ("books[0].bids", {"books": [{"bids": [], "asks": [["8", "1"]]}] * 3}),
         ("books[0].asks", {"books": [{"bids": [["7", "1"]], "asks": [["8", "0"]]}] * 3}),
-        ("books[0]", {"books": [{"bids": [["6", "1"], ["7", "1"]], "asks": [["8", "1"]]}] * 3}),
+        ("books[0].bids", {"books": [UNSORTED_BIDS] * 3}),
+        ("books[0].asks", {"books": [ASKS_TWICE] * 3}),
+        ("books[0].bids", {"books": [{"bids": [["sNaN", "1"]], "asks": [["8", "1"]]}] * 3}),
+        ("books[0].asks", {"books": [{"bids": [["7", "1"]], "asks": [["8", "1e999999"]]}] * 3}),
         ("primary_quote", {"primary_quote": "BTC"}),
         ("legs[1].base_increment", {"legs": changed_leg(1, base_increment="0.001")}),
         ("legs[1].base_min_size", {"legs": changed_leg(1, base_min_size="0.02")}),

@@ -40,6 +40,8 @@ def test_amounts_are_the_digits_of_the_line() -> None:
          {"legs": changed_leg(2, sise="1")}),
         ("starting_volume: NaN is out of range; give it as text, such as \"0.001\"",
          {"starting_volume": "NaN"}),
+        ("starting_volume: sNaN is out of range; give it as text, such as \"0.001\"",
+         {"starting_volume": "sNaN"}),
         ("starting_volume: 1E+31 is out of range; give it as text, such as \"0.001\"",
          {"starting_volume": "1e31"}),
         ("ts_ms: 1E-31 is out of range; give ms since the epoch, UTC", {"ts_ms": "1e-31"}),
