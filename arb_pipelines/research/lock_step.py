@@ -185,7 +185,7 @@ async def play(
     async with (
         open_kucoin(settings) as connection,
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(_ANSWER_S)) as client,
-        managing(strategy.name, connection, places_orders=True) as manager,
+        managing(strategy.name, connection) as manager,
     ):
         if not connection.local:
             raise ConfigError("is not of this machine, and is not played", source="ARB_KUCOIN_URL")
