@@ -28,7 +28,7 @@ from arb_pipelines.execution.records import (
     SessionHead,
     SessionState,
 )
-from arb_pipelines.execution.timings import Timings
+from arb_pipelines.execution.timings import Stage, Timings
 from arb_pipelines.trading.events import (
     Approved,
     Book,
@@ -48,6 +48,8 @@ from arb_pipelines.venues.base import Accepted, OrderReport
 
 #: Figures of a session that others know: a number, or numbers by label.
 Gauges = Mapping[str, float | Mapping[str, float]]
+#: Of so many books one is timed: at 20,000 a second a clock is not for nothing.
+_LAG_OF_EACH = 16
 
 T = TypeVar("T")
 
@@ -114,6 +116,11 @@ class SessionRecorder:
         """Executions begun and not ended."""
         return len(self._followed)
 
+    @property
+    def orders(self) -> int:
+        """Orders made so far."""
+        return self._orders
+
     def booked(self) -> dict[str, Decimal]:
         """What the session's orders have changed each balance by so far, exactly."""
         return dict(self._booked)
@@ -174,6 +181,8 @@ class SessionRecorder:
 
     def _on_book(self, book: Book) -> None:
         self._books += 1
+        if self._books % _LAG_OF_EACH == 0:
+            self.timings.add(Stage.LAG, book.ts_recv, self._wall_ns())
 
     def _on_signal(self, signal: Signal) -> None:
         self._signals += 1

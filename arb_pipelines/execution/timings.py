@@ -22,6 +22,7 @@ _LONGEST = (1 << 40) - 1
 class Stage(StrEnum):
     """What takes time, from the venue's book to the last fill."""
 
+    LAG = "lag"  # receipt of a book to its being judged, of some of them
     BOOK = "book"  # the venue's time of a book to its receipt, clocks as they stand
     SIGNAL = "signal"  # receipt of a book to the approval of its signal
     FIRST_ORDER = "first_order"  # approval to the first order sent

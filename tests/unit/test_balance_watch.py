@@ -1,0 +1,109 @@
+"""Whether balances are explained: exactly, and only asked when nothing is under way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arb_pipelines.errors import Transient
+from arb_pipelines.execution.balance_watch import BalanceWatch, Together, unexplained
+
+amounts = st.decimals(-1_000, 1_000, places=8)
+balances = st.dictionaries(st.sampled_from(["BTC", "ETH", "KCS", "USDT"]), amounts)
+
+
+@dataclass
+class Booked:
+    """A session that has booked what it is told to."""
+
+    in_flight: int = 0
+    orders: int = 0
+    changes: dict[str, Decimal] = field(default_factory=dict)
+
+    def booked(self) -> Mapping[str, Decimal]:
+        """Give the changes."""
+        return self.changes
+
+
+@given(before=balances, booked=balances, others=balances)
+def test_what_is_unexplained_is_what_somebody_else_did(
+    before: dict[str, Decimal], booked: dict[str, Decimal], others: dict[str, Decimal]
+) -> None:
+    """Whatever was booked and whatever was there, another's change shows, to the last digit."""
+    currencies = {*before, *booked, *others}
+    now = {of: sum(d.get(of, Decimal(0)) for d in (before, booked, others)) for of in currencies}
+    found = unexplained(before, now, booked)  # type: ignore[arg-type]
+    for of in currencies:
+        assert found.get(of, Decimal(0)) == others.get(of, Decimal(0))
+
+
+def test_a_comparison_waits_until_nothing_is_in_flight() -> None:
+    """It asks nothing while something is out, and drops an answer that an order overtook."""
+
+    async def body() -> None:
+        session, account, asked = Booked(), {"USDT": Decimal(100)}, 0
+        begins_meanwhile = False
+
+        async def ask() -> Mapping[str, Decimal]:
+            nonlocal asked
+            asked += 1
+            session.orders += begins_meanwhile
+            return dict(account)
+
+        watch = BalanceWatch(ask, session)
+        await watch.begin()
+        account["USDT"] += Decimal("0.7")
+        session.changes["USDT"] = Decimal("0.5")
+        session.in_flight = 1
+        assert not await watch.compare()
+        assert asked == 1
+        session.in_flight = 0
+        begins_meanwhile = True
+        assert not await watch.compare()
+        assert watch.gauge() == {}
+        begins_meanwhile = False
+        assert await watch.compare()
+        assert watch.unexplained == {"USDT": Decimal("0.2")}
+        assert watch.gauge() == {"USDT": 0.2}
+
+    asyncio.run(body())
+
+
+def test_a_venue_that_does_not_answer_is_asked_again() -> None:
+    """A question without an answer is no finding, and ends nothing."""
+
+    async def body() -> None:
+        answers: list[Mapping[str, Decimal] | None] = [{}, None, {"BTC": Decimal(1)}]
+
+        async def ask() -> Mapping[str, Decimal]:
+            answer = answers.pop(0)
+            if answer is None:
+                raise Transient("no answer")
+            return answer
+
+        watch = BalanceWatch(ask, Booked())
+        await watch.begin()
+        running = asyncio.create_task(watch.run(0.0))
+        while not watch.comparisons:
+            await asyncio.sleep(0)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert watch.unexplained == {"BTC": Decimal(1)}
+
+    asyncio.run(asyncio.wait_for(body(), 10))
+
+
+def test_sessions_on_one_account_explain_its_balance_together() -> None:
+    """What is in flight for one is for all; what each booked is summed."""
+    both = Together()
+    both.add(Booked(1, 3, {"USDT": Decimal("1.5"), "BTC": Decimal(-1)}))
+    both.add(Booked(0, 4, {"USDT": Decimal("-0.5")}))
+    assert (both.in_flight, both.orders) == (1, 7)
+    assert both.booked() == {"USDT": Decimal("1.0"), "BTC": Decimal(-1)}
