@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -11,9 +12,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
+
+from arb_pipelines.venues.kucoin.account import KucoinAccount
+from arb_pipelines.venues.kucoin.rest import Rest
+from arb_pipelines.venues.kucoin.signing import Credentials, Signer
 from tests.e2e.exchange_process import ExchangeProcess
 
 TIMEOUT_S = 60.0
@@ -50,6 +57,17 @@ def keys_of(exchange: ExchangeProcess) -> dict[str, str]:
         "ARB_KUCOIN_SECRET": exchange.secret,
         "ARB_KUCOIN_PASSPHRASE": exchange.passphrase,
     }
+
+
+def free_balances(exchange: ExchangeProcess) -> dict[str, Decimal]:
+    """What the exchange says the account has."""
+
+    async def ask() -> dict[str, Decimal]:
+        keys = Credentials(*map(SecretStr, (exchange.key, exchange.secret, exchange.passphrase)))
+        async with Rest(exchange.rest, Signer(keys)) as client:
+            return dict(await KucoinAccount(client).balances())
+
+    return asyncio.run(ask())
 
 
 def until(condition: Callable[[], Any], what: str) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import signal
@@ -15,15 +14,11 @@ from pathlib import Path
 
 import filelock
 import pytest
-from pydantic import SecretStr
 
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.settings import Settings
-from arb_pipelines.venues.kucoin.account import KucoinAccount
-from arb_pipelines.venues.kucoin.rest import Rest
-from arb_pipelines.venues.kucoin.signing import Credentials, Signer
 from tests.e2e.exchange_process import ExchangeProcess, running_exchange
-from tests.e2e.session_process import keys_of, running_session, strategy_file, until
+from tests.e2e.session_process import free_balances, keys_of, running_session, strategy_file, until
 
 
 @pytest.fixture(scope="module")
@@ -32,17 +27,6 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExchangeProce
     home = tmp_path_factory.mktemp("exchange")
     with running_exchange(home, "--symbols", "12", "--balance", "USDT=100000") as process:
         yield process
-
-
-def free(exchange: ExchangeProcess) -> dict[str, Decimal]:
-    """What the exchange says the account has."""
-
-    async def ask() -> dict[str, Decimal]:
-        keys = Credentials(*map(SecretStr, (exchange.key, exchange.secret, exchange.passphrase)))
-        async with Rest(exchange.rest, Signer(keys)) as client:
-            return dict(await KucoinAccount(client).balances())
-
-    return asyncio.run(ask())
 
 
 def arb(home: Settings, *arguments: str) -> str:
@@ -57,7 +41,7 @@ def test_a_session_trades_beats_ends_and_adds_up(
     exchange: ExchangeProcess, home: Settings, tmp_path: Path
 ) -> None:
     """What it says it did to each balance is what the venue says; no secret is anywhere."""
-    before = free(exchange)
+    before = free_balances(exchange)
     file = strategy_file(tmp_path, "thin")
     with running_session(home.root, file, keys_of(exchange)) as session:
         beat = session.traded(20)
@@ -70,7 +54,7 @@ def test_a_session_trades_beats_ends_and_adds_up(
     assert summary["reason"] == "SIGTERM"
     assert summary["mode"] == "paper"
     assert summary["in_flight"] == summary["unwritten"] == 0
-    after = free(exchange)
+    after = free_balances(exchange)
     changed = {of: after.get(of, 0) - before.get(of, 0) for of in {*before, *after}}
     told = {of: Decimal(by) for of, by in summary["booked"].items()}
     for currency in {*told, *changed}:

@@ -27,7 +27,7 @@ from arb_pipelines.research.sessions import (
 from arb_pipelines.settings import load_settings
 from arb_pipelines.trading.session_rules import TradingMode
 from tests.e2e.exchange_process import ExchangeProcess, running_exchange
-from tests.e2e.session_process import strategy_file
+from tests.e2e.session_process import free_balances, strategy_file
 from tests.fakes.kucoin_server import KEY, PASSPHRASE, SECRET, FakeKucoin, fake_kucoin
 
 
@@ -178,6 +178,23 @@ def test_several_strategies_share_an_account(lake: Lake, tmp_path: Path) -> None
     ]
     with pytest.raises(ConfigError, match=r"60000\.0 USDT, and the account has [34]\d{4}\."):
         run_sessions(lake, requests)
+
+
+def test_where_orders_could_leave_this_machine_none_does(
+    exchange: ExchangeProcess, lake: Lake, tmp_path: Path
+) -> None:
+    """Without both switches each leg is tested by the venue and filled from the books we see."""
+    elsewhere = {"kucoin_entry_url": "wss://example.com/v1/private"}  # never connected to
+    careful = Lake(lake.settings.model_copy(update=elsewhere))
+    before = free_balances(exchange)
+    file = strategy_file(tmp_path, "careful", mode="live", rules=", max_executions: 5")
+    summary = run_session(careful, SessionRequest(ONE, file, None, None, 0.5, now_ns()))
+    assert executions(summary) == 5
+    assert summary.counts.fills >= 15
+    assert not summary.places_orders
+    assert summary.mode is TradingMode.PAPER
+    assert free_balances(exchange) == before
+    assert careful.query("SELECT DISTINCT mode FROM live_executions").item() == "paper"
 
 
 @contextmanager
