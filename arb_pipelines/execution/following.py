@@ -66,6 +66,7 @@ class _Order:
     fee: float = 0.0
     fee_currency: str | None = None
     fee_told: float | None = None
+    fee_told_currency: str | None = None
 
 
 class Following:
@@ -134,9 +135,9 @@ class Following:
         fee, currency = float(told.fee), told.fee_currency
         order = self._orders.get(told.client_id)
         if order is not None:
-            order.fee_told, order.fee_currency = fee, currency
+            order.fee_told, order.fee_told_currency = fee, currency
         else:
-            self._amend(told.client_id, fee_told=fee, fee_currency=currency)
+            self._amend(told.client_id, fee_told=fee, fee_told_currency=currency)
 
     def on_fill(self, fill: OrderFill) -> None:
         """Note an execution of an order, and its end if it is the last."""
@@ -171,6 +172,7 @@ class Following:
             fee_booked=order.fee,
             fee_currency=order.fee_currency,
             fee_told=order.fee_told,
+            fee_told_currency=order.fee_told_currency,
         )
         self._keep(execution, leg)
 

@@ -67,7 +67,8 @@ class LegRecord:
     """One order: the desk's report of it, and what the venue said.
 
     ``ts_*`` are ns. ``fee_booked`` is counted in what was spent and received, in
-    ``fee_currency``; ``fee_told`` is the venue's own word of it, once it comes.
+    ``fee_currency``; ``fee_told`` is the venue's own word of it, once it comes, and may be
+    in another currency.
     """
 
     trade_no: int
@@ -81,6 +82,7 @@ class LegRecord:
     fee_booked: float
     fee_currency: str | None
     fee_told: float | None
+    fee_told_currency: str | None
 
 
 @dataclass(frozen=True, slots=True)

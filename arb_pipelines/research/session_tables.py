@@ -163,6 +163,7 @@ def _leg_row(head: SessionHead, leg: LegRecord) -> Row:
             "fee_booked": leg.fee_booked,
             "fee_currency": leg.fee_currency,
             "fee_told": leg.fee_told,
+            "fee_told_currency": leg.fee_told_currency,
         }
     )
 

@@ -137,7 +137,7 @@ def test_what_the_venue_says_later_amends_an_order(lake: Lake) -> None:
     after = found(lake, KEY)["live_legs"]
     changed = after.join(before, on=after.columns, how="anti", nulls_equal=True)
     assert changed.select(
-        "client_id", "order_id", "ts_answered", "fee_told", "fee_currency"
+        "client_id", "order_id", "ts_answered", "fee_told", "fee_told_currency"
     ).rows() == [(leg.client_id, "o-1", 7, 0.5, "KCS")]
     assert len(after) == len(before)
 

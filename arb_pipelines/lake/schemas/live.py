@@ -133,7 +133,13 @@ LIVE_LEGS = Table(
         Column(
             "fee_told",
             "DOUBLE",
-            "The venue's own word of it, fee_currency; NULL until",
+            "What the venue says it took; NULL until it does",
+            nullable=True,
+        ),
+        Column(
+            "fee_told_currency",
+            "VARCHAR",
+            "Of fee_told; may be another, where the venue takes fees in one of its own",
             nullable=True,
         ),
     ),
