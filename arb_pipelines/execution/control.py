@@ -6,12 +6,11 @@ without the socket.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from arb_pipelines.clock import now_ns
+from arb_pipelines.clock import NS_PER_MS, now_ns
 from arb_pipelines.containers.container import Container
 from arb_pipelines.containers.spec import CONTROLS, COORDINATOR, ORDER_MANAGER
 from arb_pipelines.errors import InvariantBroken
@@ -51,12 +50,10 @@ def open_control(
     permission: Permission,
     *,
     id_prefix: str,
-    health: Callable[[], Mapping[str, Any]] = dict,
 ) -> SessionControl:
     """Join signals and people to the session of a strategy's container, before it runs.
 
-    ``folder`` is the session's, named by its key; ``health`` gives further facts for who
-    asks how it is.
+    ``folder`` is the session's, named by its key; ``id_prefix`` begins its client ids.
     """
     run, orders = container.get(COORDINATOR), container.get(ORDER_MANAGER)
     if not (isinstance(run, SessionRun) and isinstance(orders, CycleOrderManager)):
@@ -91,6 +88,16 @@ def open_control(
         },
         strategy_slots=strategy.slots,
         wall_ns=now_ns,
-        health=lambda: {"books": run.session.books, **health()},
+        health=lambda: _health(container, run, int(universe.seen.updated.max())),
     )
     return SessionControl(intake, board, LineServer(folder / SOCKET, desk.answer, desk.refusal))
+
+
+def _health(container: Container, run: SessionRun, newest_ns: int) -> dict[str, Any]:
+    """Say what the session hears of the market, and what is wrong with its parts, if anything."""
+    parts = (container.parent or container).health()
+    return {
+        "books": run.session.books,
+        "newest_book_ms_ago": (now_ns() - newest_ns) / NS_PER_MS if newest_ns else None,
+        "trouble": {part: wrong for part, wrong in parts.items() if wrong is not None},
+    }

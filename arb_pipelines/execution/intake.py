@@ -36,6 +36,7 @@ from arb_pipelines.trading.planning import best_price
 _DETAILS = {
     "stale": "the session's book of a leg is older than the strategy's max_age_ms; attach newer",
     "cool_down": "these symbols traded less than the strategy's cool_down_ms ago; send later",
+    "max_executions": "the session has begun as many executions as its max_executions allows",
     "slots": "as many executions are in flight as there are slots; send later",
     "triangle": "the same symbols are in flight; send when that has ended",
     "symbol": "one of its symbols is in flight; send when that has ended",

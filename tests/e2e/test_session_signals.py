@@ -281,7 +281,9 @@ def test_the_commands_reach_the_session(
         return found
 
     assert answer("pause", "--reason", "lunch") == {"state": "paused"}
-    assert answer("health")["reason"] == "lunch"
+    health = answer("health")
+    assert (health["reason"], health["trouble"]) == ("lunch", {})
+    assert health["newest_book_ms_ago"] > 0
     assert answer("resume") == {"state": "running"}
     assert answer("slots", "0")["slots"] == 0
     assert answer("slots", "1")["slots"] == 1
