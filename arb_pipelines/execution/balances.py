@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 
-from arb_pipelines.errors import Transient
+from arb_pipelines.errors import Rejected, Transient
 from arb_pipelines.venues.base import Account, BalanceChanged
 
 _ZERO = Decimal(0)
@@ -47,7 +47,7 @@ class FreeBalances:
         ``None`` if the venue has told nothing and does not answer.
 
         Raises:
-            Fatal: the keys do not do.
+            Fatal, ProtocolViolation: the venue turns us away, or makes no sense.
         """
         try:
             async with asyncio.timeout(timeout_s):
@@ -62,7 +62,7 @@ class FreeBalances:
         before = self._told_ns.get(currency)
         try:
             free = (await self._account.balances()).get(currency, _ZERO)
-        except Transient:
+        except (Transient, Rejected):
             return self.free(currency)
         if self._told_ns.get(currency) == before:
             self._free[currency] = free

@@ -190,9 +190,9 @@ class OrderCarrier(ABC):
         self._end(carried)
         return booked
 
-    def _refuse(self, carried: Carried, reason: str) -> None:
-        """Tell that nothing came of an order."""
-        self._tell_refused(carried.order, reason)
+    def _refuse(self, carried: Carried, reason: str, ending: Ending = Ending.REJECTED) -> None:
+        """Tell that nothing came of an order: the venue refused it, or it never got there."""
+        self._tell_refused(carried.order, reason, ending)
         self._end(carried)
 
     def _leave(self, carried: Carried) -> None:
@@ -210,22 +210,19 @@ class OrderCarrier(ABC):
     # -- one order ---------------------------------------------------------------------
 
     async def _carry(self, order: Order) -> None:
-        market = self._markets[order.symbol]
         in_hand = self._purses.available(order)
         opens = in_hand is None and not order.unwinds
-        new = self._exact(order, market, in_hand)
-        if new is not None and not opens and self._free is not None:
-            currency, cost = cost_of(new, market, self._fees[order.symbol])
-            if not self._free.covers(currency, cost):
-                free = await self._free.wait_for(currency, cost, self._rules.balance_wait_ms / 1e3)
-                new = self._exact(order, market, _least(in_hand, free))
-        now_s = asyncio.get_running_loop().time()
+        new, late = self._exact(order, in_hand), False
+        if new is not None and not opens and not self._is_free(new):
+            new, late = await self._when_free(order, new, in_hand), True
         if new is None:
-            self._tell_refused(order, "nothing the venue would take is in hand")
+            ending = Ending.EXPIRED if late else Ending.REJECTED
+            self._tell_refused(order, "nothing the venue would take is in hand", ending)
             self._out -= 1
             self._calmer.set()
             return
-        carried = Carried(order, new, market, opens, since_s=now_s)
+        now_s = asyncio.get_running_loop().time()
+        carried = Carried(order, new, self._markets[order.symbol], opens, now_s)
         try:
             self._intent(new, order)
         except Transient as unwritten:  # what is not written down does not leave
@@ -233,29 +230,50 @@ class OrderCarrier(ABC):
             return
         self._tell(Routed(order.client_id, self._now(order)))
         failures = 0
-        while not carried.over:
-            try:
-                await self._send(carried)
+        while not carried.over and (busy := await self._try(carried)) is not None:
+            # an opportunity does not wait; an execution that has begun has to go on
+            left_s = (self._rules.leg_timeout_ms - self._waited_ms(carried)) / 1e3
+            if opens or left_s <= 0:
+                self._refuse(carried, str(busy), Ending.REJECTED if opens else Ending.EXPIRED)
                 return
-            except Rejected as refused:
-                reason = str(refused)
-            except (Fatal, ProtocolViolation) as over:
-                self._turn_away(over)
-                reason = str(over)
-            except Transient as busy:
-                # An opportunity does not wait; an execution that has begun has to go on.
-                left_s = self._rules.leg_timeout_ms / 1e3 - self._waited_ms(carried) / 1e3
-                if not carried.opens and left_s > 0:
-                    failures += 1
-                    pause_s = _AGAIN.wait_s(min(failures, 10), busy.retry_after_s)
-                    await asyncio.sleep(min(pause_s, left_s))
-                    continue
-                reason = str(busy)
-            if not carried.over:
-                self._refuse(carried, reason)
+            failures = min(failures + 1, 10)
+            await asyncio.sleep(min(_AGAIN.wait_s(failures, busy.retry_after_s), left_s))
 
-    def _exact(self, order: Order, market: Market, in_hand: Decimal | None) -> NewOrder | None:
-        return new_order(order, market, self._fees[order.symbol], self._rules.orders, in_hand)
+    async def _try(self, carried: Carried) -> Transient | None:
+        """Send an order once; gives why, if it did not leave."""
+        try:
+            await self._send(carried)
+        except Transient as busy:
+            return None if carried.over else busy
+        except (Rejected, Fatal, ProtocolViolation) as refused:
+            if not isinstance(refused, Rejected):
+                self._turn_away(refused)
+            if not carried.over:
+                self._refuse(carried, str(refused))
+        return None
+
+    def _is_free(self, new: NewOrder) -> bool:
+        if self._free is None:
+            return True
+        return self._free.covers(*cost_of(new, self._markets[new.symbol], self._fees[new.symbol]))
+
+    async def _when_free(
+        self, order: Order, new: NewOrder, in_hand: Decimal | None
+    ) -> NewOrder | None:
+        """Wait for what an order needs; make it anew if there is less than was thought."""
+        assert self._free is not None
+        needs = cost_of(new, self._markets[new.symbol], self._fees[new.symbol])
+        try:
+            free = await self._free.wait_for(*needs, self._rules.balance_wait_ms / 1e3)
+        except (Fatal, ProtocolViolation) as over:
+            self._turn_away(over)
+            return None
+        known = [amount for amount in (in_hand, free) if amount is not None]
+        return self._exact(order, min(known, default=None))
+
+    def _exact(self, order: Order, in_hand: Decimal | None) -> NewOrder | None:
+        market, fee = self._markets[order.symbol], self._fees[order.symbol]
+        return new_order(order, market, fee, self._rules.orders, in_hand)
 
     def _end(self, carried: Carried) -> None:
         carried.over = True
@@ -266,14 +284,9 @@ class OrderCarrier(ABC):
         """The wall's time, never before the order's own: a clock may be set back."""
         return max(order.ts, self._wall_ns())
 
-    def _tell_refused(self, order: Order, reason: str) -> None:
-        self._tell(Cancelled(order.client_id, self._now(order), reason, Ending.REJECTED))
+    def _tell_refused(self, order: Order, reason: str, ending: Ending = Ending.REJECTED) -> None:
+        self._tell(Cancelled(order.client_id, self._now(order), reason, ending))
 
     def _tell(self, news: BrokerEvent) -> None:
         self._news.append(news)
         self._ring.set()
-
-
-def _least(one: Decimal | None, other: Decimal | None) -> Decimal | None:
-    known = [amount for amount in (one, other) if amount is not None]
-    return min(known, default=None)

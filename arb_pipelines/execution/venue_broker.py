@@ -19,6 +19,7 @@ from arb_pipelines.execution.balances import FreeBalances
 from arb_pipelines.execution.carrier import Carried, Intent, OrderCarrier, unwritten
 from arb_pipelines.execution.fees import FeeConfirmed, FeeLookUps
 from arb_pipelines.market.symbols import Market
+from arb_pipelines.trading.events import Ending
 from arb_pipelines.trading.session_rules import SessionRules
 from arb_pipelines.venues.base import Accepted, Account, NewOrder, OrderEntry, OrderReport
 
@@ -116,7 +117,7 @@ class VenueBroker(OrderCarrier):
             lost = sending.answer is Answer.LOST and not known
             if lost and waited_ms > rules.unknown_wait_ms:
                 self._account.forget(new.client_id)
-                self._refuse(carried, "it never reached the venue")
+                self._refuse(carried, "it never reached the venue", Ending.EXPIRED)
                 return
             if report is not None and waited_ms > rules.leg_timeout_ms:
                 await self._take_back(new)

@@ -105,7 +105,7 @@ def trade_once(
             clock,
             markets or {},
             changes,
-        )  # fmt: skip
+        )
     )
 
 

@@ -91,6 +91,8 @@ class Execution:
     cancelled: bool = False
     #: Currency -> amount in hand, and its value at the decision.
     holdings: dict[int, tuple[float, float]] = field(default_factory=dict)
+    #: Symbols on which the venue refused an order of it: ways back that are tried last.
+    refused: set[int] = field(default_factory=set)
     sent: int = 0
     ended: int = 0
     legs: int = 0

@@ -26,6 +26,7 @@ from arb_pipelines.trading.events import (
     Cancelled,
     CycleSignal,
     Ended,
+    Ending,
     Order,
     OrderFill,
     OrderKind,
@@ -77,6 +78,8 @@ class CycleOrderManager:
                     return
             case Cancelled():
                 order.done = order.done._replace(short=True)
+                if event.ending is Ending.REJECTED:
+                    execution.refused.add(order.symbol)
         del self._out[event.client_id]
         yield execution.settle(order, event.ts)
         if order.leg is None:
@@ -232,9 +235,7 @@ class CycleOrderManager:
         """Make the order that brings most of a holding back; None if no route takes one."""
         terms, routes, shelf = self._traded.terms, self._traded.routes, self._shelf
         slippage = self._traded.rules.unwind_slippage
-        route = choose_route(
-            terms, routes, shelf.px, shelf.left, slippage, currency, execution.start, amount
-        )
+        route = self._route(execution, currency, amount)
         if route < 0:
             return None
         symbol, side = int(routes.first[route]), int(routes.first_side[route])
@@ -263,6 +264,20 @@ class CycleOrderManager:
                 seen=(px, left),
                 ts_sent=ts,
             ),
+        )
+
+    def _route(self, execution: Execution, currency: int, amount: float) -> int:
+        """Choose the way back, over symbols that refused an order only where no other is."""
+        terms, routes, shelf = self._traded.terms, self._traded.routes, self._shelf
+        slippage, start = self._traded.rules.unwind_slippage, execution.start
+        if execution.refused:
+            others = shelf.left.copy()
+            others[list(execution.refused)] = 0.0
+            route = choose_route(terms, routes, shelf.px, others, slippage, currency, start, amount)
+            if route >= 0:
+                return int(route)
+        return int(
+            choose_route(terms, routes, shelf.px, shelf.left, slippage, currency, start, amount)
         )
 
     def _send(self, execution: Execution, order: LegOrder) -> Order:

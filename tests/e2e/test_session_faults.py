@@ -1,0 +1,277 @@
+"""A session against everything the local exchange can do to it: no order twice, no unit lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from arb_pipelines.execution.fees import FeeConfirmed
+from arb_pipelines.trading.reports import CycleReport
+from tests.e2e.exchange_process import ExchangeProcess, running_exchange
+from tests.e2e.session_at_exchange import SessionAt, session_at
+
+ORDERS = "POST /api/v1/hf/orders"
+TOLD = "/spotMarket/tradeOrdersV2"
+BALANCE = "/account/balance"
+Entry = Literal["rest", "socket"]
+
+
+@pytest.fixture(scope="module")
+def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExchangeProcess]:
+    """An exchange of one triangle, whose books are those that a test shows."""
+    home: Path = tmp_path_factory.mktemp("exchange")
+    arguments = ("--symbols", "3", "--speed", "0", "--balance", "USDT=10000000")
+    with running_exchange(home, *arguments) as process:
+        yield process
+
+
+def run(body: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run one test's coroutine, which shall not take long."""
+    asyncio.run(asyncio.wait_for(body(), 60))
+
+
+async def traded(
+    exchange: ExchangeProcess,
+    entry: Entry = "rest",
+    *,
+    faults: tuple[dict[str, object], ...] = (),
+    meanwhile: Callable[[SessionAt], Coroutine[Any, Any, None]] | None = None,
+    **how: Any,
+) -> tuple[CycleReport, SessionAt]:
+    """Trade the triangle once under faults; our books are the venue's afterwards."""
+    async with session_at(exchange, entry=entry, **how) as session:
+        try:
+            before = await session.account.balances()
+            for fault in faults:
+                await session.operate("/faults", fault)
+            if meanwhile is None:
+                report = await session.trade()
+            else:
+                _, report = await asyncio.gather(meanwhile(session), session.trade())
+        finally:
+            await asyncio.to_thread(exchange.operate, "DELETE", "/faults")
+        after = await session.account.balances()
+        there = {c: after.get(c, Decimal(0)) - before.get(c, Decimal(0)) for c in after}
+        ours = {c: a for c, a in session.broker.changes.items() if a}
+        assert ours == {c: a for c, a in there.items() if a}, "to the last unit"
+        balances = session.portfolio.balances()
+        for currency, change in there.items():
+            began = 10_000.0 if currency == "USDT" else 0.0
+            assert balances.get(currency, 0.0) - began == pytest.approx(float(change), abs=1e-9)
+        await session.find_done()
+        assert len(session.done) == len(set(session.done)), "no order twice"
+        assert set(session.done) <= {new.client_id for new in session.intents}, "none unwritten"
+        return report, session
+
+
+@pytest.mark.parametrize("entry", ["rest", "socket"])
+def test_a_cycle_without_faults(exchange: ExchangeProcess, entry: Entry) -> None:
+    """Three legs, what the fees were, and not a unit apart."""
+
+    async def body() -> None:
+        report, session = await traded(exchange, entry)
+        assert report.legs_filled == 3
+        assert report.profit > 4.0
+        assert report.unwind_orders <= 1
+        fees = [news for news in session.told if isinstance(news, FeeConfirmed)]
+        assert all(fee.fee == fee.assumed for fee in fees)
+
+    run(body)
+
+
+@pytest.mark.parametrize("leg", [0, 1, 2])
+@pytest.mark.parametrize(
+    ("entry", "kind"),
+    [
+        ("rest", "lost_acknowledgement"),
+        ("rest", "drop_after"),
+        ("rest", "server_error"),
+        ("socket", "lost_acknowledgement"),
+        ("socket", "drop_after"),
+        ("socket", "server_error"),
+    ],
+)
+def test_an_order_that_arrived_without_an_answer(
+    exchange: ExchangeProcess, entry: Entry, kind: str, leg: int
+) -> None:
+    """It is never sent again: the stream tells its fill, and the cycle goes on."""
+
+    async def body() -> None:
+        match = ORDERS if entry == "rest" else "WS spot.order"
+        fault = {"kind": kind, "match": match, "skip": leg}
+        report, session = await traded(exchange, entry, faults=(fault,))
+        if (entry, kind) == ("socket", "drop_after"):
+            # the next leg may leave over the lost connection before it is known to be lost
+            assert report.legs_filled > leg
+        else:
+            assert report.legs_filled == 3
+            assert len(session.done) == len(session.intents)
+
+    run(body)
+
+
+@pytest.mark.parametrize("leg", [0, 2])
+@pytest.mark.parametrize("entry", ["rest", "socket"])
+def test_an_order_that_never_arrived(exchange: ExchangeProcess, entry: Entry, leg: int) -> None:
+    """The venue does not know it for as long as it may take: what is in hand goes back."""
+
+    async def body() -> None:
+        match = ORDERS if entry == "rest" else "WS spot.order"
+        fault = {"kind": "drop_before", "match": match, "skip": leg}
+        report, session = await traded(exchange, entry, faults=(fault,))
+        assert report.legs_filled == leg
+        assert report.residual_value < 0.05 * max(report.spent, 1.0)
+        assert len(session.done) == len(session.intents) - 1
+
+    run(body)
+
+
+@pytest.mark.parametrize("entry", ["rest", "socket"])
+def test_too_many_requests_between_legs(exchange: ExchangeProcess, entry: Entry) -> None:
+    """Nothing happened, so the same order leaves again, and just once arrives."""
+
+    async def body() -> None:
+        match = ORDERS if entry == "rest" else "WS spot.order"
+        fault = {"kind": "too_many_requests", "match": match, "skip": 1, "count": 1}
+        # the pause that the venue names is as long as its window: the leg's time is over first
+        report, session = await traded(exchange, entry, faults=(fault,))
+        assert report.legs_filled == 3
+        assert len(session.done) == len(session.intents)
+
+    run(body)
+
+
+@pytest.mark.parametrize(("leg", "order"), [(0, "BTC-USDT buy"), (1, "ETH-BTC buy")])
+def test_a_leg_is_refused(exchange: ExchangeProcess, leg: int, order: str) -> None:
+    """What the legs before brought is brought back."""
+
+    async def body() -> None:
+        report, _ = await traded(exchange, faults=({"kind": "reject", "match": order},))
+        assert report.legs_filled == leg
+        assert (report.spent > 0.0) == (leg > 0)
+        assert report.residual_value < 0.05 * max(report.spent, 1.0)
+
+    run(body)
+
+
+@pytest.mark.parametrize("kind", ["market", "ioc"])
+@pytest.mark.parametrize("order", ["BTC-USDT buy", "ETH-BTC buy", "ETH-USDT sell"])
+def test_a_leg_fills_in_part(exchange: ExchangeProcess, order: str, kind: str) -> None:
+    """The part goes on round the cycle, the rest goes back as far as there is a book for it."""
+
+    async def body() -> None:
+        fault = {"kind": "partial_fill", "match": order, "share": 0.4}
+        report, _ = await traded(exchange, faults=(fault,), rules={"orders": kind})
+        assert report.legs == 3
+        assert report.legs_filled <= 2
+
+    run(body)
+
+
+def test_a_symbol_is_halted_between_legs(exchange: ExchangeProcess) -> None:
+    """Its order is refused; the unwind takes the way that is left."""
+
+    async def body() -> None:
+        async def halt(session: SessionAt) -> None:
+            while not session.legs:
+                await asyncio.sleep(0)
+            await session.operate("/symbols/ETH-BTC/halt")
+
+        try:
+            # the second leg waits long enough for the operator
+            slow = {"kind": "delay", "match": ORDERS, "skip": 1, "ms": 150}
+            report, _ = await traded(exchange, faults=(slow,), meanwhile=halt)
+            assert report.legs_filled == 1
+            assert report.unwind_orders >= 1
+            assert report.residual_value < 0.05 * report.spent
+        finally:
+            await asyncio.to_thread(exchange.operate, "POST", "/symbols/ETH-BTC/resume", {})
+
+    run(body)
+
+
+@pytest.mark.parametrize("kind", ["duplicate", "reorder"])
+@pytest.mark.parametrize("topic", [TOLD, BALANCE])
+def test_messages_come_twice_or_in_another_order(
+    exchange: ExchangeProcess, kind: str, topic: str
+) -> None:
+    """An execution counts once, and an end that comes early waits for what it ended."""
+
+    async def body() -> None:
+        fault = {"kind": kind, "match": topic, "count": 30}
+        report, _ = await traded(exchange, faults=(fault,))
+        assert report.legs_filled == 3
+
+    run(body)
+
+
+def test_messages_of_orders_are_lost(exchange: ExchangeProcess) -> None:
+    """What the stream does not tell is looked up."""
+
+    async def body() -> None:
+        fault = {"kind": "gap", "match": TOLD, "count": 100}
+        report, session = await traded(exchange, faults=(fault,))
+        assert report.legs_filled == 3
+        fees = [news for news in session.told if isinstance(news, FeeConfirmed)]
+        assert len(fees) >= 3, "a look-up tells the fee with the order"
+
+    run(body)
+
+
+@pytest.mark.parametrize("path", ["/sessions/cut", "/tokens/expire"])
+def test_the_private_stream_is_cut_in_a_cycle(exchange: ExchangeProcess, path: str) -> None:
+    """The cycle goes on by look-ups, and the stream comes back with what it missed."""
+
+    async def body() -> None:
+        async def cut(session: SessionAt) -> None:
+            while not session.orders:
+                await asyncio.sleep(0)
+            await session.operate(path)
+
+        slow = {"kind": "delay", "match": ORDERS, "ms": 60, "count": 3}
+        report, session = await traded(exchange, faults=(slow,), meanwhile=cut)
+        assert report.legs_filled == 3
+
+    run(body)
+
+
+@pytest.mark.parametrize("entry", ["rest", "socket"])
+def test_paper_moves_nothing(exchange: ExchangeProcess, entry: Entry) -> None:
+    """Every leg is checked by the venue and filled from its books; no balance moves."""
+
+    async def body() -> None:
+        async with session_at(exchange, entry=entry, paper=True) as session:
+            before = await session.account.balances()
+            report = await session.trade()
+            assert report.legs_filled == 3
+            assert report.profit > 4.0
+            assert await session.account.balances() == before
+            await session.find_done()
+            assert session.done == []
+            assert len(session.intents) >= 3
+
+    run(body)
+
+
+def test_paper_honours_what_the_venue_would_refuse(exchange: ExchangeProcess) -> None:
+    """A halted symbol fills nothing on paper either."""
+
+    async def body() -> None:
+        async with session_at(exchange, paper=True) as session:
+            gap = {"kind": "gap", "match": "/spotMarket/level2Depth5:ETH-BTC"}
+            await session.operate("/faults", gap)  # the books do not tell of it
+            await session.operate("/symbols/ETH-BTC/halt")
+            try:
+                report = await session.trade()
+            finally:
+                await session.operate("/symbols/ETH-BTC/resume")
+            assert report.legs_filled == 1
+            assert report.unwind_orders >= 1
+            assert report.residual_value < 0.05 * report.spent
+
+    run(body)
