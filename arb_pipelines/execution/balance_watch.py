@@ -16,6 +16,8 @@ from typing import Protocol
 
 from arb_pipelines.errors import Transient
 
+#: Time between comparisons, and between the last ones.
+EVERY_S, _AGAIN_S = 5.0, 0.1
 _ZERO = Decimal(0)
 
 
@@ -51,58 +53,28 @@ def unexplained(
     }
 
 
-class Together:
-    """The bookings of all who trade on one account; they are added as they come."""
-
-    def __init__(self) -> None:
-        self._each: list[Bookings] = []
-
-    def add(self, bookings: Bookings) -> None:
-        """Count one more; it goes on to count when it has ended."""
-        self._each.append(bookings)
-
-    @property
-    def in_flight(self) -> int:
-        """Executions begun and not ended, of all."""
-        return sum(each.in_flight for each in self._each)
-
-    @property
-    def orders(self) -> int:
-        """Orders made so far, by all."""
-        return sum(each.orders for each in self._each)
-
-    def booked(self) -> dict[str, Decimal]:
-        """Changes of the balances so far by currency, by all."""
-        total: defaultdict[str, Decimal] = defaultdict(Decimal)
-        for each in self._each:
-            for currency, change in each.booked().items():
-                total[currency] += change
-        return dict(total)
-
-
 class BalanceWatch:
     """Compares now and then; ``unexplained`` is what the last comparison found, by currency.
 
-    ``balances`` asks the venue what is free. Begin before the first order.
+    ``balances`` asks the venue what is free, ``before`` is what it said before the first
+    order. All who trade on the account are added, since its balances are one.
     """
 
     def __init__(
-        self, balances: Callable[[], Awaitable[Mapping[str, Decimal]]], bookings: Bookings
+        self,
+        balances: Callable[[], Awaitable[Mapping[str, Decimal]]],
+        before: Mapping[str, Decimal],
     ) -> None:
-        self._balances, self._bookings = balances, bookings
-        self._before: Mapping[str, Decimal] = {}
+        self._balances, self._before = balances, dict(before)
+        self._traders: list[Bookings] = []
         self.unexplained: Mapping[str, Decimal] = {}
         self.comparisons = 0
 
-    async def begin(self) -> None:
-        """Note the balances from which changes count.
+    def add(self, bookings: Bookings) -> None:
+        """Count one more who trades on the account; it goes on to count when it has ended."""
+        self._traders.append(bookings)
 
-        Raises:
-            Transient, Fatal: the venue did not tell.
-        """
-        self._before = await self._balances()
-
-    async def run(self, every_s: float) -> None:
+    async def run(self, every_s: float = EVERY_S) -> None:
         """Compare again and again, until cancelled.
 
         Raises:
@@ -110,25 +82,51 @@ class BalanceWatch:
         """
         while True:
             await asyncio.sleep(every_s)
-            with suppress(Transient):
-                await self.compare()
+            await self.compare()
 
-    async def compare(self) -> bool:
-        """Compare, unless something is in flight or begins meanwhile; whether it was possible.
+    async def conclude(self, within_s: float) -> None:
+        """Compare until all is explained, for so long at most: a venue may settle late.
 
         Raises:
-            Transient, Fatal: the venue did not tell.
+            Fatal: the keys do not do.
         """
-        if self._bookings.in_flight:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while not await self.compare() or any(self.unexplained.values()):
+                    await asyncio.sleep(_AGAIN_S)
+
+    async def compare(self) -> bool:
+        """Compare, unless something is in flight or begins meanwhile; whether that was possible.
+
+        Raises:
+            Fatal: the keys do not do.
+        """
+        orders = self._orders_made()
+        if orders is None:
             return False
-        orders = self._bookings.orders
-        now = await self._balances()
-        if self._bookings.in_flight or self._bookings.orders != orders:
+        try:
+            now = await self._balances()
+        except Transient:
             return False
-        self.unexplained = unexplained(self._before, now, self._bookings.booked())
+        if self._orders_made() != orders:
+            return False
+        self.unexplained = unexplained(self._before, now, self._booked())
         self.comparisons += 1
         return True
 
     def gauge(self) -> dict[str, float]:
         """What is unexplained, as a session's metrics have it."""
         return {of: float(amount) for of, amount in self.unexplained.items()}
+
+    def _orders_made(self) -> int | None:
+        """Orders made so far by all; ``None`` while anything is in flight, or nobody trades."""
+        if not self._traders or any(each.in_flight for each in self._traders):
+            return None
+        return sum(each.orders for each in self._traders)
+
+    def _booked(self) -> dict[str, Decimal]:
+        total: defaultdict[str, Decimal] = defaultdict(Decimal)
+        for each in self._traders:
+            for currency, change in each.booked().items():
+                total[currency] += change
+        return total

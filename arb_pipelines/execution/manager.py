@@ -17,6 +17,7 @@ from arb_pipelines.containers.calls import attempt_on_loop
 from arb_pipelines.containers.container import Container
 from arb_pipelines.containers.spec import CONNECTION, CONTROLS, PORTFOLIO, ContainerSpec
 from arb_pipelines.errors import ConfigError, Transient
+from arb_pipelines.execution.balance_watch import BalanceWatch
 from arb_pipelines.execution.components import universe_of
 from arb_pipelines.execution.controls import Controls
 from arb_pipelines.execution.venue_line import VenueLine, parent_spec
@@ -51,7 +52,8 @@ class Managed:
 class SessionManager:
     """The strategies on one connection; made by ``managing``, on whose loop it is called.
 
-    ``free`` is what the account has to allot, by currency.
+    ``free`` is what the account has to allot, by currency. ``balances`` compares what it
+    has later with what those added to it have booked.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class SessionManager:
         self.connection = connection
         self._container, self._tasks = container, tasks
         self._free = dict(free)
+        self.balances = BalanceWatch(connection.account.balances, free)
         self._managed: dict[str, Managed] = {}
 
     def add(self, spec: ContainerSpec, *, allot: bool = True) -> Managed:
@@ -164,7 +167,9 @@ async def managing(name: str, connection: VenueConnection) -> AsyncIterator[Sess
                 serving = [tasks.create_task(work.run()) for work in (connection, line.free)]
                 await _ready(connection)
                 free = await connection.account.balances()
-                yield SessionManager(container, connection, tasks, free)
+                manager = SessionManager(container, connection, tasks, free)
+                serving.append(tasks.create_task(manager.balances.run()))
+                yield manager
                 for task in serving:
                     task.cancel()
     finally:

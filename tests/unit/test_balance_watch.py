@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arb_pipelines.errors import Transient
-from arb_pipelines.execution.balance_watch import BalanceWatch, Together, unexplained
+from arb_pipelines.execution.balance_watch import BalanceWatch, unexplained
 
 amounts = st.decimals(-1_000, 1_000, places=8)
 balances = st.dictionaries(st.sampled_from(["BTC", "ETH", "KCS", "USDT"]), amounts)
@@ -56,13 +56,14 @@ def test_a_comparison_waits_until_nothing_is_in_flight() -> None:
             session.orders += begins_meanwhile
             return dict(account)
 
-        watch = BalanceWatch(ask, session)
-        await watch.begin()
+        watch = BalanceWatch(ask, dict(account))
+        assert not await watch.compare()  # nobody trades yet
+        watch.add(session)
         account["USDT"] += Decimal("0.7")
         session.changes["USDT"] = Decimal("0.5")
         session.in_flight = 1
         assert not await watch.compare()
-        assert asked == 1
+        assert asked == 0
         session.in_flight = 0
         begins_meanwhile = True
         assert not await watch.compare()
@@ -79,7 +80,7 @@ def test_a_venue_that_does_not_answer_is_asked_again() -> None:
     """A question without an answer is no finding, and ends nothing."""
 
     async def body() -> None:
-        answers: list[Mapping[str, Decimal] | None] = [{}, None, {"BTC": Decimal(1)}]
+        answers: list[Mapping[str, Decimal] | None] = [None, {"BTC": Decimal(1)}]
 
         async def ask() -> Mapping[str, Decimal]:
             answer = answers.pop(0)
@@ -87,8 +88,8 @@ def test_a_venue_that_does_not_answer_is_asked_again() -> None:
                 raise Transient("no answer")
             return answer
 
-        watch = BalanceWatch(ask, Booked())
-        await watch.begin()
+        watch = BalanceWatch(ask, {})
+        watch.add(Booked())
         running = asyncio.create_task(watch.run(0.0))
         while not watch.comparisons:
             await asyncio.sleep(0)
@@ -102,8 +103,39 @@ def test_a_venue_that_does_not_answer_is_asked_again() -> None:
 
 def test_sessions_on_one_account_explain_its_balance_together() -> None:
     """What is in flight for one is for all; what each booked is summed."""
-    both = Together()
-    both.add(Booked(1, 3, {"USDT": Decimal("1.5"), "BTC": Decimal(-1)}))
-    both.add(Booked(0, 4, {"USDT": Decimal("-0.5")}))
-    assert (both.in_flight, both.orders) == (1, 7)
-    assert both.booked() == {"USDT": Decimal("1.0"), "BTC": Decimal(-1)}
+
+    async def body() -> None:
+        async def ask() -> Mapping[str, Decimal]:
+            return {"USDT": Decimal(101), "BTC": Decimal(2)}
+
+        one = Booked(1, 3, {"USDT": Decimal("1.5"), "BTC": Decimal(-1)})
+        watch = BalanceWatch(ask, {"USDT": Decimal(100), "BTC": Decimal(3)})
+        watch.add(one)
+        watch.add(Booked(0, 4, {"USDT": Decimal("-0.5")}))
+        assert not await watch.compare()
+        one.in_flight = 0
+        assert await watch.compare()
+        assert watch.unexplained == {"BTC": 0, "USDT": 0}
+
+    asyncio.run(body())
+
+
+def test_a_venue_that_settles_late_is_waited_for_at_the_end() -> None:
+    """The end compares until all is explained, and gives up in time where it never is."""
+
+    async def body() -> None:
+        answers = [Decimal(0), Decimal(0), Decimal(1)]
+
+        async def ask() -> Mapping[str, Decimal]:
+            return {"BTC": answers.pop(0) if len(answers) > 1 else answers[0]}
+
+        watch = BalanceWatch(ask, {})
+        watch.add(Booked(changes={"BTC": Decimal(1)}))
+        await watch.conclude(10.0)
+        assert watch.comparisons == 3
+        assert watch.gauge() == {"BTC": 0.0}
+        answers[0] = Decimal(3)
+        await watch.conclude(0.01)
+        assert watch.gauge() == {"BTC": 2.0}
+
+    asyncio.run(asyncio.wait_for(body(), 10))
