@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from dagster._core.remote_origin import (
 )
 from dagster._core.run_coordinator import SubmitRunContext
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+from structlog.testing import capture_logs
 
 import assets.sessions
 from arb_pipelines.alerts import alerts_path
@@ -136,25 +138,24 @@ def test_a_session_is_shown_while_it_runs(
     lake: Lake, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Figures and checks at its tables, before it has ended; the newest once more at the end."""
-    seen_during: list[int] = []
 
     def session(lake: Lake, request: SessionRequest, *, on_flush: OnFlush, run_id: str) -> Any:
         folder = lake.settings.sessions / request.key
         assert (folder / "request.yaml").exists()
         assert not [*requests_folder(lake.settings).glob("*.yaml")]
         on_flush(progress(request, 2))
-        seen_during.append(len(shown(instance, "live_executions")))
+        until(lambda: shown(instance, "live_executions"))
         on_flush(progress(request, 8))  # too soon after the first to be told by itself
-        seen_during.append(len(shown(instance, "live_executions")))
         return summary(request)
 
     result = host(lake, instance, monkeypatch, session)
     assert result.success
-    assert seen_during == [1, 1]
     last, first = shown(instance, "live_executions")
     assert (first["executions"], last["executions"]) == (2, 8)
     assert last["profit"] == {"USDT": -1.5}
+    assert "base64," in last["profit_over_time"]
     (figures, _) = shown(instance, "live_session_metrics")
+    assert "base64," in figures["latency"]
     assert figures["refusals"] == {"slots": 3}
     assert figures["latency_p50_us"] == {"fill": 1500.0}
     assert figures["latency_p99_us"] == {"fill": 9000.0}
@@ -165,6 +166,14 @@ def test_a_session_is_shown_while_it_runs(
     assert run.tags[SESSION_TAG].startswith("alpha-kucoin-")
     (output,) = [e for e in result.all_events if e.event_type_value == "STEP_OUTPUT"]
     assert output.step_output_data.metadata["reason"].value == "its minutes are over"
+
+
+def until(look: Callable[[], object]) -> None:
+    """Wait until there is something to be seen."""
+    deadline = time.monotonic() + 60
+    while not look():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)  # between two looks at a condition, not in place of one
 
 
 def shown(instance: dg.DagsterInstance, asset: str) -> list[dict[str, Any]]:
@@ -232,9 +241,14 @@ def test_a_report_that_cannot_be_made_stops_no_session(lake: Lake) -> None:
         def reading(self, snapshot: int | None = None) -> Any:
             raise ArbError("the disk is full")
 
-    with dg.build_op_context() as context:
+    with dg.build_op_context() as context, capture_logs() as said:
         reports = SessionReports(context, BrokenLake(lake.settings), "alpha")
-        reports.tell(progress(new_request(lake.settings, "alpha"), 1))
+        with reports:
+            reports.tell(progress(new_request(lake.settings, "alpha"), 1))
+            reports.close(within_s=60)
+            reports.tell(progress(new_request(lake.settings, "alpha"), 2))
+    assert [line["event"] for line in said] == ["session.drawing_fails", "session.report_fails"]
+    assert "the disk is full" in said[-1]["error"]
 
 
 # -- the sensor ------------------------------------------------------------------------------

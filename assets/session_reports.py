@@ -1,0 +1,138 @@
+"""Telling Dagster how a session stands, while it trades: figures, pictures and checks.
+
+Trading waits for none of it. Reports are made in a thread of their own, and pictures, which
+would keep Python's lock for long, drawn in a process of their own.
+"""
+
+import os
+import threading
+from typing import Any, Self
+
+import dagster as dg
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from arb_pipelines.clock import day_of
+from arb_pipelines.containers.executors import open_executor
+from arb_pipelines.containers.modes import ThreadModel
+from arb_pipelines.errors import ArbError
+from arb_pipelines.lake.models.checks import run_checks
+from arb_pipelines.lake.schemas import LIVE_EXECUTIONS, LIVE_LEGS, LIVE_METRICS, LIVE_SESSIONS
+from arb_pipelines.lake.store import Lake
+from arb_pipelines.research.models import all_checks
+from arb_pipelines.research.session_pictures import session_pictures
+from arb_pipelines.research.sessions import SessionProgress
+from assets.checks import evaluation
+from assets.partitions import StrategyDay
+from assets.tables import asset_of, row_counts
+
+#: The tables that a session fills.
+TABLES = (LIVE_SESSIONS, LIVE_EXECUTIONS, LIVE_LEGS, LIVE_METRICS)
+
+#: Least time between two reports, s.
+_EVERY_S = 15.0
+#: How far pictures stand back behind trading where both want a core.
+_POLITENESS = 10
+
+
+class SessionReports:
+    """Reports the newest standing of a session now and then, and the last one when it is closed."""
+
+    def __init__(self, context: dg.OpExecutionContext, lake: Lake, strategy: str) -> None:
+        self._context, self._lake, self._strategy = context, lake, strategy
+        names = {table.name for table in TABLES}
+        self._checks = [check for check in all_checks() if check.on in names]
+        self._draughtsman = open_executor(
+            ThreadModel.PROCESS_PARALLEL, 1, initializer=os.nice, initargs=(_POLITENESS,)
+        )
+        self._newest: SessionProgress | None = None
+        self._news, self._closing = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name="session-reports", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close(within_s=0.0)
+
+    def tell(self, progress: SessionProgress) -> None:
+        """Take note of how the session stands; returns at once."""
+        self._newest = progress
+        self._news.set()
+
+    def close(self, within_s: float) -> None:
+        """Make the last report; it is left alone if it takes longer than that."""
+        self._closing.set()
+        self._news.set()
+        self._thread.join(within_s)
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            self._news.wait()
+            self._news.clear()
+            self._report_newest()
+            self._closing.wait(_EVERY_S)
+        self._report_newest()
+        self._draughtsman.close()
+
+    def _report_newest(self) -> None:
+        progress, self._newest = self._newest, None
+        if progress is None:
+            return
+        try:
+            self._report(progress)
+        except (dg.DagsterError, SQLAlchemyError, ArbError, OSError) as error:
+            structlog.get_logger().warning("session.report_fails", error=str(error))
+
+    def _report(self, progress: SessionProgress) -> None:
+        part = StrategyDay(self._strategy, day_of(progress.ts_ns))
+        facts = facts_of(progress, self._pictures(progress.session))
+        for table, rows in row_counts(self._lake, TABLES, part).items():
+            shown = {"session": progress.session, "dagster/partition_row_count": rows}
+            asset = asset_of(table)
+            self._context.log_event(
+                dg.AssetMaterialization(
+                    asset, partition=part.key, metadata=shown | facts.get(asset, {})
+                )
+            )
+        for result in run_checks(self._lake, self._checks, part._asdict()):
+            self._context.log_event(evaluation(result))
+
+    def _pictures(self, session: str) -> dict[str, str]:
+        """Have the pictures drawn; none, said in the log, where that fails."""
+        seen = Lake(self._lake.settings, read_only=True)
+        self._draughtsman.submit(0, session_pictures, (seen, session))
+        (done,) = self._draughtsman.wait()
+        if done.error is not None:
+            structlog.get_logger().warning("session.drawing_fails", error=done.error)
+            return {}
+        return dict(done.result)
+
+
+def facts_of(progress: SessionProgress, pictures: dict[str, str]) -> dict[str, dict[str, Any]]:
+    """What is shown at a session's tables, by asset; pictures are markdown."""
+    counts, latency = progress.counts, progress.latency_us
+    drawn = {name: dg.MetadataValue.md(picture) for name, picture in pictures.items()}
+    return {
+        LIVE_EXECUTIONS.name: {
+            "executions": sum(counts.executions.values()),
+            "by_status": {str(status): n for status, n in counts.executions.items()},
+            "profit": dict(progress.profit),
+            "orders": counts.orders,
+            "fills": counts.fills,
+            "in_flight": counts.in_flight,
+            **{name: drawn[name] for name in drawn if name == "profit_over_time"},
+        },
+        asset_of(LIVE_METRICS.name): {
+            "books": counts.books,
+            "signals": counts.signals,
+            "refused": sum(counts.refused.values()),
+            "refusals": dict(counts.refused),
+            **{
+                f"latency_{name}_us": {stage: spread[name] for stage, spread in latency.items()}
+                for name in ("p50", "p99", "max")
+            },
+            **{name: drawn[name] for name in drawn if name == "latency"},
+        },
+    }
