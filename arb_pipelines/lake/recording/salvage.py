@@ -7,6 +7,7 @@ dead recorder's. Only what was flushed is kept, which is what the format promise
 from __future__ import annotations
 
 import fcntl
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,11 +16,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from arb_pipelines.errors import DataError
-from arb_pipelines.lake.readers.base import ReadOptions
-from arb_pipelines.lake.readers.recording import read_recording
 from arb_pipelines.lake.recording.frames import CorruptError, Frames
 
 UNFINISHED = ".part"
+_STATE = b'\n{"s":"'
 #: An empty file may be one that its recorder is about to lock.
 _YOUNG_S = 60.0
 
@@ -44,39 +44,43 @@ def salvage(folder: Path) -> list[Salvaged]:
     return [one for one in found if one is not None]
 
 
-def finish(part: Path) -> Path | None:
-    """Give a whole recording its name; one without any state is removed instead.
-
-    Raises:
-        DataError: it is damaged, or its name is taken.
-    """
-    if not any(len(batch.rows) for batch in read_recording(part, ReadOptions())):
-        part.unlink()
-        return None
-    path = part.with_name(part.name.removesuffix(UNFINISHED))
-    if path.exists():
-        raise DataError(f"cannot be called {path.name}: there is such a file", source=str(part))
-    return part.rename(path)
-
-
 def _salvage(part: Path) -> Salvaged | None:
     with _held(part) as file:
         if file is None:
             return None
-        frames = Frames(file)
         try:
-            for _ in frames.parts():
-                pass
-            if frames.whole_end == 0:
-                if time.time() - part.stat().st_mtime < _YOUNG_S:
-                    return None
-                part.unlink()
-                return Salvaged(part)
-            cut = file.seek(0, 2) - frames.whole_end
-            file.truncate(frames.whole_end)
-            return Salvaged(part, finish(part), cut)
+            return _finish(part, file)
         except (CorruptError, DataError) as error:
             return Salvaged(part, error=str(error))
+
+
+def _finish(part: Path, file: BinaryIO) -> Salvaged | None:
+    """Cut off what is torn and give the rest its name; without any state it is removed."""
+    frames = Frames(file)
+    for _ in frames.parts():
+        pass
+    if frames.whole_end == 0 and time.time() - part.stat().st_mtime < _YOUNG_S:
+        return None
+    cut = file.seek(0, os.SEEK_END) - frames.whole_end
+    file.truncate(frames.whole_end)
+    if not _has_states(file):
+        part.unlink()
+        return Salvaged(part, cut=cut)
+    path = part.with_name(part.name.removesuffix(UNFINISHED))
+    if path.exists():
+        raise DataError(f"cannot be called {path.name}: there is such a file", source=str(part))
+    return Salvaged(part, part.rename(path), cut)
+
+
+def _has_states(file: BinaryIO) -> bool:
+    """Whether a recording has a state, as our writer lays it out."""
+    file.seek(0)
+    text = b""
+    for piece in Frames(file).text():
+        text = text[-len(_STATE) :] + piece
+        if _STATE in text:
+            return True
+    return False
 
 
 @contextmanager
