@@ -34,6 +34,9 @@ def exchange(
     fee_bps: Annotated[
         float, typer.Option(min=0, max=1000, help="Taker's and maker's rate, basis points.")
     ] = 10.0,
+    kcs_fees: Annotated[
+        bool, typer.Option("--kcs-fees", help="Takers pay fees in KCS, at 0.8, if they have it.")
+    ] = False,
     state: Annotated[
         Path | None,
         typer.Option(help="File of accounts, orders and fills: made, or gone on with."),
@@ -52,7 +55,9 @@ def exchange(
     """
     from arb_pipelines.research.exchange import Asked, run_exchange
 
-    asked = Asked(port, books, symbols, speed, seed, account, balance, fee_bps, state, tls)
+    asked = Asked(
+        port, books, symbols, speed, seed, account, balance, fee_bps, kcs_fees, state, tls
+    )
     run_exchange(asked, _announce)
 
 

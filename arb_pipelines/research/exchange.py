@@ -41,6 +41,7 @@ class Asked:
     account: str | None
     balance: str
     fee_bps: float
+    kcs_fees: bool
     state: Path | None
     tls: bool
 
@@ -69,7 +70,9 @@ def _serve(
     listed = [listed_symbol(market) for market in books.markets]
     rate = Decimal(repr(asked.fee_bps)) / 10_000
     kept = state.load() if state else None
-    exchange = Exchange(listed, FeeSchedule(taker=rate, maker=rate), kept=kept, journal=state)
+    exchange = Exchange(
+        listed, FeeSchedule(rate, rate, in_kcs=asked.kcs_fees), kept=kept, journal=state
+    )
     if _USER not in exchange.users():
         exchange.open_account(_USER, balances)
     venue = Venue(exchange, [owner], seed=asked.seed)

@@ -13,6 +13,7 @@ from dataclasses import replace
 from decimal import Decimal, localcontext
 
 from arb_pipelines.exchange.engine.book import Level
+from arb_pipelines.exchange.engine.discount import price_to_pay
 from arb_pipelines.exchange.engine.events import Events, Relation
 from arb_pipelines.exchange.engine.floor import Floor
 from arb_pipelines.exchange.engine.holds import hold_rate, spends, to_hold
@@ -252,6 +253,7 @@ class Exchange(ExchangeView):
 
     def _execute(self, user: str, request: NewOrder, planned: Plan, held: Decimal) -> None:
         order = self._floor.receive(user, request, held)
+        order.kcs_price = price_to_pay(self._floor, order, planned)
         if must_not_trade(request, planned):
             self._floor.finish(order, cancelled=True)
             return

@@ -166,7 +166,10 @@ class Fill(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True, eq=False)
 class WorkingOrder:
-    """An active order inside the engine: the one mutable form; others get ``frozen()``."""
+    """An active order inside the engine: the one mutable form; others get ``frozen()``.
+
+    ``kcs_price`` is set while fees are paid in KCS, on an order that does not rest.
+    """
 
     id: str
     number: int
@@ -185,6 +188,7 @@ class WorkingOrder:
     in_book: bool = False
     cancel_exist: bool = False
     done_number: int = 0
+    kcs_price: Decimal | None = None
 
     @property
     def remaining(self) -> Decimal:

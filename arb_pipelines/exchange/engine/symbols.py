@@ -35,10 +35,14 @@ class ListedSymbol:
 
 @dataclass(frozen=True, slots=True)
 class FeeSchedule:
-    """Fee rates as fractions of the traded value: ``Decimal("0.001")`` is 10 bps."""
+    """Fee rates as fractions of the traded value: ``Decimal("0.001")`` is 10 bps.
+
+    ``in_kcs`` has takers pay in KCS where they can; see ``discount``.
+    """
 
     taker: Decimal = Decimal("0.001")
     maker: Decimal = Decimal("0.001")
+    in_kcs: bool = False
 
     def taker_rate(self, symbol: ListedSymbol) -> Decimal:
         """Give the taker's rate on ``symbol``."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from arb_pipelines.exchange.engine.book import Book
+from arb_pipelines.exchange.engine.discount import KCS, in_kcs
 from arb_pipelines.exchange.engine.events import Change, Relation, Status, Traded
 from arb_pipelines.exchange.engine.floor import Floor
 from arb_pipelines.exchange.engine.holds import held_for
@@ -118,14 +119,15 @@ class Trades:
         taker = liquidity is Liquidity.TAKER
         rate = floor.fees.taker_rate(listed) if taker else floor.fees.maker_rate(listed)
         funds = price * size
-        fee = funds * rate
+        fee, in_quote, currency = _fee(order, funds * rate, listed.quote)
         released = held_for(order, price, size)
         order.deal_size += size
         order.deal_funds += funds
         order.fee += fee
+        order.fee_currency = currency
         order.hold -= released
         order.updated_ns = floor.now_ns
-        floor.accounts.fees[listed.quote] += fee
+        floor.accounts.fees[currency] += fee
         fill = Fill(
             floor.archive.next_fill_id(),
             trade_id,
@@ -141,20 +143,30 @@ class Trades:
             funds,
             fee,
             rate,
-            listed.quote,
+            currency,
             floor.now_ns,
         )
         floor.archive.keep_fill(fill)
         floor.note(Change.MATCH, Status.MATCH if taker else Status.OPEN, order, fill=fill)
         if request.side is Side.BUY:
-            given, spent, got, gain = listed.quote, funds + fee, listed.base, size
+            given, spent, got, gain = listed.quote, funds + in_quote, listed.base, size
         else:
-            given, spent, got, gain = listed.base, size, listed.quote, funds - fee
+            given, spent, got, gain = listed.base, size, listed.quote, funds - in_quote
         floor.move(order, given, released - spent, -released, Relation.SETTLED, trade_id)
         floor.move(order, got, gain, ZERO, Relation.SETTLED, trade_id)
+        if currency != listed.quote:
+            floor.move(order, currency, -fee, ZERO, Relation.SETTLED, trade_id)
 
     def _house(self, listed: ListedSymbol, side: Side, price: Decimal, size: Decimal) -> None:
         """Let the house be the other side of a trade with the feed; it pays no fee."""
         sign = ONE if side is Side.BUY else -ONE
         self._floor.accounts.house[listed.base] += sign * size
         self._floor.accounts.house[listed.quote] -= sign * price * size
+
+
+def _fee(order: WorkingOrder, fee: Decimal, quote: str) -> tuple[Decimal, Decimal, str]:
+    """Give the fee that is taken, what of it is taken in quote, and its currency."""
+    if order.kcs_price is None:
+        return fee, fee, quote
+    paid = in_kcs(fee, order.kcs_price)
+    return paid, paid if quote == KCS else ZERO, KCS
