@@ -26,6 +26,7 @@ from arb_pipelines.execution.signal_checks import SessionTerms
 from arb_pipelines.market.symbols import FeeSide
 from arb_pipelines.trading.book_shelf import BookShelf
 from arb_pipelines.trading.cycles.orders import CycleOrderManager
+from arb_pipelines.trading.cycles.parallel import ParallelCycleOrders
 from arb_pipelines.trading.cycles.risk import CycleRisk
 from arb_pipelines.trading.cycles.strategy import CycleStrategy
 from arb_pipelines.trading.events import Book, Order, OrderFill, Routed
@@ -53,7 +54,9 @@ _TERMS: dict[str, Any] = {
 class SignalDesk:
     """One session's desk, intake and control; ``sent`` are the orders that left."""
 
-    def __init__(self, *, config: Mapping[str, Any] | None = None, **changes: Any) -> None:
+    def __init__(
+        self, *, config: Mapping[str, Any] | None = None, parallel: bool = False, **changes: Any
+    ) -> None:
         markets = [market(symbol, **_TERMS) for symbol, _ in LEGS]
         parameters = strategy(**({"fee_bps": None, "slots": 2} | changes))
         self.traded = traded_of(World(parameters, markets, None).scenario)  # type: ignore[arg-type]
@@ -62,7 +65,11 @@ class SignalDesk:
         self.portfolio = Portfolio(parameters.balances)
         self.own = OwnTrades(self.shelf, self.traded.number, DEPTH)
         self.risk = SessionRisk(CycleRisk(self.traded, self.shelf, self.portfolio), self.controls)
-        self.orders = CycleOrderManager(self.traded, self.shelf, id_prefix=PREFIX)
+        self.orders = (
+            ParallelCycleOrders(self.traded, self.shelf, self.portfolio.free, id_prefix=PREFIX)
+            if parallel
+            else CycleOrderManager(self.traded, self.shelf, id_prefix=PREFIX)
+        )
         self._desk = Desk(
             CycleStrategy("test", self.traded, self.shelf, scan=False),
             self.risk,

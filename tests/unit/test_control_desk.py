@@ -72,6 +72,27 @@ def test_what_cannot_be_cancelled_is_told() -> None:
     assert ask(desk, "cancel", execution=7)["left"] == {"7": "it is not in flight"}
 
 
+def test_legs_that_left_at_once_cannot_be_cancelled() -> None:
+    """Nothing is left to be kept from leaving; each is listed until it has ended."""
+    balances = {"USDT": 1_000.0, "BTC": 10.0, "ETH": 100.0}
+    desk = SignalDesk(parallel=True, balances=balances)
+    desk.send(a_signal())
+    (flight,) = ask(desk, "in_flight")["in_flight"]
+    assert flight["out"] == ["s-0-0", "s-0-1", "s-0-2"]
+    assert ask(desk, "cancel")["left"] == {"0": "its last orders are out"}
+    first, second, third = desk.sent
+    desk.fill(third, 107.0)
+    (flight,) = ask(desk, "in_flight")["in_flight"]
+    assert (flight["out"], len(flight["legs"])) == (["s-0-0", "s-0-1"], 1)
+    desk.fill(first, 0.99)
+    desk.fill(second, 9.8)
+    for order in desk.sent[3:]:  # what is uneven is brought back, or bought back
+        desk.fill(order, order.reserve * (99 if order.symbol == "BTC-USDT" else 11))
+    assert ask(desk, "in_flight") == {"in_flight": []}
+    (report,) = ask(desk, "reports")["reports"]
+    assert [leg["kind"] for leg in report["legs"][:3]] == ["leg"] * 3
+
+
 def test_slots_are_bounded_from_outside() -> None:
     """Below what the strategy allows, never above; null gives them back."""
     desk = SignalDesk(isolation={"triangle": False, "symbol": False})

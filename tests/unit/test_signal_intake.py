@@ -190,6 +190,14 @@ def test_older_books_do_not_replace_what_the_session_saw() -> None:
     assert (answer["accepted"], answer["reason"]) == (False, "depth")
 
 
+def test_a_session_that_does_not_scan_signals_nothing_itself() -> None:
+    """It sees books that pay, and waits to be told."""
+    desk = SignalDesk()
+    desk.show(NOW)
+    assert not any(isinstance(event, CycleSignal) for event in desk.events)
+    assert desk.send(a_signal(book_ts_ms=NOW_MS - 5))["accepted"]
+
+
 def test_books_attached_have_nobody_signal() -> None:
     """They reach the shelf without a market event."""
     desk = SignalDesk()
