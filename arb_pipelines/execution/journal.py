@@ -94,9 +94,9 @@ class Journal:
         Raises:
             Transient: the intent could not be written; the order must not leave.
         """
-        kind, ts = type(event), self._wall_ns()
-        if kind not in EVENTS:
+        if type(event) not in EVENTS:
             return
+        ts = self._wall_ns()
         if isinstance(event, NewOrder):
             self._intend(ts, event)
         elif isinstance(event, Refused) and _is_own(event):

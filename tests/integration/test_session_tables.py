@@ -15,12 +15,14 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from arb_pipelines.errors import DataError
 from arb_pipelines.execution.fees import FeeConfirmed
 from arb_pipelines.execution.recorder import SessionRecorder
-from arb_pipelines.execution.records import Batch
+from arb_pipelines.execution.records import Batch, SessionState
 from arb_pipelines.lake.maintenance import maintain
 from arb_pipelines.lake.schemas import LIVE_EXECUTIONS, LIVE_LEGS, LIVE_METRICS, LIVE_SESSIONS
 from arb_pipelines.lake.store import Lake
+from arb_pipelines.research.reconcile import reconcile
 from arb_pipelines.research.session_tables import rows_of, write_batch
 from arb_pipelines.settings import Settings
 from arb_pipelines.venues.base import Accepted
@@ -184,6 +186,44 @@ def test_a_writer_killed_and_begun_again_writes_each_row_once(any_home: Settings
     wanted = expected(batches)
     for table, rows in found(lake, KEY).items():
         assert_frame_equal(rows, wanted[table], check_exact=True)
+
+
+def test_a_session_is_reconciled_from_its_rows(lake: Lake) -> None:
+    """Every audit passes; rows add up to what was booked, fees told since included."""
+    world = random_world(SEED)
+    recorder = SessionRecorder(head_of(world), wall_ns=lambda: 1)
+    play(world, recorder.hear)
+    batch = recorder.take()
+    write_batch(lake, batch)
+    told = [leg for record in batch.executions for leg in record.legs if leg.fee_booked]
+    for number, leg in enumerate(told):
+        fee, of = Decimal(repr(leg.fee_booked)), leg.fee_currency
+        assert of is not None
+        lower = (Decimal("0.001"), "KCS") if number % 2 else (fee / 2, of)
+        recorder.hear(FeeConfirmed(leg.client_id, *lower, fee, of))
+    recorder.end(SessionState.ENDED, "done")
+    write_batch(lake, recorder.take())
+    found = reconcile(lake, KEY)
+    assert found.adds_up
+    assert {audit.check.name for audit in found.audits} >= {
+        "live_ledger_adds_up",
+        "live_unexplained_balance",
+        "live_legs_add_up",
+    }
+    assert found.executions == len(batch.executions)
+    booked = recorder.booked()
+    assert "KCS" in booked
+    for currency, change in booked.items():
+        assert float(found.booked.get(currency, 0)) == pytest.approx(float(change), abs=1e-9)
+    lake.commit(
+        lambda transaction: transaction.connection.execute(
+            "UPDATE live_legs SET fee = fee + 1 WHERE trade_no = 0"
+        )
+    )
+    (bad,) = [audit for audit in reconcile(lake, KEY).audits if not audit.passed]
+    assert bad.check.name == "live_legs_add_up"
+    with pytest.raises(DataError, match="nobody: is not in the lake"):
+        reconcile(lake, "nobody")
 
 
 def test_a_batch_that_cannot_enter_leaves_nothing(lake: Lake) -> None:
