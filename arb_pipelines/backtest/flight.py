@@ -123,7 +123,7 @@ def settle(setting: Setting, state: State, slot: int) -> None:
         books.px[s, side], books.left[s, side],
     )  # fmt: skip
     if done.size > 0.0:
-        take_from(books, s, side, done.size)
+        take_from(books, s, side, done.size, setting.terms.base_step[s])
     _record_leg(setting, state, slot, done)
     if flight.unwinds:
         _after_unwind(setting, state, slot, done, now)

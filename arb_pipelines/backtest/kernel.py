@@ -54,6 +54,7 @@ def _replay(setting: Setting, state: State, books: Books, first: int) -> int:
     symbol, ts_recv, bid_px, bid_sz, ask_px, ask_sz = books
     now_books, flights, tally = state
     rate, px, left = now_books.rate, now_books.px, now_books.left
+    step = setting.terms.base_step
     ptr, legs, keep = setting.ptr, setting.entry_legs, setting.keep
     threshold = 1.0 + setting.rules.min_profit
     depth = px.shape[2]
@@ -74,8 +75,8 @@ def _replay(setting: Setting, state: State, books: Books, first: int) -> int:
                 due, slot = next_due(flights.slots)
         s = symbol[i]
         if now_books.touched[s]:
-            show(now_books, s, 0, ask_px[i], ask_sz[i])
-            show(now_books, s, 1, bid_px[i], bid_sz[i])
+            show(now_books, s, 0, ask_px[i], ask_sz[i], step[s])
+            show(now_books, s, 1, bid_px[i], bid_sz[i], step[s])
             now_books.touched[s] = now_books.taken[s].any()
         else:
             for level in range(depth):

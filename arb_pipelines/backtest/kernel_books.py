@@ -11,8 +11,11 @@ from arb_pipelines.trading.signals import top_rates
 
 
 @njit(cache=True)
-def show(books: BookState, s: int, side: int, px: Floats, sz: Floats) -> None:
-    """Replace one side of a book by newly shown levels; keep what we took of unchanged ones."""
+def show(books: BookState, s: int, side: int, px: Floats, sz: Floats, step: float) -> None:
+    """Replace one side of a book by newly shown levels; keep what we took of unchanged ones.
+
+    ``step`` is the symbol's of sizes, as in ``rest_of``.
+    """
     depth = px.shape[0]
     shown, taken = np.zeros(depth), np.zeros(depth)
     for i in range(depth):
@@ -23,13 +26,13 @@ def show(books: BookState, s: int, side: int, px: Floats, sz: Floats) -> None:
     for i in range(depth):
         books.px[s, side, i] = px[i]
         size = sz[i] if sz[i] > 0.0 else 0.0
-        books.left[s, side, i] = rest_of(shown[i], taken[i]) if taken[i] > 0.0 else size
+        books.left[s, side, i] = rest_of(shown[i], taken[i], step) if taken[i] > 0.0 else size
     books.shown[s, side] = shown
     books.taken[s, side] = taken
 
 
 @njit(cache=True)
-def take_from(books: BookState, s: int, side: int, size: float) -> None:
+def take_from(books: BookState, s: int, side: int, size: float, step: float) -> None:
     """Take ``size`` from one side, best level first; it is gone until the venue refreshes."""
     left, shown, taken = books.left[s, side], books.shown[s, side], books.taken[s, side]
     for i in range(left.shape[0]):
@@ -38,6 +41,6 @@ def take_from(books: BookState, s: int, side: int, size: float) -> None:
     take(left, taken, size)
     for i in range(left.shape[0]):
         if taken[i] > 0.0:
-            left[i] = rest_of(shown[i], taken[i])
+            left[i] = rest_of(shown[i], taken[i], step)
     books.touched[s] = 1
     books.rate[2 * s], books.rate[2 * s + 1] = top_rates(books.px, books.left, s)

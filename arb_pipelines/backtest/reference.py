@@ -43,7 +43,7 @@ def open_replay(scenario: Scenario, depth: int, publish: Publish) -> BacktestCoo
         dict(zip(scenario.cycles.currencies, scenario.balances.tolist(), strict=True))
     )
     desk = cycle_desk(traded, depth, portfolio, publish)
-    venue = BookShelf(len(traded.number), depth)
+    venue = BookShelf(len(traded.number), depth, setting.terms.base_step)
     broker = BookBroker(
         traded.number,
         setting.terms,
@@ -56,7 +56,7 @@ def open_replay(scenario: Scenario, depth: int, publish: Publish) -> BacktestCoo
 
 def cycle_desk(traded: TradedCycles, depth: int, portfolio: Portfolio, publish: Publish) -> Desk:
     """Join strategy, risk and order manager of a universe of cycles over one shelf of books."""
-    seen = BookShelf(len(traded.number), depth)
+    seen = BookShelf(len(traded.number), depth, traded.terms.base_step)
     return Desk(
         CycleStrategy("cycles", traded, seen),
         CycleRisk(traded, seen, portfolio),

@@ -65,25 +65,13 @@ class OwnTrades:
 
     def _is_echo(self, symbol: int, book: Book) -> bool:
         """Whether it shows what we took, and nothing else that the shelf does not know."""
-        if not (self._shelf.taken_of(symbol, BUY) or self._shelf.taken_of(symbol, SELL)):
+        shelf = self._shelf
+        if not (shelf.taken_of(symbol, BUY) or shelf.taken_of(symbol, SELL)):
             return False
-        for side, px, sz in ((BUY, book.ask_px, book.ask_sz), (SELL, book.bid_px, book.bid_sz)):
-            known_px, left = self._shelf.px[symbol, side], self._shelf.left[symbol, side]
-            known = known_px > 0.0
-            there = known & (left > 0.0)
-            now = px > 0.0
-            n = int(there.sum())
-            # deeper levels that come into view where ours are gone tell nothing of a change
-            if int(now.sum()) < n or not (
-                np.array_equal(px[:n], known_px[there]) and _equal(sz[:n], left[there])
-            ):
-                return False
-        return True
-
-
-def _equal(shown: Floats, left: Floats) -> bool:
-    """Equal but for the float noise of what was subtracted."""
-    return bool(np.all(np.abs(shown - left) <= 1e-9 * np.maximum(shown, left)))
+        # deeper levels that come into view where ours are gone tell nothing of a change
+        return shelf.leaves(symbol, BUY, book.ask_px, book.ask_sz) and shelf.leaves(
+            symbol, SELL, book.bid_px, book.bid_sz
+        )
 
 
 def _padded(book: Book, depth: int) -> Book:

@@ -63,7 +63,7 @@ def session_universe(
     return SessionUniverse(
         strategy,
         traded,
-        BookShelf(len(cycles.symbols), strategy.session.depth),
+        BookShelf(len(cycles.symbols), strategy.session.depth, traded.terms.base_step),
         {symbol: by_symbol[symbol] for symbol in cycles.symbols},
         {symbol: fees[symbol] for symbol in cycles.symbols},
     )

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from arb_pipelines.market.graph import BUY, SELL
 from arb_pipelines.trading.events import Book
-from arb_pipelines.trading.orders import rest_of
+from arb_pipelines.trading.orders import NOISE, part_of, rest_of
 from arb_pipelines.trading.signals import top_rates
 
 Floats = npt.NDArray[np.float64]
@@ -24,14 +24,16 @@ class BookShelf:
 
     ``px`` and ``left`` have shape ``(symbols, 2, depth)``, by the side an order
     has; ``rates`` are the gross rates of a buy and a sell by symbol, at the best prices
-    of which something is left, ``updated`` the receipt in ns.
+    of which something is left, ``updated`` the receipt in ns. ``base_step`` are the
+    venue's steps of sizes, 0 where they are not known; none is without it.
     """
 
-    def __init__(self, symbols: int, depth: int) -> None:
+    def __init__(self, symbols: int, depth: int, base_step: Floats | None = None) -> None:
         self.px = np.full((symbols, 2, depth), np.nan)
         self.left = np.zeros((symbols, 2, depth))
         self.rates = [(0.0, 0.0)] * symbols
         self.updated = np.zeros(symbols, np.int64)
+        self._step = [0.0] * symbols if base_step is None else base_step.tolist()
         # (symbol, side) -> price -> size displayed when we took of it, and what we took
         self._taken: dict[tuple[int, int], dict[float, tuple[float, float]]] = {}
 
@@ -45,19 +47,39 @@ class BookShelf:
     def take(self, symbol: int, side: int, size: float) -> None:
         """Take ``size`` from one side, best level first; it is gone until the venue refreshes."""
         gone = self._taken.setdefault((symbol, side), {})
+        noise, step = NOISE * size, self._step[symbol]
         for i, price in enumerate(self.px[symbol, side].tolist()):
+            if size <= noise:
+                break
             available = float(self.left[symbol, side, i])
-            part = min(size, available)
+            part = part_of(available, size, noise)
             if part > 0.0:
                 shown, taken = gone.get(price, (available, 0.0))
                 gone[price] = (shown, taken + part)
-                self.left[symbol, side, i] = rest_of(shown, taken + part)
+                self.left[symbol, side, i] = rest_of(shown, taken + part, step)
                 size -= part
         self.rates[symbol] = top_rates(self.px, self.left, symbol)
 
     def taken_of(self, symbol: int, side: int) -> bool:
         """Whether we took of this side since its levels were refreshed."""
         return bool(self._taken.get((symbol, side)))
+
+    def leaves(self, symbol: int, side: int, px: Floats, sz: Floats) -> bool:
+        """Whether levels begin with what is left of a side, but for noise of what we took.
+
+        The noise is a share of the largest size that was displayed, not of what is left: the
+        last step of a level of 50 is 1e-8 to the venue, and 9.99999994e-9 here.
+        """
+        known, left = self.px[symbol, side], self.left[symbol, side]
+        there = (known > 0.0) & (left > 0.0)
+        n = int(there.sum())
+        if int((px > 0.0).sum()) < n or not np.array_equal(px[:n], known[there]):
+            return False
+        gone = self._taken.get((symbol, side), {})
+        largest = max(
+            (*sz[:n].tolist(), *(displayed for displayed, _ in gone.values())), default=0.0
+        )
+        return bool(np.all(np.abs(sz[:n] - left[there]) <= NOISE * largest))
 
     def levels(self, symbol: int, side: int) -> tuple[Floats, Floats]:
         """Give prices and what is left of the sizes on one side, as they are now."""
@@ -75,7 +97,8 @@ class BookShelf:
         }
         if kept:
             self._taken[symbol, side] = kept
+            step = self._step[symbol]
             for i, price in enumerate(px.tolist()):
                 if price in kept:
                     shown, taken = kept[price]
-                    self.left[symbol, side, i] = rest_of(shown, taken)
+                    self.left[symbol, side, i] = rest_of(shown, taken, step)

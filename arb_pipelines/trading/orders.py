@@ -11,16 +11,21 @@ above zero (NaN included) ends them.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from numba import njit
 
 from arb_pipelines.market.graph import BUY
-from arb_pipelines.market.rounding import ceil_to, floor_to
+from arb_pipelines.market.rounding import ceil_to, floor_to, multiple
 from arb_pipelines.trading.terms import Floats, Terms
 
-#: Share of an order or a level that may be left over and counts as nothing: float64 noise.
+#: Share of an order that may be left over without the fill counting as short: float64 noise.
 SHORT_EPSILON = 1e-9
+#: Share of a size that float64 sums of levels miss it by: below any step of a million sizes.
+NOISE = 1e-14
+#: Share of a step by which what is left of a level may miss it and is still on it.
+STEP_NOISE = 1e-6
 
 
 class Fill(NamedTuple):
@@ -137,19 +142,35 @@ def fill(
 
 
 @njit(cache=True, inline="always")
-def rest_of(shown: float, taken: float) -> float:
-    """What is left for us of a level; float64 noise of what was taken in parts is nothing."""
+def rest_of(shown: float, taken: float, step: float) -> float:
+    """What is left for us of a level, on the venue's ``step`` of sizes where it almost is.
+
+    So float64 noise of what was taken in parts is nothing, and what is left is the float64
+    that the venue's own book would show; a ``step`` of 0 is not known.
+    """
     left = shown - taken
-    return left if left > SHORT_EPSILON * shown else 0.0
+    if left <= NOISE * shown:
+        return 0.0
+    if step > 0.0:
+        on_step = multiple(math.floor(left / step + 0.5), step)
+        if abs(on_step - left) <= max(NOISE * shown, STEP_NOISE * step):
+            return on_step
+    return left
+
+
+@njit(cache=True, inline="always")
+def part_of(available: float, wanted: float, noise: float) -> float:
+    """What an order takes of a level: all of it also where ``wanted`` misses that by ``noise``."""
+    return available if available - wanted <= noise else wanted
 
 
 @njit(cache=True)
 def take(sz: Floats, taken: Floats, size: float) -> None:
     """Add to ``taken`` what ``size`` takes of ``sz``, what was left of the levels, best first."""
-    left = size
+    left, noise = size, NOISE * size
     for i in range(sz.shape[0]):
-        if left <= 0.0:
+        if left <= noise:
             break
-        part = min(left, sz[i])
+        part = part_of(sz[i], left, noise)
         taken[i] += part
         left -= part

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from arb_pipelines.backtest.kernel import run_kernel
 from arb_pipelines.backtest.records import LEG, LegStatus, Outcome, Records, TradeStatus
-from arb_pipelines.backtest.reference import run_reference
+from arb_pipelines.backtest.reference import book_events, open_replay, run_reference
 from arb_pipelines.backtest.scenario import Books
-from arb_pipelines.trading.gate import Refusal
+from arb_pipelines.trading.events import CycleSignal, Ended, Event
+from arb_pipelines.trading.gate import REFUSALS, Refusal
+from arb_pipelines.trading.reports import Report
 from tests.fakes.backtest_worlds import World, random_world
 
 worlds = st.integers(0, 2**32 - 1).map(random_world)
@@ -60,11 +62,24 @@ def test_much_happens_in_the_random_markets() -> None:
     assert unwound.min() > 100
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(world=worlds)
 def test_no_signal_is_of_levels_that_we_took(world: World) -> None:
-    """What the rates promise, the levels hold: no signal is refused for want of depth."""
-    assert not run_kernel(world.scenario, [world.books]).refused[:, Refusal.DEPTH].any()
+    """What the rates promise, the levels hold: only a signal that just pays finds no depth."""
+    refused: list[Ended] = []
+
+    def hear(event: Event | Report) -> None:
+        if isinstance(event, Ended) and event.declined == REFUSALS[Refusal.DEPTH]:
+            refused.append(event)
+
+    scenario = world.scenario
+    replay = open_replay(scenario, world.depth, hear)
+    replay.run(book_events(scenario.cycles.symbols, [world.books]))
+    threshold = 1.0 + scenario.setting.rules.min_profit
+    for ended in refused:
+        signal = ended.approved.signal
+        assert isinstance(signal, CycleSignal)
+        assert signal.product == pytest.approx(threshold, rel=1e-12)
 
 
 @settings(max_examples=20, deadline=None)

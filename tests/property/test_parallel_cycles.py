@@ -48,7 +48,8 @@ def play(world: World, inventory: Mapping[str, float]) -> tuple[Heard, Portfolio
     traded, setting = traded_of(scenario), scenario.setting
     start = dict(zip(scenario.cycles.currencies, scenario.balances.tolist(), strict=True))
     portfolio = Portfolio({c: start.get(c) or inventory.get(c, 0.0) for c in start})
-    seen, venue = (BookShelf(len(traded.number), world.depth) for _ in range(2))
+    step = setting.terms.base_step
+    seen, venue = (BookShelf(len(traded.number), world.depth, step) for _ in range(2))
     heard = Heard()
     desk = Desk(
         CycleStrategy("cycles", traded, seen),

@@ -80,3 +80,54 @@ def test_noise_of_what_was_taken_in_parts_is_no_level() -> None:
     assert 1.1 - 0.9 - 0.2 != 0.0
     assert shelf.left[0, BUY, 0] == 0.0
     assert shelf.rates[0] == (1 / 101.0, 99.0)
+
+
+def test_the_last_step_of_a_large_level_is_a_level() -> None:
+    """A venue shows it, however small a share it is: one in 5 billion steps here."""
+    shelf = BookShelf(1, 2)
+    shelf.show(0, _book(1, [(0.041, 50.0), (0.04, 3.0)], ASKS))
+    shelf.take(0, SELL, 49.99999999)
+    assert shelf.left[0, SELL, 0] == pytest.approx(1e-8)
+    assert shelf.rates[0][1] == 0.041
+
+
+def test_an_order_over_several_levels_leaves_no_noise() -> None:
+    """1,000.3 less 1,000 and 0.2 misses 0.1 by 9e-14: the third level is gone, the fourth whole."""
+    shelf = BookShelf(1, 4)
+    asks = [(100.0, 1_000.0), (101.0, 0.2), (102.0, 0.1), (103.0, 7.0)]
+    shelf.show(0, _book(1, [(99.0 - i, 2.0) for i in range(4)], asks))
+    shelf.take(0, BUY, 1_000.3)
+    assert 1_000.3 - 1_000.0 - 0.2 != 0.1
+    assert shelf.left[0, BUY].tolist() == [0.0, 0.0, 0.0, 7.0]
+    assert shelf.rates[0][0] == 1 / 103.0
+
+
+def test_the_echo_of_our_trade_is_what_is_left(shelf: BookShelf) -> None:
+    """Levels as the venue shows them after it; deeper ones that came into view change nothing."""
+    shelf.take(0, BUY, 1.0)
+    assert shelf.leaves(0, BUY, *_columns([(101.0, 5.0), (102.0, 9.0)]))
+    assert not shelf.leaves(0, BUY, *_columns([(101.0, 5.1), (102.0, 9.0)]))
+    assert not shelf.leaves(0, BUY, *_columns([(100.0, 1.0), (101.0, 5.0)]))
+    assert not shelf.leaves(0, BUY, *_columns([(102.0, 9.0)]))
+
+
+def test_the_last_step_of_a_large_level_is_known_again() -> None:
+    """The float left of 51.0293 misses 1e-8 by more than a billionth of it."""
+    shelf = BookShelf(1, 2)
+    shelf.show(0, _book(1, [(0.041, 51.0293), (0.04, 3.0)], ASKS))
+    shelf.take(0, SELL, 51.02929999)
+    assert shelf.left[0, SELL, 0] != 1e-8
+    assert shelf.leaves(0, SELL, *_columns([(0.041, 1e-8), (0.04, 3.0)]))
+    assert not shelf.leaves(0, SELL, *_columns([(0.041, 2e-8), (0.04, 3.0)]))
+
+
+def test_what_is_left_is_the_float_that_the_venue_would_show() -> None:
+    """On the venue's step of sizes, after one order or several; a size off the step stays."""
+    shelf = BookShelf(1, 2, np.array([1e-8]))
+    shelf.show(0, _book(1, [(0.041, 51.0293), (0.04, 3.000000005)], ASKS))
+    shelf.take(0, SELL, 20.1)
+    shelf.take(0, SELL, 30.92929999)
+    assert 51.0293 - (20.1 + 30.92929999) != 1e-8
+    assert shelf.left[0, SELL].tolist() == [1e-8, 3.000000005]
+    shelf.take(0, SELL, 1.00000001)
+    assert shelf.left[0, SELL, 1] == pytest.approx(2.000000005, abs=1e-15)

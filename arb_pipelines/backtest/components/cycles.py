@@ -60,7 +60,7 @@ def cycle_universe(params: Strategy, container: Container) -> CycleUniverse:
     scenario = scenario_of(params, shared.markets, shared.day, max_cycles=_MAX_CYCLES)
     traded = traded_of(scenario)
     depth = int(shared.books[0].bid_px.shape[1])
-    seen = BookShelf(len(traded.number), depth)
+    seen = BookShelf(len(traded.number), depth, traded.terms.base_step)
     return CycleUniverse(params, scenario, traded, seen, depth)
 
 
@@ -84,7 +84,7 @@ def book_broker(params: NoParams, container: Container) -> BookBroker:
     return BookBroker(
         number,
         setting.terms,
-        BookShelf(len(number), universe.depth),
+        BookShelf(len(number), universe.depth, setting.terms.base_step),
         decision_ns=setting.decision_ns,
         leg_ns=setting.leg_ns,
     )
