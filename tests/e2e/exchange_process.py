@@ -15,6 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
+
+from arb_pipelines.settings import Settings
+
 START_TIMEOUT_S = 90.0
 END_TIMEOUT_S = 10.0
 
@@ -78,3 +82,15 @@ def running_exchange(home: Path, *arguments: str) -> Iterator[ExchangeProcess]:
             process.wait()
         if process.stdout is not None:
             process.stdout.close()
+
+
+def settings_of(exchange: ExchangeProcess, settings: Settings) -> Settings:
+    """Give settings with an exchange's address and the key of its account."""
+    return settings.model_copy(
+        update={
+            "kucoin_url": exchange.rest,
+            "kucoin_key": SecretStr(exchange.key),
+            "kucoin_secret": SecretStr(exchange.secret),
+            "kucoin_passphrase": SecretStr(exchange.passphrase),
+        }
+    )

@@ -8,7 +8,6 @@ from datetime import date
 from itertools import pairwise
 
 import pytest
-from pydantic import SecretStr
 
 from arb_pipelines.backtest.kernel import run_kernel
 from arb_pipelines.backtest.universe import scenario_of
@@ -20,7 +19,7 @@ from arb_pipelines.research.replaying import columns, replay, with_measured_dela
 from arb_pipelines.research.told import TRADED
 from arb_pipelines.settings import Settings
 from arb_pipelines.trading.parameters import Strategy
-from tests.e2e.exchange_process import ExchangeProcess, running_exchange
+from tests.e2e.exchange_process import ExchangeProcess, running_exchange, settings_of
 
 SYMBOLS, SEED, STATES = 12, 7, 900
 #: Fees are 30 bps a cycle: what loses less than 34 is traded, so that much happens.
@@ -48,18 +47,6 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExchangeProce
     market = ("--symbols", str(SYMBOLS), "--seed", str(SEED), "--speed", "0")
     with running_exchange(home, *market, "--balance", "USDT=10000") as process:
         yield process
-
-
-def settings_of(exchange: ExchangeProcess, home: Settings) -> Settings:
-    """Settings with the address and the key of a local exchange."""
-    return home.model_copy(
-        update={
-            "kucoin_url": exchange.rest,
-            "kucoin_key": SecretStr(exchange.key),
-            "kucoin_secret": SecretStr(exchange.secret),
-            "kucoin_passphrase": SecretStr(exchange.passphrase),
-        }
-    )
 
 
 def test_a_session_and_a_backtest_agree_on_a_thousand_signals(
