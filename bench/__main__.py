@@ -29,6 +29,7 @@ TOPICS = (
     "containers",
     "optimize",
     "allocation",
+    "live",
 )
 FIELDS = ("name", "ours", "peer", "ratio", "unit", "bar", "holds", "peak_mib")
 OUTPUT = Path("build") / "bench.json"
@@ -70,7 +71,7 @@ def one(topic: str) -> None:
 
 
 def show(rows: list[dict[str, object]]) -> None:
-    packages = ("duckdb", "polars", "numpy", "numba")
+    packages = ("duckdb", "polars", "numpy", "numba", "aiohttp", "msgspec", "uvloop")
     title = (
         f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
         + ", ".join(f"{name} {version(name)}" for name in packages)
