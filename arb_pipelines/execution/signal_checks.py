@@ -116,9 +116,12 @@ def too_small(
         order = order_amount(terms, symbol, side, have, best, best)
         if not order > 0.0:
             leg = signal.legs[k]
+            base, _, quote = leg.pair.partition("-")
             return (
-                f"starting_volume: at the best prices legs[{k}] ({leg.pair} {leg.side}) would "
-                f"trade {have:g}, which is below the venue's minimum; send more"
+                f"starting_volume: at the best prices legs[{k}] has {have:g} "
+                f"{quote if side == BUY else base} for its {leg.side} of {leg.pair}, which takes "
+                f"no less than {leg.base_min_size:f} {base} in steps of {leg.base_increment:f}; "
+                "send more"
             )
         gets = order / best if side == BUY else order * best
         have = gets * float(terms.on_output[symbol, side])

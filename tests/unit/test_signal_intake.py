@@ -158,7 +158,8 @@ def test_a_signal_from_before_the_triangles_last_trade_is_stale() -> None:
 def test_a_volume_below_a_legs_minimum_is_refused() -> None:
     """1.05 USDT buy 0.0104 BTC, the least; those buy 0.1 ETH; 0.9 USDT buy too little BTC."""
     detail = refused(SignalDesk(), "volume", a_signal(starting_volume="0.9"))
-    assert "legs[0] (BTC-USDT buy)" in detail
+    assert "legs[0] has 0.9 USDT for its buy of BTC-USDT" in detail
+    assert "no less than 0.01 BTC" in detail
     assert SignalDesk().send(a_signal(starting_volume="1.05"))["accepted"]
 
 
