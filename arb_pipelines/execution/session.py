@@ -80,10 +80,14 @@ class LiveSession:
         if news is not None:
             self._hand_over(self._desk.on_market(news))
 
-    def on_news(self, news: BrokerEvent) -> None:
-        """Take in what became of an order; then the book that waited for it."""
+    async def on_news(self, news: BrokerEvent) -> None:
+        """Take in what became of an order; then the book that waited for it.
+
+        What follows from the news is on its way before that book is looked at.
+        """
         self._hand_over(self._desk.on_broker(news))
         if isinstance(news, Cancelled) or (isinstance(news, OrderFill) and news.final):
+            await asyncio.sleep(0)
             waited = self._own.ended(self._symbols.pop(news.client_id))
             if waited is not None:
                 self._hand_over(self._desk.on_market(waited))
@@ -109,7 +113,7 @@ class LiveSession:
 
     async def _take_news(self) -> None:
         while True:
-            self.on_news(await self._broker.next_event())
+            await self.on_news(await self._broker.next_event())
 
     def _hand_over(self, outgoing: Iterable[Outgoing]) -> None:
         for step in outgoing:
