@@ -12,6 +12,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,20 +43,20 @@ _WALKED_ROWS = 32
 Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Books:
     """Markets, and their books' states in order of receipt, which may never end.
 
-    ``batches`` gives them in parts, each a quick walk, and ``states`` one by one; they
-    are the same iterator.
+    ``batches`` gives them in parts, each a quick walk, ``states`` one by one: take them
+    in one way or the other.
     """
 
     markets: tuple[Market, ...]
     batches: Iterator[Iterator[BookState]]
 
-    @property
+    @cached_property
     def states(self) -> Iterator[BookState]:
-        """The states that are left, one by one."""
+        """All states, one by one."""
         return itertools.chain.from_iterable(self.batches)
 
 
