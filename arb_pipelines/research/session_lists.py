@@ -62,10 +62,12 @@ def show_session(lake: Lake, key: str) -> dict[str, Any]:
             "latency_p50_ms": dict(standing.latency_ms("p50")),
             "latency_p99_ms": dict(standing.latency_ms("p99")),
         }
+    folder = lake.settings.sessions / key
+    if (folder / "request.yaml").exists():
+        facts = {"state": "starting", "folder": str(folder)} | facts
     if (beat := heartbeats(lake.settings).get(key)) is not None:
         facts |= {"state": beat.state, "heard": iso(beat.ts_ns), "pid": beat.pid}
-        facts |= {"silent": beat.silent(now_ns()), "folder": str(lake.settings.sessions / key)}
-        facts |= {"now": dict(beat.counts)}
+        facts |= {"silent": beat.silent(now_ns()), "now": dict(beat.counts)}
     if not facts:
         raise ConfigError("no such session; see arb session list", source=key)
     return {"session": key} | facts
@@ -74,14 +76,20 @@ def show_session(lake: Lake, key: str) -> dict[str, Any]:
 def _known(lake: Lake) -> Iterator[Listed]:
     beats = heartbeats(lake.settings)
     rows = {row["session"]: row for row in _rows(lake)}
-    for key in beats.keys() | rows.keys():
+    begun = {file.parent.name for file in lake.settings.sessions.glob("*/request.yaml")}
+    for key in beats.keys() | rows.keys() | begun:
         row, beat = rows.get(key, {}), beats.get(key)
-        heard = max(row.get("ts_heard", 0), beat.ts_ns if beat else 0)
-        state = row.get("state", "")
+        heard_ns = max(row.get("ts_heard", 0), beat.ts_ns if beat else 0)
+        state = row.get("state", "starting")
         if beat is not None:
             state = "silent" if beat.silent(now_ns()) else beat.state
         yield Listed(
-            key, state, row.get("mode"), iso(heard), row.get("executions"), row.get("end_reason")
+            key,
+            state,
+            row.get("mode"),
+            iso(heard_ns) if heard_ns else None,
+            row.get("executions"),
+            row.get("end_reason"),
         )
 
 
