@@ -34,7 +34,11 @@ _MOST_DOUBLINGS = 30
 #: Between two looks at an order that no stream has told of: the first, and the longest.
 _FIRST_LOOK_S, _LONGEST_LOOK_S = 0.1, 2.0
 #: Where an order may be found that cannot be asked for by its client id.
-_LISTS = ("fetchOpenOrders", "fetchClosedOrders", "fetchCanceledOrders")
+_LISTS = {
+    "fetchOpenOrders": "fetch_open_orders",
+    "fetchClosedOrders": "fetch_closed_orders",
+    "fetchCanceledOrders": "fetch_canceled_orders",
+}
 
 
 class _Followed:
@@ -164,7 +168,7 @@ class CcxtAccount:
                 return None
             if order.get("clientOrderId") == client_id:
                 return order
-        lists = [method for method in _LISTS if self._client.has.get(method)]
+        lists = [method for able, method in _LISTS.items() if self._client.has.get(able)]
         if len(lists) < 2:
             raise Rejected(f"ccxt's {self._client.id} cannot look orders up by their client id")
         for method in lists:

@@ -25,6 +25,7 @@ from arb_pipelines.errors import (
     ProtocolViolation,
     Rejected,
     Transient,
+    Unfunded,
     VenueError,
 )
 
@@ -46,7 +47,7 @@ def asking(what: str, *, acts: bool) -> Iterator[None]:
 
     Raises:
         Transient: nothing happened, try again later.
-        Rejected: the venue, or ccxt before anything left, says no.
+        Rejected: the venue, or ccxt before anything left, says no (Unfunded: for lack of money).
         OutcomeUnknown: it acts, and what became of it is not known.
         ProtocolViolation: a question's answer makes no sense.
         Fatal: keys, permission, clock or account need a person.
@@ -76,6 +77,8 @@ def meaning(error: Exception, what: str, *, acts: bool) -> VenueError:
     clock = isinstance(error, known.InvalidNonce) and not isinstance(error, known.ChecksumError)
     if isinstance(error, known.AuthenticationError) or clock:
         return Fatal(f"{said}; check key, permissions, address and this machine's clock")
+    if isinstance(error, known.InsufficientFunds):
+        return Unfunded(said)
     # A bare ExchangeError is what ccxt raises for a code it does not know, and for a
     # connection that broke in the middle of an answer: that is no refusal.
     bare = type(error) is known.ExchangeError

@@ -56,8 +56,8 @@ def _described(exchange: str, market: Mapping[str, Any]) -> dict[str, object]:
         "min_size": _text((limits.get("amount") or {}).get("min")),
         "max_size": _text((limits.get("amount") or {}).get("max")),
         "min_funds": _text((limits.get("cost") or {}).get("min")),
-        "taker": _text(market.get("taker")),
-        "maker": _text(market.get("maker")),
+        "taker": _fee(market.get("taker")),
+        "maker": _fee(market.get("maker")),
         "fee_side": market.get("feeSide") or _FEE_SIDES.get(exchange, "get"),
     }
 
@@ -128,7 +128,10 @@ def _bps(fraction: Decimal | None) -> float | None:
 
 
 def _text(value: Any) -> str | None:
-    """A number of ccxt as exact text; what is below zero, a rebate, as 0."""
-    if value is None or value == "":
-        return None
-    return f"{max(exact(value), Decimal(0)):f}"
+    """A number of ccxt as exact text."""
+    return None if value is None or value == "" else f"{exact(value):f}"
+
+
+def _fee(value: Any) -> str | None:
+    """A fee as exact text; one below zero, a rebate, as 0."""
+    return None if value is None else f"{max(exact(value), Decimal(0)):f}"
