@@ -14,7 +14,7 @@ from arb_pipelines.lake.recording.format import BookState, Side
 
 #: States of this span of market time, from the first one, are shown at once.
 _OPENING_NS = NS_PER_S
-#: Numbers whose decimals are remembered: levels stay where they are for many states.
+#: Prices whose decimals are remembered: levels stay where they are, though sizes change.
 _REMEMBERED = 1 << 18
 
 
@@ -87,10 +87,12 @@ class Player:
 
 
 def _levels(side: Side) -> list[tuple[Decimal, Decimal]]:
-    return [(_exact(price), _exact(size)) for price, size in side]
+    return [(_price(price), _exact(size)) for price, size in side]
 
 
-@lru_cache(_REMEMBERED)
 def _exact(number: float) -> Decimal:
     """The decimal that a number was recorded from: the shortest that gives this float."""
     return Decimal(repr(number))
+
+
+_price = lru_cache(_REMEMBERED)(_exact)
