@@ -11,11 +11,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from arb_pipelines.backtest.scenario import Scenario
+from arb_pipelines.backtest.universe import scenario_of
+from arb_pipelines.clock import day_of
+from arb_pipelines.errors import DataError
 from arb_pipelines.market.cycles import SIDES
 from arb_pipelines.research.agreement_reasons import Evidence, Why
 from arb_pipelines.research.differing import Pair, Thing, What, compared, pairs
+from arb_pipelines.research.replaying import replay
 from arb_pipelines.research.told import OrderTold, SignalTold, Told
+from arb_pipelines.research.watched_session import Observed
 from arb_pipelines.trading.events import Book
+from arb_pipelines.trading.parameters import Strategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +83,30 @@ class Agreement:
         return dict(Counter(difference.why for difference in self.differences).most_common())
 
 
+def trade_again(strategy: Strategy, observed: Observed, *, max_cycles: int) -> Agreement:
+    """Give the backtest what a session received, at the venue's fees, and compare the two.
+
+    Raises:
+        DataError: it received none, or as ``scenario_of``.
+        ConfigError: as ``scenario_of``.
+    """
+    if not observed.books:
+        raise DataError("the session received no book of its symbols", source=strategy.name)
+    day = day_of(observed.books[0].ts_recv)
+    own_fees = strategy.model_copy(update={"fee_bps": None})
+    scenario = scenario_of(own_fees, observed.markets, day, max_cycles=max_cycles)
+    backtest, _ = replay(scenario, observed.books, observed.told)
+    return compare(observed.told, backtest, scenario, observed.books)
+
+
 def compare(session: Told, backtest: Told, scenario: Scenario, books: Sequence[Book]) -> Agreement:
     """Compare what a session told with what a backtest of ``books`` did, signal by signal.
 
     ``books``, in order of receipt, and the scenario's terms are the evidence for the reasons.
     """
-    base_step = scenario.setting.terms.base_step.tolist()
-    steps = dict(zip(scenario.cycles.symbols, base_step, strict=True))
+    terms = scenario.setting.terms
+    by_symbol = zip(terms.base_step.tolist(), terms.funds_step.tolist(), strict=True)
+    steps = dict(zip(scenario.cycles.symbols, by_symbol, strict=True))
     evidence = Evidence(scenario, books, session)
     had = {what: [0, 0, 0] for what in What}
     differences = []

@@ -1,7 +1,8 @@
 """One signal as two sides tell it: what of it is equal, and the first thing that is not.
 
-Amounts are equal within ``RELATIVE``: a session books decimals, a backtest float64. The size
-of a fill is equal to the step. Why something differs is said in ``agreement_reasons``.
+Amounts are equal within ``RELATIVE``: a session books decimals, a backtest float64. What is
+ordered, and the size of a fill, are equal to the venue's step. Why something differs is
+said in ``agreement_reasons``.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import zip_longest
 
+from arb_pipelines.market.graph import BUY
 from arb_pipelines.research.told import OrderTold, SignalTold, Told
 
 #: Share of an amount by which a decimal and a float64 may part.
 RELATIVE = 1e-9
+#: Steps of a symbol's sizes and funds, 0 where they are not known.
+Steps = tuple[float, float]
 _Key = tuple[int, int, int]
 
 
@@ -80,8 +84,8 @@ def pairs(session: Told, backtest: Told) -> Iterator[Pair]:
         yield Pair(number, mine[1] if mine else None, other[1] if other else None)
 
 
-def compared(pair: Pair, steps: Mapping[str, float]) -> Iterator[Thing]:
-    """Compare a pair, thing by thing; ``steps`` are of sizes, by symbol."""
+def compared(pair: Pair, steps: Mapping[str, Steps]) -> Iterator[Thing]:
+    """Compare a pair, thing by thing; ``steps`` are by symbol."""
     ours, theirs = pair.session, pair.backtest
     there = ours is not None, theirs is not None
     product = decided = False
@@ -93,18 +97,19 @@ def compared(pair: Pair, steps: Mapping[str, float]) -> Iterator[Thing]:
     for number, (mine, other) in enumerate(pair.orders()):
         asked = came = False
         if mine is not None and other is not None:
-            asked = _same_order(mine, other)
-            came = asked and _same_fill(mine, other, steps.get(mine.symbol, 0.0))
+            size_step, funds_step = steps.get(mine.symbol, (0.0, 0.0))
+            asked = _same_order(mine, other, funds_step if mine.side == BUY else size_step)
+            came = asked and _same_fill(mine, other, size_step)
         yield Thing(What.ORDER, number, mine is not None, other is not None, asked)
         filled = mine is not None and mine.size > 0.0, other is not None and other.size > 0.0
         yield Thing(What.FILL, number, *filled, came)
 
 
-def _same_order(one: OrderTold, other: OrderTold) -> bool:
-    """Whether two orders ask for the same."""
+def _same_order(one: OrderTold, other: OrderTold, step: float) -> bool:
+    """Whether two orders ask for the same, the amount to its step."""
     return (
         (one.symbol, one.side) == (other.symbol, other.side)
-        and close(one.amount, other.amount)
+        and same_size(one.amount, other.amount, step)
         and close(one.limit_px, other.limit_px)
     )
 
@@ -138,5 +143,5 @@ def close(one: float | None, other: float | None) -> bool:
 
 
 def same_size(one: float, other: float, step: float) -> bool:
-    """Whether two sizes are the same number of steps; a step of 0 is none."""
+    """Whether two amounts are the same number of steps; a step of 0 is not known."""
     return abs(one - other) < 0.5 * step if step > 0.0 else close(one, other)

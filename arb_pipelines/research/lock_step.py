@@ -9,31 +9,20 @@ comes of the comparison is said in ``agreement``.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
 import aiohttp
 import numpy as np
 
-from arb_pipelines.clock import now_ns
-from arb_pipelines.containers.container import Container
-from arb_pipelines.containers.factories import NoParams
-from arb_pipelines.containers.spec import MARKET_DATA, ContainerSpec, component
 from arb_pipelines.errors import ConfigError, Transient
-from arb_pipelines.execution.components import strategy_spec, universe_of, venue_books
-from arb_pipelines.execution.manager import Managed, managing
 from arb_pipelines.lake.recording.format import BookState, Side
-from arb_pipelines.market.symbols import Market
-from arb_pipelines.research.told import Listener, Told
+from arb_pipelines.research.watched_session import Observed, WatchedFeed, watched_session
 from arb_pipelines.settings import Settings
 from arb_pipelines.trading.events import Approved, Book, Ended, Floats, OrderFill
 from arb_pipelines.trading.parameters import Strategy
-from arb_pipelines.venues.base import MarketData
 from arb_pipelines.venues.kucoin.books import Channel
-from arb_pipelines.venues.kucoin.connection import open_kucoin
-from arb_pipelines.venues.tasks import first_error
 
 #: Longest wait for one answer of the exchange, and for the session to take in one state.
 _ANSWER_S, _TAKEN_IN_S = 10.0, 30.0
@@ -43,58 +32,11 @@ _UNLIMITED = 1_000_000_000
 _TOPICS = {"depth5": Channel.DEPTH5.value, "depth50": Channel.DEPTH50.value}
 
 
-@dataclass(frozen=True, slots=True)
-class Played:
-    """What a session told of the states it was shown, and what it was shown.
-
-    ``books`` are the recorded states, each at the time when the session received it;
-    states that changed nothing the venue displays were never sent, and are only counted
-    (``unseen``). ``markets`` are the venue's, with the account's fees.
-    """
-
-    told: Told
-    books: tuple[Book, ...]
-    unseen: int
-    markets: tuple[Market, ...]
-
-
-class WatchedFeed:
-    """A session's feed that can tell what the session has been given, and has dealt with."""
-
-    def __init__(self, feed: MarketData) -> None:
-        self._feed = feed
-        self.given: list[Book] = []
-        self.dealt_with = 0
-        self.on_progress: Callable[[], object] = lambda: None
-
-    async def run(self) -> None:
-        """Keep the books."""
-        await self._feed.run()
-
-    async def changed(self) -> list[Book]:
-        """Give what changed; who asks for more has dealt with what it was given."""
-        self.dealt_with = len(self.given)
-        self.on_progress()
-        books = await self._feed.changed()
-        self.given += books
-        return books
-
-    @property
-    def dropped(self) -> Mapping[str, int]:
-        """States by symbol that were overtaken."""
-        return self._feed.dropped
-
-
-def watched_books(params: NoParams, container: Container) -> WatchedFeed:
-    """Follow the books of the universe, watched."""
-    return WatchedFeed(venue_books(params, container))
-
-
 class Progress:
     """How far a session is with what it was shown, by its feed and its bus."""
 
-    def __init__(self, feed: Any) -> None:
-        self._feed: WatchedFeed = feed  # made by watched_books
+    def __init__(self, feed: WatchedFeed) -> None:
+        self._feed = feed
         self._in_flight = 0
         self._moved = asyncio.Event()
         self._due = 0  # messages of books that the venue has sent
@@ -164,11 +106,13 @@ class Operator:
 
 async def play(
     settings: Settings, strategy: Strategy, states: Iterator[BookState], *, count: int
-) -> Played:
+) -> Observed:
     """Have a paper session trade the next ``count`` states of a local exchange, in lock step.
 
     ``settings`` have the exchange's address and key; it plays by hand, and ``states`` are
-    those that it plays, from the first. A state of a symbol that is not traded counts.
+    those that it plays, from the first. The books that come back are the recorded states,
+    each at the time when the session received it; a state that changed nothing the venue
+    displays was never sent, and is left out.
 
     Raises:
         ConfigError: the exchange is none of this machine's, or the strategy asks for a stream
@@ -181,34 +125,20 @@ async def play(
             f"{strategy.session.books} does not send whole books; use {' or '.join(_TOPICS)}",
             source="session.books",
         )
-    listener = Listener()
     async with (
-        open_kucoin(settings) as connection,
+        watched_session(settings, strategy) as session,
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(_ANSWER_S)) as client,
-        managing(strategy.name, connection) as manager,
     ):
-        if not connection.local:
-            raise ConfigError("is not of this machine, and is not played", source="ARB_KUCOIN_URL")
-        managed = manager.add(_watched(strategy, settings.max_cycles))
-        container = managed.container
-        progress = Progress(container.get(MARKET_DATA))
-        for hear in (listener.hear, progress.hear):
-            container.bus.subscribe(object, hear)
-        manager.start(strategy.name)
-        symbols = universe_of(container).symbols
+        progress = Progress(session.feed)
+        session.container.bus.subscribe(object, progress.hear)
+        session.start()
         operator = Operator(client, str(settings.kucoin_url).rstrip("/"))
-        with first_error():
-            async with asyncio.TaskGroup() as tasks:
-                failing = tasks.create_task(_failure_of(managed))
-                opening = await operator.open(symbols, topic)
-                part = islice(states, opening, opening + count)
-                books, unseen = await _play(
-                    operator, progress, part, set(symbols), strategy.session.depth
-                )
-                failing.cancel()
-        await manager.remove(strategy.name, "the day is played")
-        markets = tuple(connection.markets)
-    return Played(listener.told(), tuple(books), unseen, markets)
+        opening = await operator.open(session.symbols, topic)
+        part = islice(states, opening, opening + count)
+        depth = strategy.session.depth
+        books = await _play(operator, progress, part, set(session.symbols), depth)
+        await session.stop("the day is played")
+        return session.observed(books)
 
 
 async def _play(
@@ -217,33 +147,22 @@ async def _play(
     states: Iterator[BookState],
     symbols: set[str],
     depth: int,
-) -> tuple[list[Book], int]:
-    """Show the states one by one; give those that arrived, and how many changed nothing."""
-    books, unseen = [], 0
+) -> list[Book]:
+    """Show the states one by one; give those that arrived."""
+    books = []
     for state in states:
         news = await operator.step(state.symbol)
-        if state.symbol not in symbols:
+        if not news or state.symbol not in symbols:
             continue
-        if not news:
-            unseen += 1
-            continue
-        async with asyncio.timeout(_TAKEN_IN_S):
-            received = await progress.taken_in()
+        try:
+            async with asyncio.timeout(_TAKEN_IN_S):
+                received = await progress.taken_in()
+        except TimeoutError:
+            raise Transient(
+                f"the session did not deal with a book of {state.symbol} in {_TAKEN_IN_S:g} s"
+            ) from None
         books.append(_recorded(state, received.ts_recv, depth))
-    return books, unseen
-
-
-async def _failure_of(managed: Managed) -> None:
-    await managed.ended.wait()
-    raise Transient(f"the session ended while it was played to: {managed.error}")
-
-
-def _watched(strategy: Strategy, max_cycles: int) -> ContainerSpec:
-    spec = strategy_spec(
-        strategy, places_orders=True, id_prefix=f"{now_ns():x}-", max_cycles=max_cycles
-    )
-    made = dict(spec.components) | {MARKET_DATA.name: component(f"{__name__}:watched_books")}
-    return replace(spec, components=tuple(made.items()))
+    return books
 
 
 def _recorded(state: BookState, ts_recv: int, depth: int) -> Book:

@@ -94,3 +94,13 @@ def settings_of(exchange: ExchangeProcess, settings: Settings) -> Settings:
             "kucoin_passphrase": SecretStr(exchange.passphrase),
         }
     )
+
+
+def environment_of(exchange: ExchangeProcess) -> dict[str, str]:
+    """Give the environment by which a process finds an exchange, with the key of its account."""
+    return {
+        "ARB_KUCOIN_URL": exchange.rest,
+        "ARB_KUCOIN_KEY": exchange.key,
+        "ARB_KUCOIN_SECRET": exchange.secret,
+        "ARB_KUCOIN_PASSPHRASE": exchange.passphrase,
+    }

@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import date
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from arb_pipelines.backtest.kernel import run_kernel
 from arb_pipelines.backtest.universe import scenario_of
-from arb_pipelines.research.agreement import compare
+from arb_pipelines.errors import ConfigError
+from arb_pipelines.research.agreement import compare, trade_again
+from arb_pipelines.research.agreement_reasons import Why
 from arb_pipelines.research.differing import What
 from arb_pipelines.research.exchange_books import generated_books
 from arb_pipelines.research.lock_step import play
 from arb_pipelines.research.replaying import columns, replay, with_measured_delays
 from arb_pipelines.research.told import TRADED
+from arb_pipelines.research.watched_session import observe
 from arb_pipelines.settings import Settings
 from arb_pipelines.trading.parameters import Strategy
-from tests.e2e.exchange_process import ExchangeProcess, running_exchange, settings_of
+from tests.e2e.exchange_process import (
+    ExchangeProcess,
+    environment_of,
+    running_exchange,
+    settings_of,
+)
 
 SYMBOLS, SEED, STATES = 12, 7, 900
 #: Fees are 30 bps a cycle: what loses less than 34 is traded, so that much happens.
@@ -71,3 +84,57 @@ def test_a_session_and_a_backtest_agree_on_a_thousand_signals(
     assert kernel.trades.tobytes() == outcome.trades.tobytes()
     assert kernel.legs.tobytes() == outcome.legs.tobytes()
     assert all(a.ts_recv < b.ts_recv for a, b in pairwise(played.books))
+
+
+def test_the_command_says_that_nothing_differs(
+    exchange: ExchangeProcess, home: Settings, tmp_path: Path
+) -> None:
+    """In lock step, from where the exchange stands, as one JSON document."""
+    exchange.operate("POST", "/deposits", {"user": "local", "currency": "USDT", "amount": "9000"})
+    file = tmp_path / "lock-step.yaml"
+    file.write_text(STRATEGY.model_dump_json(exclude_defaults=True))
+    market = ("--symbols", str(SYMBOLS), "--seed", str(SEED))
+    command = (sys.executable, "-m", "arb_pipelines.cli", "agreement", "--strategy", str(file))
+    ran = subprocess.run(
+        (*command, "--states", "60", *market, "--json"),
+        env=os.environ | environment_of(exchange),
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    said = json.loads(ran.stdout)
+    assert said["complete"]
+    assert said["counts"]["signal"]["equal"] > 0
+    assert said["differences"] == []
+
+
+def test_where_books_and_orders_race_each_difference_has_a_reason(
+    home: Settings, tmp_path: Path
+) -> None:
+    """A session that trades freely: what does not agree is named, and the first is explained."""
+    market = ("--symbols", str(SYMBOLS), "--seed", str(SEED), "--speed", "3")
+    with running_exchange(tmp_path, *market, "--balance", "USDT=10000") as exchange:
+        observed = asyncio.run(observe(settings_of(exchange, home), STRATEGY, seconds=5.0))
+    agreement = trade_again(STRATEGY, observed, max_cycles=10_000)
+    signals = agreement.counts[What.SIGNAL]
+    assert signals.session == len(observed.told.signals) > 0
+    assert signals.equal > 0
+    assert sum(agreement.reasons().values()) == len(agreement.differences)
+    if agreement.first is not None:
+        assert agreement.first.why not in (Why.UNEXPLAINED, Why.FOLLOWS), str(agreement.first)
+
+
+def test_only_an_exchange_of_this_machine_is_traded_at(home: Settings) -> None:
+    """The comparison sends orders that are meant, so nowhere else."""
+    with pytest.raises(ConfigError, match="ARB_KUCOIN_URL"):
+        asyncio.run(observe(home, STRATEGY, seconds=0.1))
+
+
+def test_lock_step_needs_whole_books(home: Settings) -> None:
+    """Increments tell of a change that the recorded states do not name one by one."""
+    rules = STRATEGY.session.model_copy(update={"books": "level2"})
+    strategy = STRATEGY.model_copy(update={"session": rules})
+    with pytest.raises(ConfigError, match="level2 does not send whole books"):
+        asyncio.run(play(home, strategy, iter(()), count=1))
