@@ -123,8 +123,7 @@ class ControlDesk:
                 self._controls.stop(reason)
                 return self._used("stop", reason)
             case Subscribe():
-                if client not in self._subscribed:
-                    self._subscribed.append(client)
+                self._subscribe(client)
                 return {}
             case _:
                 assert_never(request)
@@ -168,6 +167,10 @@ class ControlDesk:
             "refused": dict(self._intake.refused),
             **self._health(),
         }
+
+    def _subscribe(self, client: Client) -> None:
+        others = [one for one in self._subscribed if one.connected and one is not client]
+        self._subscribed = [*others, client]
 
     def _on_report(self, report: ReportTold) -> None:
         if not self._subscribed:

@@ -54,7 +54,8 @@ def session(
     home = tmp_path_factory.mktemp("home")
     file = strategy_file(home, "sent", rules=", scan: false")
     with running_session(home, file, keys_of(exchange)) as process:
-        until((process.folder / SOCKET).exists, "socket")
+        until(lambda: process.process.poll() or (process.folder / SOCKET).exists(), "socket")
+        assert process.process.poll() is None, process.process.communicate()
         yield process
 
 
@@ -324,6 +325,13 @@ def test_a_session_stops_when_it_is_told_to(
     assert not (session.folder / SOCKET).exists()
     code, _, errors = arb(capsys, "health", key)
     assert (code, "it does not run" in errors) == (2, True)
+    journal = (session.folder / "journal.ndjson").read_text(encoding="utf-8").splitlines()
+    events = [json.loads(line) for line in journal]
+    assert [(one["op"], one["argument"]) for one in events if one["event"] == "control"][-1] == (
+        "stop",
+        "enough",
+    )
+    assert {one["reason"] for one in events if one["event"] == "signal_refused"} >= {"stopping"}
     for secret in (exchange.secret, exchange.passphrase):
         for file in session.sessions.rglob("*"):
             assert not file.is_file() or secret.encode() not in file.read_bytes()

@@ -236,6 +236,32 @@ def test_a_client_that_does_not_read_holds_nobody_up(tmp_path: Path) -> None:
     run(body)
 
 
+def test_a_client_that_floods_lets_others_in(tmp_path: Path) -> None:
+    """Its lines are answered a few in each turn; another's single one does not wait for all."""
+    path, asked = tmp_path / SOCKET, 10_000
+
+    async def body() -> None:
+        async with serving(SignalDesk(), path):
+            flood, other = await connect(path), await connect(path)
+            answered = 0
+
+            async def count() -> None:
+                nonlocal answered
+                while answered < asked:
+                    await flood.reader.readline()
+                    answered += 1
+
+            counting = asyncio.get_running_loop().create_task(count())
+            flood.writer.write(b'{"op":"uptime"}\n' * asked)
+            while not answered:
+                await asyncio.sleep(0)
+            await other.say({"op": "uptime"})
+            assert answered < asked / 2
+            await counting
+
+    run(body)
+
+
 def test_a_subscriber_that_never_reads_is_cut_off(tmp_path: Path) -> None:
     """What it is told unasked is bounded."""
     path = tmp_path / SOCKET
