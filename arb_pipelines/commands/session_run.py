@@ -26,7 +26,8 @@ def register(_app: typer.Typer) -> None:
 
 def run(
     strategy: Annotated[
-        str, typer.Option(help="Strategy file, or a name in the strategies folder.")
+        list[str],
+        typer.Option(help="Strategy file, or a name in the strategies folder; several share."),
     ],
     venue: Annotated[str | None, typer.Option(help="Default: the strategy's exchange.")] = None,
     mode: Annotated[
@@ -40,7 +41,9 @@ def run(
     """Run a session here, until SIGTERM, Ctrl-C, its minutes or a limit ends it.
 
     Orders reach a market only on an exchange of this machine, or with `mode: live` in the
-    strategy and ARB_ALLOW_LIVE=yes. Keys and addresses are settings (ARB_KUCOIN_...).
+    strategy and ARB_ALLOW_LIVE=yes. Keys and addresses are settings (ARB_KUCOIN_...). Several
+    strategies become sessions of their own that share connection and account; --json then
+    prints a list.
 
     Example: arb session run --strategy strategies/demo.yaml --venue kucoin --minutes 5
     """
@@ -48,28 +51,32 @@ def run(
     from arb_pipelines.execution.records import SessionState
     from arb_pipelines.lake.store import Lake
     from arb_pipelines.research.session_requests import begin_session, session_key, strategy_file
-    from arb_pipelines.research.sessions import SessionRequest, run_session
+    from arb_pipelines.research.sessions import SessionRequest, run_sessions
     from arb_pipelines.settings import load_settings
     from arb_pipelines.trading.strategy import load_strategy
 
     settings, asked = load_settings(), now_ns()
-    file = strategy_file(settings, strategy)
-    trader = load_strategy(file)
-    key = session_key(trader.name, venue or trader.exchange, asked)
-    remarks.print(f"session {key}: stop it with Ctrl-C, or `arb session stop {key}`")
-    request = SessionRequest(key, file, venue, mode, minutes, asked)
-    begin_session(settings, request)
-    summary = run_session(Lake(settings), request, on_flush=_tell)
-    document = summary.document()
+    requests = []
+    for named in strategy:
+        file = strategy_file(settings, named)
+        trader = load_strategy(file)
+        key = session_key(trader.name, venue or trader.exchange, asked)
+        requests.append(SessionRequest(key, file, venue, mode, minutes, asked))
+    for request in requests:
+        begin_session(settings, request)
+        remarks.print(f"{request.key}: stop it with Ctrl-C, or arb session stop {request.key}")
+    summaries = run_sessions(Lake(settings), requests, on_flush=_tell)
+    documents = [summary.document() for summary in summaries]
     if json:
-        print_json(document)
+        print_json(documents[0] if len(documents) == 1 else documents)
     else:
-        print_facts(document | document.pop("counts"), title=key)
-    if summary.unwritten:
+        for document in documents:
+            print_facts(document | document.pop("counts"), title=document["session"])
+    if any(summary.unwritten for summary in summaries):
         # the thread that writes to the lake hangs in it, and would keep the process from ending
         sys.stdout.flush()
         os._exit(_FAILED)
-    if summary.state is SessionState.FAILED:
+    if any(summary.state is SessionState.FAILED for summary in summaries):
         raise typer.Exit(_FAILED)
 
 
@@ -77,4 +84,6 @@ def _tell(progress: SessionProgress) -> None:
     counts = progress.counts
     ended = sum(counts.executions.values())
     profit = ", ".join(f"{amount:+.6f} {of}" for of, amount in progress.profit.items())
-    remarks.print(f"{counts.signals} signals, {ended} executions, {profit or 'no profit yet'}")
+    remarks.print(
+        f"{progress.session}: {counts.signals} signals, {ended} executions, {profit or 'no profit'}"
+    )

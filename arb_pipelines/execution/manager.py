@@ -38,6 +38,7 @@ class Managed:
 
     container: Container
     allotted: bool
+    started: bool = False
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     error: str | None = None
     settled: bool = False
@@ -92,7 +93,15 @@ class SessionManager:
 
     def start(self, name: str) -> None:
         """Let a strategy trade until its controls say stop."""
-        self._tasks.create_task(self._trade(self._managed[name]), name=name)
+        managed = self._managed[name]
+        managed.started = True
+        self._tasks.create_task(self._trade(managed), name=name)
+
+    async def ended(self, name: str) -> None:
+        """Wait until a strategy trades no more, or at once if it never began."""
+        managed = self._managed[name]
+        if managed.started:
+            await managed.ended.wait()
 
     async def remove(self, name: str, reason: str) -> Managed:
         """Stop a strategy, wait until it has ended, and give back what it had.
@@ -105,7 +114,7 @@ class SessionManager:
             there = ", ".join(self._managed) or "none"
             raise ConfigError(f"there is no strategy {name}; there is {there}", source="session")
         managed.controls.stop(reason)
-        await managed.ended.wait()
+        await self.ended(name)
         if self._managed.pop(name, None) is not None:  # who else waited has not done it
             if managed.allotted:
                 self._give_back(managed.container)

@@ -1,18 +1,22 @@
-"""Making a strategy's decisions ready before the first that counts.
+"""Making decisions ready before the first that counts.
 
-Kernels are compiled, or loaded, when they are first used, which takes up to seconds: time
-that the first opportunity does not have, nor the session's loop. So a cycle is traded once
-in a desk of its own, on books made up, down to an unwinding order; nothing of it remains.
+Kernels are compiled, or loaded, when they are first used, which takes up to many seconds:
+time that the first opportunity does not have, nor the session's loop. So a cycle is traded
+once in a desk of its own, on markets and books made up, down to an unwinding order; nothing
+of it remains.
 """
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import numpy as np
 
-from arb_pipelines.clock import now_ns
+from arb_pipelines.clock import day_of, now_ns
 from arb_pipelines.containers.desk import Desk, Outgoing
-from arb_pipelines.execution.universe import SessionUniverse
+from arb_pipelines.execution.universe import session_universe
 from arb_pipelines.market.graph import BUY
+from arb_pipelines.market.symbols import FeeSide, Market
 from arb_pipelines.trading.book_shelf import BookShelf
 from arb_pipelines.trading.cycles.orders import CycleOrderManager
 from arb_pipelines.trading.cycles.risk import CycleRisk
@@ -26,13 +30,40 @@ from arb_pipelines.trading.events import (
     OrderFill,
     Routed,
 )
+from arb_pipelines.trading.parameters import FixedAmount, Strategy, Universe
 from arb_pipelines.trading.portfolio import Portfolio
 
 _MOST_STEPS = 100
+_STEP, _FEE = Decimal("1e-8"), Decimal("0.001")
+_MARKETS = tuple(
+    Market(
+        venue="nowhere",
+        symbol=f"{base}-{quote}",
+        base=base,
+        quote=quote,
+        venue_symbol=f"{base}-{quote}",
+        base_increment=_STEP,
+        quote_increment=_STEP,
+        price_increment=_STEP,
+        taker_fee_bps=10.0,
+        fee_side=FeeSide.QUOTE,
+    )
+    for base, quote in (("B", "A"), ("C", "A"), ("C", "B"))
+)
+_FEES = {market.symbol: _FEE for market in _MARKETS}
 
 
-def warm_up(universe: SessionUniverse) -> None:
-    """Trade one cycle that pays, on books made up; the second leg finds nothing."""
+def warm_up() -> None:
+    """Trade one cycle that pays; its second leg finds nothing."""
+    strategy = Strategy(
+        name="warm-up",
+        exchange="nowhere",
+        universe=Universe(start=("A",)),
+        min_profit_bps=1.0,
+        capital_allocation=FixedAmount(mode="fixed_amount", amount=1.0),
+        balances={"A": 1.0},
+    )
+    universe = session_universe(strategy, _MARKETS, _FEES, day_of(now_ns()), max_cycles=10)
     traded, depth = universe.traded, universe.strategy.session.depth
     shelf, portfolio = BookShelf(len(traded.number), depth), Portfolio(universe.strategy.balances)
     desk = Desk(

@@ -17,16 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from arb_pipelines.clock import day_of, now_ns
+from arb_pipelines.containers.spec import COORDINATOR, MARKET_DATA
 from arb_pipelines.execution.components import strategy_spec, universe_of
 from arb_pipelines.execution.control import open_control
 from arb_pipelines.execution.heartbeat import beat, beating
 from arb_pipelines.execution.journal import Journal
 from arb_pipelines.execution.limits import kill_files, watch_kill_files
 from arb_pipelines.execution.manager import Managed, SessionManager
-from arb_pipelines.execution.recorder import SessionRecorder
+from arb_pipelines.execution.recorder import Gauges, SessionRecorder
 from arb_pipelines.execution.records import Batch, SessionHead, SessionState
 from arb_pipelines.execution.switches import Permission, check_key, permission
-from arb_pipelines.execution.warm_up import warm_up
 from arb_pipelines.lake.markets import store_markets
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.session_requests import SessionRequest
@@ -43,6 +43,8 @@ _LAST_WRITES_S = 60.0
 #: Once the process is asked to end: time for what is in flight, and until it is over.
 _SETTLE_S, _END_S = 7.0, 9.0
 _LOOK_EVERY_S = 0.02
+#: Longest wait for the venue's balances to be what was booked, when all has ended.
+_LATE_BALANCES_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,24 @@ class _Listeners:
     recorder: SessionRecorder
     journal: Journal
     writer: SessionWriter
+    connection: VenueConnection
+
+    def health(self) -> dict[str, Any]:
+        """Say what is wrong with the venue's connection and with the lake; None is well."""
+        wrong = [f"{part} {what}" for part, what in self.connection.health().items() if what]
+        return {"venue": "; ".join(wrong) or None, "lake": self.writer.trouble}
+
+    def standing(self) -> dict[str, Any]:
+        """Count what has happened."""
+        counts = self.recorder.counts()
+        return {
+            "books": counts.books,
+            "signals": counts.signals,
+            "executions": sum(counts.executions.values()),
+            "in_flight": counts.in_flight,
+            "orders": counts.orders,
+            "profit": self.recorder.profit(),
+        }
 
 
 @dataclass(slots=True)
@@ -78,8 +98,8 @@ class HostedSession:
     _joined: _Joined | None = field(default=None, init=False)
     _over_by_s: float = field(default=math.inf, init=False)  # on the loop's clock
 
-    async def join(self, manager: SessionManager) -> None:
-        """Decide what it may do, and make its strategy ready to trade.
+    def join(self, manager: SessionManager) -> None:
+        """Decide what it may do, and give its strategy a container.
 
         Raises:
             ConfigError: switches, key or balances do not do.
@@ -102,7 +122,6 @@ class HostedSession:
             spent=spent_before(settings.sessions, self.request),
         )
         managed = manager.add(spec, allot=chosen.places_orders)
-        await asyncio.to_thread(warm_up, universe_of(managed.container))
         self._joined = _Joined(manager, managed, chosen, id_prefix, started)
 
     async def trade(self) -> SessionSummary:
@@ -126,11 +145,13 @@ class HostedSession:
                     await managed.ended.wait()
                     for task in beside:
                         task.cancel()
+            if joined.chosen.places_orders:
+                await joined.manager.balances.conclude(_LATE_BALANCES_S)
             state = SessionState.FAILED if managed.error else SessionState.ENDED
             reason = managed.controls.stop_reason or "ended"
             await self._finish(heard, state, reason)
         summary = self._summary(joined, heard, state, reason)
-        beat(self.folder, state, {"reason": reason, **_standing(heard.recorder)})
+        beat(self.folder, state, {"reason": reason, **heard.standing()})
         return summary
 
     def end_soon(self, reason: str) -> None:
@@ -152,13 +173,18 @@ class HostedSession:
             head.cycles,
             trouble=lambda what: loop.call_soon_threadsafe(controls.stop, what),
         )
-        recorder = SessionRecorder(head, wall_ns=now_ns)
-        writer = self._writer(recorder, joined.manager.connection)
-        heard = _Listeners(recorder, journal, writer)
+        recorder = SessionRecorder(
+            head, wall_ns=now_ns, gauges=partial(_gauges, joined, journal), told=journal.tell
+        )
+        if joined.chosen.places_orders:
+            joined.manager.balances.add(recorder)
+        connection = joined.manager.connection
+        writer = self._writer(recorder, connection)
+        heard = _Listeners(recorder, journal, writer, connection)
 
         def pulse() -> tuple[str, Mapping[str, Any]]:
             state = "stopping" if controls.stopping.is_set() else SessionState.RUNNING
-            return state, _standing(recorder) | {"lake": writer.trouble}
+            return state, heard.standing() | heard.health()
 
         with closing(journal):
             bus.subscribe(object, journal.hear)  # first: an intent is written before all else
@@ -169,7 +195,7 @@ class HostedSession:
                     yield heard
                 except BaseException:
                     controls.stop("what keeps the session failed", settle_s=_SETTLE_S)
-                    await joined.managed.ended.wait()
+                    await joined.manager.ended(self.strategy.name)
                     await self._finish(heard, SessionState.FAILED, str(controls.stop_reason))
                     raise
 
@@ -185,7 +211,7 @@ class HostedSession:
         """Write the last records, as long as the lake and whoever waits allow."""
         loop = asyncio.get_running_loop()
         heard.recorder.end(state, reason)
-        heard.journal.note("session", state=state, reason=reason, **_standing(heard.recorder))
+        heard.journal.note("session", state=state, reason=reason, **heard.standing())
         heard.writer.end()
         latest_s = loop.time() + _LAST_WRITES_S
         while heard.writer.running and loop.time() < min(latest_s, self._over_by_s):
@@ -243,6 +269,21 @@ class HostedSession:
         )
 
 
+def _gauges(joined: _Joined, journal: Journal) -> Gauges:
+    """What a session's metrics tell beside what its bus does; asked from the writer's thread."""
+    container = joined.managed.container
+    run: Any = container.get(COORDINATOR)  # a SessionRun
+    feed: Any = container.get(MARKET_DATA)  # a venue's
+    told: dict[str, float | Mapping[str, float]] = {
+        "dropped": sum(feed.dropped.values()),
+        "echoes": run.own.echoes,
+        "journal_waiting": journal.waiting,
+    }
+    if joined.chosen.places_orders:
+        told["unexplained"] = joined.manager.balances.gauge()
+    return told
+
+
 async def _end_after(minutes: float, managed: Managed) -> None:
     await asyncio.sleep(minutes * 60)
     managed.controls.stop(f"its {minutes:g} minutes are over")
@@ -251,16 +292,3 @@ async def _end_after(minutes: float, managed: Managed) -> None:
 def _id_prefix(key: str, started: int) -> str:
     """Begin the client ids of a session: no other start of any session has the same."""
     return f"{hashlib.sha256(f'{key} {started}'.encode()).hexdigest()[:12]}-"
-
-
-def _standing(recorder: SessionRecorder) -> dict[str, Any]:
-    """What a heartbeat tells of a session."""
-    counts = recorder.counts()
-    return {
-        "books": counts.books,
-        "signals": counts.signals,
-        "executions": sum(counts.executions.values()),
-        "in_flight": counts.in_flight,
-        "orders": counts.orders,
-        "profit": recorder.profit(),
-    }

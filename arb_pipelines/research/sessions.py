@@ -18,6 +18,7 @@ from arb_pipelines.execution.limits import found_kill_file, kill_files
 from arb_pipelines.execution.locks import held
 from arb_pipelines.execution.manager import managing
 from arb_pipelines.execution.records import SessionState
+from arb_pipelines.execution.warm_up import warm_up
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.hosted_session import HostedSession
 from arb_pipelines.research.session_process import on_loop, stopped_by_signals
@@ -81,6 +82,7 @@ def run_sessions(
             f"sessions of one process trade at one venue, not at {' and '.join(venues)}",
             source="venue",
         )
+    warm_up()
     locks = settings.sessions / "locks"
     with ExitStack() as stack, _failures_told(sessions):
         for session in sessions:
@@ -133,7 +135,7 @@ async def _host(
             with held(settings.sessions / "locks", account, names):
                 async with managing(names, connection) as manager:
                     for session in sessions:
-                        await session.join(manager)
+                        session.join(manager)
                     trading.set()
                     ends = (session.trade() for session in sessions)
                     return _all_of(await asyncio.gather(*ends, return_exceptions=True))
