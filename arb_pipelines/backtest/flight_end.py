@@ -8,11 +8,15 @@ from arb_pipelines.backtest.records import TradeStatus
 from arb_pipelines.backtest.scenario import Setting
 from arb_pipelines.backtest.state import NEVER, ORDERS, Flights, State
 from arb_pipelines.trading.gate import leave
-from arb_pipelines.trading.ledger import value_before
 from arb_pipelines.trading.orders import fill, limit_price, order_amount
 from arb_pipelines.trading.planning import best_price
 from arb_pipelines.trading.reports import LEFT_OUT
-from arb_pipelines.trading.unwind import WORTH_AN_ORDER, choose_route, worth
+from arb_pipelines.trading.unwind import (
+    WORTH_AN_ORDER,
+    choose_route,
+    value_after_first,
+    worth,
+)
 
 
 @njit(cache=True)
@@ -83,13 +87,9 @@ def _send_unwind(
     books, flights, tally = state
     terms, routes = setting.terms, setting.routes
     flight = flights.slots[slot]
-    s, side = routes.first[route], routes.first_side[route]
+    s, side = routes.symbol[route, 0], routes.side[route, 0]
     px, left = books.px[s, side], books.left[s, side]
-    value_after = 1.0
-    if routes.second[route] >= 0:
-        then, then_side = routes.second[route], routes.second_side[route]
-        then_best = best_price(books.px[then, then_side], books.left[then, then_side])
-        value_after = value_before(then_side, then_best, 1.0)
+    value_after = value_after_first(routes, route, books.px, books.left)
     best = best_price(px, left)
     limit = limit_price(terms, s, side, best, setting.rules.unwind_slippage)
     order = order_amount(terms, s, side, amount, best, limit)

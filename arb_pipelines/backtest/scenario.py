@@ -103,7 +103,7 @@ def prepare(strategy: Strategy, markets: Sequence[Market], cycles: CycleSet, day
     setting = Setting(
         terms=terms,
         rules=rules_of(strategy),
-        routes=routes_of(cycles),
+        routes=routes_of(cycles, strategy.unwind.max_hops),
         ptr=through.ptr,
         entry_cycle=through.cycle,
         entry_legs=through.legs,

@@ -133,6 +133,7 @@ class Unwind(_Section):
         100.0, ge=0, lt=10_000, description="Price protection against the best price when sent."
     )
     max_orders: int = Field(6, ge=0, le=32, description="Most orders an execution may unwind with.")
+    max_hops: int = Field(2, ge=1, le=3, description="Most symbols that a way back leads over.")
 
 
 class Strategy(_Section):

@@ -7,6 +7,7 @@ first order is sent, and when that is done the choice is made anew.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from numba import njit
 
 from arb_pipelines.market.cycles import CycleSet
 from arb_pipelines.market.graph import BUY, SELL
+from arb_pipelines.trading.ledger import value_before
 from arb_pipelines.trading.orders import fill, limit_price, order_amount
 from arb_pipelines.trading.planning import best_price
 from arb_pipelines.trading.terms import Floats, Terms
@@ -24,27 +26,29 @@ Int8 = npt.NDArray[np.int8]
 
 #: A residual worth less than this share of the cycle's input is not worth an order.
 WORTH_AN_ORDER = 1e-6
+#: Most orders on a way back.
+MOST_HOPS = 3
 
 
 class Routes(NamedTuple):
-    """Ways from any currency to a start currency, by one symbol or by two.
+    """Ways from any currency to a start currency, over up to three symbols.
 
     Those from currency ``c`` to ``s`` are rows ``ptr[k]:ptr[k + 1]`` with
-    ``k = s * currencies + c``. The second symbol is -1 on a direct route.
-    ``via`` is the currency after the first order.
+    ``k = s * currencies + c``. ``symbol`` and ``side`` have shape ``(ways, 3)``, a column an
+    order; a symbol of -1 says that the way has ended.
     """
 
     ptr: Int32
-    first: Int32
-    first_side: Int8
-    via: Int32
-    second: Int32
-    second_side: Int8
+    symbol: Int32
+    side: Int8
     currencies: int
 
 
-def routes_of(cycles: CycleSet) -> Routes:
-    """List every route over the universe's symbols: direct ones first, then by symbol name."""
+def routes_of(cycles: CycleSet, max_hops: int = 2) -> Routes:
+    """List every way over at most ``max_hops`` (1 to 3) of the universe's symbols.
+
+    Direct ones first, then by length, each by symbol name; none passes a currency twice.
+    """
     number = {currency: i for i, currency in enumerate(cycles.currencies)}
     out: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
     for symbol, name in enumerate(cycles.symbols):
@@ -52,29 +56,36 @@ def routes_of(cycles: CycleSet) -> Routes:
         out[number[quote]].append((symbol, BUY, number[base]))
         out[number[base]].append((symbol, SELL, number[quote]))
     starts = set(cycles.start.tolist())
-    ptr, rows = [0], []
+    ptr, ways = [0], []
     for start in range(len(cycles.currencies)):
         for currency in range(len(cycles.currencies)):
             if start in starts and currency != start:
-                rows += [(s, side, to, -1, 0) for s, side, to in out[currency] if to == start]
-                rows += [
-                    (s, side, via, s2, side2)
-                    for s, side, via in out[currency]
-                    if via != start
-                    for s2, side2, to in out[via]
-                    if to == start and s2 != s
-                ]
-            ptr.append(len(rows))
-    columns = np.array(rows, np.int32).reshape(-1, 5)
-    return Routes(
-        np.array(ptr, np.int32),
-        columns[:, 0].copy(),
-        columns[:, 1].astype(np.int8),
-        columns[:, 2].copy(),
-        columns[:, 3].copy(),
-        columns[:, 4].astype(np.int8),
-        len(cycles.currencies),
-    )
+                ways += _ways(out, currency, start, max_hops)
+            ptr.append(len(ways))
+    symbols = np.full((len(ways), MOST_HOPS), -1, np.int32)
+    sides = np.zeros((len(ways), MOST_HOPS), np.int8)
+    for row, way in enumerate(ways):
+        symbols[row, : len(way)] = [symbol for symbol, _ in way]
+        sides[row, : len(way)] = [side for _, side in way]
+    return Routes(np.array(ptr, np.int32), symbols, sides, len(cycles.currencies))
+
+
+def _ways(
+    out: Mapping[int, Sequence[tuple[int, int, int]]], currency: int, start: int, max_hops: int
+) -> list[tuple[tuple[int, int], ...]]:
+    """List the ways between two currencies, shorter ones first."""
+    found: list[tuple[tuple[int, int], ...]] = []
+    reached: list[tuple[tuple[tuple[int, int], ...], tuple[int, ...]]] = [((), (currency,))]
+    for _ in range(max_hops):
+        further = []
+        for way, passed in reached:
+            for symbol, side, to in out.get(passed[-1], ()):
+                if to == start:
+                    found.append((*way, (symbol, side)))
+                elif to not in passed:
+                    further.append(((*way, (symbol, side)), (*passed, to)))
+        reached = further
+    return found
 
 
 @njit(cache=True)
@@ -90,23 +101,33 @@ def choose_route(
 ) -> int:
     """Pick the route that brings most of the start currency; -1 if none takes an order.
 
-    Fees, increments, minimums and the price limit count on both orders. Of
+    Fees, increments, minimums and the price limit count on each of its orders. Of
     equal routes the first in ``Routes`` wins.
     """
     key = start * routes.currencies + currency
     chosen = -1
     most = 0.0
     for r in range(routes.ptr[key], routes.ptr[key + 1]):
-        value = _through(
-            terms, px, left, routes.first[r], routes.first_side[r], max_slippage, amount
-        )
-        if routes.second[r] >= 0 and value > 0.0:
-            value = _through(
-                terms, px, left, routes.second[r], routes.second_side[r], max_slippage, value
-            )
+        value = amount
+        for hop in range(routes.symbol.shape[1]):
+            s = routes.symbol[r, hop]
+            if s < 0 or not value > 0.0:
+                break
+            value = _through(terms, px, left, s, routes.side[r, hop], max_slippage, value)
         if value > most:
             chosen, most = r, value
     return chosen
+
+
+@njit(cache=True)
+def value_after_first(routes: Routes, route: int, px: Floats, left: Floats) -> float:
+    """Value one unit of what a route's first order brings, at the best prices of the rest."""
+    value = 1.0
+    for hop in range(routes.symbol.shape[1] - 1, 0, -1):
+        s, side = routes.symbol[route, hop], routes.side[route, hop]
+        if s >= 0:
+            value = value_before(side, best_price(px[s, side], left[s, side]), value)
+    return value
 
 
 @njit(cache=True)
@@ -137,10 +158,11 @@ def worth(
     key = start * routes.currencies + currency
     most = 0.0
     for r in range(routes.ptr[key], routes.ptr[key + 1]):
-        s, side = routes.first[r], routes.first_side[r]
-        value = _proceeds(terms, px[s, side], left[s, side], s, side, amount)
-        if routes.second[r] >= 0:
-            s, side = routes.second[r], routes.second_side[r]
+        value = amount
+        for hop in range(routes.symbol.shape[1]):
+            s, side = routes.symbol[r, hop], routes.side[r, hop]
+            if s < 0:
+                break
             value = _proceeds(terms, px[s, side], left[s, side], s, side, value)
         most = max(most, value)
     return most

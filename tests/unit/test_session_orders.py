@@ -86,6 +86,8 @@ def test_a_refused_leg_is_unwound(leg: int) -> None:
     traded = trade_once({leg: refused(Rejected("200001 suspended"))})
     assert traded.took_s < 0.1
     assert_ended_well(traded, leg)
+    refusing = traded.venue.placed[leg].symbol
+    assert all(order.symbol != refusing for order in traded.venue.placed[leg + 1 :])
 
 
 def assert_ended_well(traded: Traded, leg: int) -> None:

@@ -38,7 +38,12 @@ from arb_pipelines.trading.ledger import value_before
 from arb_pipelines.trading.orders import fill, limit_price, order_amount
 from arb_pipelines.trading.planning import best_price, plan
 from arb_pipelines.trading.reports import Report
-from arb_pipelines.trading.unwind import WORTH_AN_ORDER, choose_route, worth
+from arb_pipelines.trading.unwind import (
+    WORTH_AN_ORDER,
+    choose_route,
+    value_after_first,
+    worth,
+)
 
 Steps = Iterator[Order | Report | Ended]
 
@@ -238,11 +243,8 @@ class CycleOrderManager:
         route = self._route(execution, currency, amount)
         if route < 0:
             return None
-        symbol, side = int(routes.first[route]), int(routes.first_side[route])
-        value_after = 1.0
-        if routes.second[route] >= 0:
-            then, then_side = int(routes.second[route]), int(routes.second_side[route])
-            value_after = value_before(then_side, best_price(*shelf.levels(then, then_side)), 1.0)
+        symbol, side = int(routes.symbol[route, 0]), int(routes.side[route, 0])
+        value_after = value_after_first(routes, route, shelf.px, shelf.left)
         px, left = shelf.levels(symbol, side)
         best = best_price(px, left)
         limit = limit_price(terms, symbol, side, best, slippage)
