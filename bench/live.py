@@ -7,10 +7,10 @@ the machine and not of the code.
 
 from __future__ import annotations
 
-from bench import live_feed, live_orders, live_signals, live_soak
+from bench import live_cycles, live_exchange, live_feed, live_signals, live_soak
 
 
 def run() -> list[dict[str, object]]:
     """Measure all parts."""
-    parts = (live_orders, live_signals, live_feed, live_soak)
+    parts = (live_exchange, live_cycles, live_signals, live_feed, live_soak)
     return [row for part in parts for row in part.run()]

@@ -41,7 +41,7 @@ from arb_pipelines.settings import load_settings
 from arb_pipelines.trading.session_rules import TradingMode
 from arb_pipelines.trading.strategy import load_strategy
 from arb_pipelines.venues.opening import open_venue
-from bench.live_orders import UNLIMITED
+from bench.live_cycles import UNLIMITED
 from tests.e2e.exchange_process import ExchangeProcess, running_exchange
 from tests.e2e.soak import KEY, STRATEGY, percentiles, session_socket, signals
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.settings import load_settings
-from bench.live_orders import UNLIMITED, connected
+from bench.live_cycles import UNLIMITED, connected
 from tests.e2e.exchange_process import ExchangeProcess, running_exchange
 from tests.e2e.soak import percentiles, soak, unexplained
 

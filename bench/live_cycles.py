@@ -1,10 +1,9 @@
-"""Orders against the local exchange on loopback: how many a second, and a cycle's three legs.
+"""A cycle's three legs against the local exchange on loopback: our client and ccxt.pro.
 
-Rates are of one client of ours: one order after the other, and eight at a time. A cycle
-is three market orders of amounts fixed beforehand, each awaited until the private stream
-says that it is done; the peer is ccxt.pro doing the same on the same server, its rate
-limit off and its market orders by ``watch_orders``. The two take turns, since whoever
-is connected is told of the other's orders too.
+A cycle is three market orders of amounts fixed beforehand, each awaited until the
+private stream says that it is done. ccxt.pro does the same on the same server, its rate
+limit off and the ends of its orders by ``watch_orders``. The two take turns, since
+whoever is connected is told of the other's orders too.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from pydantic import SecretStr
 
 from arb_pipelines.market.cycles import find_cycles
 from arb_pipelines.market.exact import round_down
-from arb_pipelines.market.graph import BUY, SELL
+from arb_pipelines.market.graph import BUY
 from arb_pipelines.market.symbols import Market
 from arb_pipelines.research.exchange_books import generated_books
 from arb_pipelines.trading.events import OrderKind
@@ -41,13 +40,11 @@ from arb_pipelines.venues.kucoin.signing import Credentials, Signer
 from tests.e2e.exchange_process import ExchangeProcess, running_exchange
 
 SYMBOLS, SEED = 10, 7
-ORDERS, AT_ONCE, WARM_UP = 4_000, 8, 200
-CYCLES, ROUNDS = 150, 4
+CYCLES, ROUNDS, WARM_UP = 150, 4, 10
 #: What an order is worth, in USDT.
 WORTH = Decimal(20)
 #: Quotas are not what is measured.
 UNLIMITED = 10**9
-BAR_ORDERS = 2_000
 
 _ids = count(1)
 Legs = tuple[tuple[str, int, Decimal], ...]
@@ -63,7 +60,7 @@ class Ours:
 
 
 def run() -> list[dict[str, object]]:
-    """Measure rates, then cycles in turns; needs ccxt, of the development packages."""
+    """Measure in turns; needs ccxt, of the development packages."""
     import uvloop
 
     with tempfile.TemporaryDirectory(prefix="bench-exchange-") as home:
@@ -81,12 +78,6 @@ async def _measure(
     exchange: ExchangeProcess, markets: tuple[Market, ...]
 ) -> list[dict[str, object]]:
     async with connected(exchange) as ours:
-        entries = (("REST", ours.by_rest), ("WebSocket", ours.by_socket))
-        rates = {
-            (name, at_once): await _rate(ours.account, entry, at_once)
-            for name, entry in entries
-            for at_once in (1, AT_ONCE)
-        }
         legs = await _legs(ours, markets)
     times: dict[str, list[float]] = {"REST": [], "WebSocket": [], "ccxt.pro": []}
     for _ in range(ROUNDS):
@@ -101,19 +92,7 @@ async def _measure(
     sys.stderr.write(f"bench: the cycle is {told}; {ROUNDS * CYCLES} of each\n")
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     peer_ms = statistics.median(times["ccxt.pro"]) * 1e3
-    rows: list[dict[str, object]] = [
-        {
-            "name": f"local exchange, orders by {name}, {how(at_once)}",
-            "ours": rate,
-            "peer": None,
-            "ratio": None,
-            "unit": "orders/s",
-            "bar": f">= {BAR_ORDERS:,}",
-            "holds": rate >= BAR_ORDERS,
-            "peak_mib": peak_mib,
-        }
-        for (name, at_once), rate in rates.items()
-    ]
+    rows: list[dict[str, object]] = []
     for name, bar in (("REST", 0.5), ("WebSocket", 0.25)):
         ms = statistics.median(times[name]) * 1e3
         rows.append(
@@ -129,11 +108,6 @@ async def _measure(
             }
         )
     return rows
-
-
-def how(at_once: int) -> str:
-    """How many orders are on their way at a time."""
-    return "one after the other" if at_once == 1 else f"{at_once} at a time"
 
 
 @asynccontextmanager
@@ -158,25 +132,6 @@ async def connected(exchange: ExchangeProcess) -> AsyncIterator[Ours]:
 async def _drain(account: KucoinAccount) -> None:
     while True:
         await account.next_event()
-
-
-async def _rate(account: KucoinAccount, entry: OrderEntry, at_once: int) -> float:
-    """Orders a second, buys and sells of BTC in turn, so that the book is not eaten up."""
-
-    async def place(orders: int) -> None:
-        for number in range(orders):
-            side = SELL if number % 2 else BUY
-            await _place(entry, ("BTC-USDT", side, WORTH if side == BUY else Decimal("0.0003")))
-
-    async def _place(entry: OrderEntry, leg: tuple[str, int, Decimal]) -> None:
-        order = new_order(*leg)
-        await entry.place(order)
-        account.forget(order.client_id)
-
-    await place(WARM_UP)
-    began = time.perf_counter()
-    await asyncio.gather(*(place(ORDERS // at_once) for _ in range(at_once)))
-    return ORDERS / (time.perf_counter() - began)
 
 
 async def _legs(ours: Ours, markets: tuple[Market, ...]) -> Legs:
@@ -219,12 +174,12 @@ async def _cycles(
 ) -> list[float]:
     """Seconds that each cycle took, without the first few."""
     times = []
-    for _ in range(CYCLES + 10):
+    for _ in range(WARM_UP + CYCLES):
         began = time.perf_counter()
         for each in legs:
             await leg(each)
         times.append(time.perf_counter() - began)
-    return times[10:]
+    return times[WARM_UP:]
 
 
 class CcxtClient:
