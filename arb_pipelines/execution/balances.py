@@ -69,8 +69,12 @@ class FreeBalances:
         return self._free[currency]
 
     def _take(self, event: BalanceChanged) -> None:
-        """Note a balance, unless a newer one came first: messages may overtake each other."""
-        if event.ts_event >= self._told_ns.get(event.currency, 0):
-            self._told_ns[event.currency] = event.ts_event
+        """Note a balance, unless a newer one came first: messages may overtake each other.
+
+        What was looked up bears our time of receipt, and stands until the venue tells more.
+        """
+        looked_up = event.ts_event == event.ts_recv
+        if looked_up or event.ts_event >= self._told_ns.get(event.currency, 0):
+            self._told_ns[event.currency] = 0 if looked_up else event.ts_event
             self._free[event.currency] = event.available
             self._changed.set()

@@ -2,8 +2,9 @@
 
 An order is made exact, bounded by what its execution has in hand, written down, and
 carried out by a subclass; what became of it is booked exactly and told in the words of
-every broker. Nothing leaves twice: an order that did not leave (``Transient``) may be tried
-again, and is, where it carries on an execution that has begun.
+every broker. Nothing happens twice: an order that did not leave (``Transient``), or came
+before the balance that pays for it (``Unfunded``), may be tried again, and is, where it
+carries on an execution that has begun.
 
 When the venue turns us away for good, what is out is followed to its end, everything new
 is refused, and ``run`` ends with the venue's word.
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from arb_pipelines.errors import Fatal, ProtocolViolation, Rejected, Transient
+from arb_pipelines.errors import Fatal, ProtocolViolation, Rejected, Transient, Unfunded
 from arb_pipelines.execution.amounts import Booked, Purses, cost_of, new_order
 from arb_pipelines.execution.balances import FreeBalances
 from arb_pipelines.market.symbols import Market
@@ -229,22 +230,25 @@ class OrderCarrier(ABC):
             self._refuse(carried, str(unwritten))
             return
         self._tell(Routed(order.client_id, self._now(order)))
-        failures = 0
-        while not carried.over and (busy := await self._try(carried)) is not None:
+        failures, rules = 0, self._rules
+        while not carried.over and (not_yet := await self._try(carried)) is not None:
             # an opportunity does not wait; an execution that has begun has to go on
-            left_s = (self._rules.leg_timeout_ms - self._waited_ms(carried)) / 1e3
+            late = isinstance(not_yet, Unfunded)
+            most_ms = rules.balance_wait_ms if late else rules.leg_timeout_ms
+            left_s = (most_ms - self._waited_ms(carried)) / 1e3
             if opens or left_s <= 0:
-                self._refuse(carried, str(busy), Ending.REJECTED if opens else Ending.EXPIRED)
+                self._refuse(carried, str(not_yet), Ending.REJECTED if opens else Ending.EXPIRED)
                 return
             failures = min(failures + 1, 10)
-            await asyncio.sleep(min(_AGAIN.wait_s(failures, busy.retry_after_s), left_s))
+            asked_s = not_yet.retry_after_s if isinstance(not_yet, Transient) else None
+            await asyncio.sleep(min(_AGAIN.wait_s(failures, asked_s), left_s))
 
-    async def _try(self, carried: Carried) -> Transient | None:
-        """Send an order once; gives why, if it did not leave."""
+    async def _try(self, carried: Carried) -> Transient | Unfunded | None:
+        """Send an order once; gives why, if nothing happened and it may be sent again."""
         try:
             await self._send(carried)
-        except Transient as busy:
-            return None if carried.over else busy
+        except (Transient, Unfunded) as not_yet:
+            return None if carried.over else not_yet
         except (Rejected, Fatal, ProtocolViolation) as refused:
             if not isinstance(refused, Rejected):
                 self._turn_away(refused)

@@ -220,7 +220,12 @@ class SessionRun:
         broker: Any = container.get(BROKER)
         feed: Any = container.get(MARKET_DATA)
         risk: Any = container.get(RISK)
-        self.own = OwnTrades(universe.seen, universe.traded.number, universe.strategy.session.depth)
+        self.own = OwnTrades(
+            universe.seen,
+            universe.traded.number,
+            universe.strategy.session.depth,
+            shown=not isinstance(broker, CheckedBroker),
+        )
         self.session = LiveSession(
             open_desk(container),
             broker,

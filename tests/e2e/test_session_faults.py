@@ -223,6 +223,20 @@ def test_messages_of_orders_are_lost(exchange: ExchangeProcess) -> None:
     run(body)
 
 
+def test_messages_of_balances_are_lost(exchange: ExchangeProcess) -> None:
+    """Proceeds that nobody told of are waited for, then asked for; the cycle goes on."""
+
+    async def body() -> None:
+        fault = {"kind": "gap", "match": BALANCE, "count": 100}
+        quick = {"balance_wait_ms": 150.0}
+        report, session = await traded(exchange, faults=(fault,), rules=quick)
+        assert report.legs_filled == 3
+        assert report.ts_end - report.ts_signal > 2 * 150_000_000
+        assert len(session.done) == len(session.intents)
+
+    run(body)
+
+
 @pytest.mark.parametrize("path", ["/sessions/cut", "/tokens/expire"])
 def test_the_private_stream_is_cut_in_a_cycle(exchange: ExchangeProcess, path: str) -> None:
     """The cycle goes on by look-ups, and the stream comes back with what it missed."""

@@ -215,6 +215,16 @@ def test_proceeds_that_stay_away_cost_no_more_than_time() -> None:
     assert_books_agree(traded)
 
 
+@pytest.mark.parametrize("leg", [1, 2])
+def test_a_leg_that_comes_before_its_balance_is_tried_again(leg: int) -> None:
+    """The venue says that there is not enough yet, whatever its balances told."""
+    poor = refused(Unfunded("200004 balance"))
+    traded = trade_once({leg: poor, leg + 1: poor}, follow_balances=False)
+    assert traded.cycle.legs_filled == 3
+    assert len({order.client_id for order in traded.venue.placed}) == 3
+    assert traded.owed() == {}
+
+
 def test_without_word_of_balances_nothing_waits() -> None:
     """A venue that tells of no balances is taken at its fills."""
     traded = trade_once(follow_balances=False)
