@@ -1,14 +1,15 @@
 """Several strategies at one venue: each in a container of its own, on one connection.
 
 They share the account, its rate budget and its connections, and nothing else. A strategy
-that fails ends alone; a connection that fails ends all. What a strategy decides belongs to
+that fails ends alone; a connection that fails has all of them settle what is in flight, as
+far as the venue still answers, and end. What a strategy decides belongs to
 its container, and where records of it go to who manages.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -16,7 +17,7 @@ from decimal import Decimal
 from arb_pipelines.containers.calls import attempt_on_loop
 from arb_pipelines.containers.container import Container
 from arb_pipelines.containers.spec import CONNECTION, CONTROLS, PORTFOLIO, ContainerSpec
-from arb_pipelines.errors import ConfigError, Transient
+from arb_pipelines.errors import ArbError, ConfigError, Transient, VenueError
 from arb_pipelines.execution.balance_watch import BalanceWatch
 from arb_pipelines.execution.components import universe_of
 from arb_pipelines.execution.controls import Controls
@@ -37,23 +38,19 @@ class Managed:
     """
 
     container: Container
+    controls: Controls
     allotted: bool
     started: bool = False
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     error: str | None = None
     settled: bool = False
 
-    @property
-    def controls(self) -> Controls:
-        """Its switches."""
-        controls: Controls = self.container.get(CONTROLS)
-        return controls
-
 
 class SessionManager:
     """The strategies on one connection; made by ``managing``, on whose loop it is called.
 
-    ``free`` is what the account has to allot, by currency. ``balances`` compares what it
+    ``free`` is what the account has to allot, by currency; ``failure`` is what ended the
+    connection, if anything did. ``balances`` compares what it
     has later with what those added to it have booked.
     """
 
@@ -69,6 +66,7 @@ class SessionManager:
         self._free = dict(free)
         self.balances = BalanceWatch(connection.account.balances, free)
         self._managed: dict[str, Managed] = {}
+        self.failure: VenueError | None = None
 
     def add(self, spec: ContainerSpec, *, allot: bool = True) -> Managed:
         """Make a strategy's container; ``start`` has it trade.
@@ -81,14 +79,17 @@ class SessionManager:
                 wants, or the container cannot be made as it is described.
             DataError: the venue has none of its cycles.
         """
-        container = self._container.add_child(spec)
+        if spec.name in self._managed:
+            raise ConfigError(f"there is a strategy {spec.name} already", source="session")
         try:
+            container = self._container.add_child(spec)
             if allot:
                 self._allot(container)
-        except ConfigError:
+        except ArbError:
             self._container.remove_child(spec.name)
             raise
-        managed = self._managed[spec.name] = Managed(container, allot)
+        managed = Managed(container, container.get(CONTROLS), allot)
+        self._managed[spec.name] = managed
         return managed
 
     def start(self, name: str) -> None:
@@ -132,6 +133,12 @@ class SessionManager:
             found[name] = managed.error
         return found
 
+    def fail(self, failure: VenueError) -> None:
+        """Have every strategy end, since the connection is lost for good."""
+        self.failure = failure
+        for managed in self._managed.values():
+            managed.controls.stop(f"the connection failed: {failure}")
+
     async def _trade(self, managed: Managed) -> None:
         done = await attempt_on_loop(0, Container.run, managed.container)
         managed.settled, managed.error = bool(done.result), done.error
@@ -164,25 +171,41 @@ async def managing(name: str, connection: VenueConnection) -> AsyncIterator[Sess
     Strategies that still trade at its end go on until they are stopped.
 
     Raises:
-        VenueError: the venue does not answer, turns us away, or makes no sense.
+        VenueError: the venue does not answer, turns us away, or makes no sense, before there
+            is a manager; later that is the manager's ``failure``.
     """
     container = Container(parent_spec(name))
     container.initialise()
     line: VenueLine = container.get(CONNECTION)
     line.open(connection)
+    managers: list[SessionManager] = []
     try:
         with first_error():
             async with asyncio.TaskGroup() as tasks:
-                serving = [tasks.create_task(work.run()) for work in (connection, line.free)]
+                serving = [
+                    tasks.create_task(work)
+                    for work in (_serve(connection, managers), line.free.run())
+                ]
                 await _ready(connection)
                 free = await connection.account.balances()
                 manager = SessionManager(container, connection, tasks, free)
+                managers.append(manager)
                 serving.append(tasks.create_task(manager.balances.run()))
                 yield manager
                 for task in serving:
                     task.cancel()
     finally:
         container.teardown()
+
+
+async def _serve(connection: VenueConnection, managers: Sequence[SessionManager]) -> None:
+    """Keep the connection in service; its failure is the manager's, once there is one."""
+    try:
+        await connection.run()
+    except VenueError as failure:
+        if not managers:
+            raise
+        managers[0].fail(failure)
 
 
 async def _ready(connection: VenueConnection) -> None:

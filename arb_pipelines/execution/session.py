@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from arb_pipelines.containers.desk import Desk, Outgoing
+from arb_pipelines.errors import VenueError
 from arb_pipelines.execution.controls import Controls
 from arb_pipelines.execution.own_trades import OwnTrades
 from arb_pipelines.execution.protocols import SessionBroker
 from arb_pipelines.trading.events import Book, BrokerEvent, Cancel, Cancelled, OrderFill, Signal
 from arb_pipelines.venues.base import MarketData
+from arb_pipelines.venues.tasks import first_error
 
 #: While it settles, how soon a session notices that it is to hurry.
 _LOOK_AGAIN_S = 0.2
@@ -44,29 +46,35 @@ class LiveSession:
         self._settle_s, self._in_flight = settle_s, in_flight
         self._symbols: dict[str, str] = {}
         self._idle = asyncio.Event()
+        self._failure: VenueError | None = None
         self.books = 0
 
     async def run(self) -> bool:
         """Trade until the controls say stop, then settle; whether nothing is left in flight.
 
+        A feed that fails stops it like the controls do, and is told when all has settled.
+
         Raises:
             VenueError: the venue turns us away, or makes no sense.
             InvariantBroken: our books do not add up.
         """
-        async with asyncio.TaskGroup() as tasks:
-            running = [
-                tasks.create_task(work)
-                for work in (
-                    self._broker.run(),
-                    self._feed.run(),
-                    self._take_books(),
-                    self._take_news(),
-                )
-            ]
-            await self._controls.stopping.wait()
-            await self._settle()
-            for task in running:
-                task.cancel()
+        with first_error():
+            async with asyncio.TaskGroup() as tasks:
+                running = [
+                    tasks.create_task(work)
+                    for work in (
+                        self._broker.run(),
+                        self._follow_books(),
+                        self._take_books(),
+                        self._take_news(),
+                    )
+                ]
+                await self._controls.stopping.wait()
+                await self._settle()
+                for task in running:
+                    task.cancel()
+        if self._failure is not None:
+            raise self._failure
         return not self._in_flight()
 
     def on_signals(self, signals: Iterable[Signal]) -> None:
@@ -105,6 +113,13 @@ class LiveSession:
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(left_s, _LOOK_AGAIN_S)):
                     await self._idle.wait()
+
+    async def _follow_books(self) -> None:
+        try:
+            await self._feed.run()
+        except VenueError as failure:
+            self._failure = failure
+            self._controls.stop(f"its books failed: {failure}")
 
     async def _take_books(self) -> None:
         while True:

@@ -147,7 +147,8 @@ class HostedSession:
                         task.cancel()
             if joined.chosen.places_orders:
                 await joined.manager.balances.conclude(_LATE_BALANCES_S)
-            state = SessionState.FAILED if managed.error else SessionState.ENDED
+            failed = managed.error is not None or joined.manager.failure is not None
+            state = SessionState.FAILED if failed else SessionState.ENDED
             reason = managed.controls.stop_reason or "ended"
             await self._finish(heard, state, reason)
         summary = self._summary(joined, heard, state, reason)

@@ -17,5 +17,11 @@ def first_error() -> Iterator[None]:
     try:
         yield
     except ExceptionGroup as group:
-        worse = [error for error in group.exceptions if not isinstance(error, Transient)]
-        raise (worse or group.exceptions)[0] from None
+        raise _worst(group) from None
+
+
+def _worst(group: ExceptionGroup[Exception]) -> Exception:
+    """Find it in a group, and in the groups within."""
+    worse = [error for error in group.exceptions if not isinstance(error, Transient)]
+    found = (worse or group.exceptions)[0]
+    return _worst(found) if isinstance(found, ExceptionGroup) else found

@@ -125,6 +125,17 @@ def test_a_kill_switch_ends_it_and_lets_none_begin(run: Run, tmp_path: Path) -> 
     kill.unlink()
 
 
+def test_a_socket_that_cannot_be_opened_ends_it_in_order(run: Run, tmp_path: Path) -> None:
+    """Nobody could tell a session anything that has no socket; nothing hangs, nothing is out."""
+    folder = tmp_path / "home" / "sessions" / ONE
+    folder.mkdir(parents=True)
+    (folder / "control.sock").write_text("in the way")
+    with pytest.raises(ConfigError, match="no socket"):
+        run(strategy_file(tmp_path, "mute"))
+    beat = json.loads((folder / "heartbeat.json").read_bytes())
+    assert beat["state"] == "failed"
+
+
 def test_what_watches_a_session_may_fail_and_does_not_end_it(run: Run, tmp_path: Path) -> None:
     """Its minutes do."""
 
