@@ -10,7 +10,11 @@ from __future__ import annotations
 from arb_pipelines.lake.schemas.backtests import BACKTEST_LEGS, BACKTEST_TRADES
 from arb_pipelines.lake.schemas.table import STRATEGY, VENUE, Column, Table
 
-_SESSION = Column("session", "VARCHAR", "Its key: '<strategy>-<venue>-<start, UTC>'")
+_SESSION = Column(
+    "session",
+    "VARCHAR",
+    "Its key: 'demo-kucoin-20260105T120000Z', the strategy, venue and start, UTC",
+)
 _DAY = Column("day", "DATE", "UTC day of ts_signal")
 _MODE = Column("mode", "VARCHAR", "'paper' or 'live'")
 _PARTITION = ("strategy", "day")
@@ -28,7 +32,7 @@ def _same_but(table: Table, *names: str) -> tuple[Column, ...]:
 
 LIVE_SESSIONS = Table(
     "live_sessions",
-    "one session, as it stands or as it ended",
+    "one session, as it stands or as it ended; counts are since it was started last",
     (
         _SESSION,
         STRATEGY,
@@ -39,7 +43,7 @@ LIVE_SESSIONS = Table(
         Column("strategy_digest", "VARCHAR", "SHA-256 of the strategy's parameters"),
         Column("state", "VARCHAR", "'running', 'ended', 'failed', or 'lost' without an end"),
         Column("end_reason", "VARCHAR", "Why it stopped; NULL while it runs", nullable=True),
-        Column("ts_started", "BIGINT", "ns"),
+        Column("ts_started", "BIGINT", "Its last start, ns"),
         Column("ts_heard", "BIGINT", "Its last sign of life in this table, ns"),
         Column("ts_ended", "BIGINT", "ns; NULL while it runs", nullable=True),
         Column("books", "BIGINT", "Books that reached its decisions"),
