@@ -13,6 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+import msgspec
+
 from arb_pipelines.exchange.engine.book import Book, FeedLiquidity
 from arb_pipelines.exchange.engine.money import ONE, ZERO
 from arb_pipelines.exchange.engine.orders import (
@@ -26,8 +28,7 @@ from arb_pipelines.exchange.engine.orders import (
 from arb_pipelines.exchange.engine.symbols import ListedSymbol
 
 
-@dataclass(frozen=True, slots=True)
-class Meeting:
+class Meeting(msgspec.Struct, frozen=True):
     """The order trades ``size`` at ``price`` with ``maker``, or with the feed (``None``)."""
 
     maker: WorkingOrder | None
@@ -35,8 +36,7 @@ class Meeting:
     size: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class SelfTrade:
+class SelfTrade(msgspec.Struct, frozen=True):
     """The order met one of its own account: ``maker_size`` of that is cancelled.
 
     ``taker_amount`` of the order itself is, in its own unit: base, or quote by funds.

@@ -164,8 +164,7 @@ class Fill(msgspec.Struct, frozen=True):
     time_ns: int
 
 
-@dataclass(slots=True, eq=False)
-class WorkingOrder:
+class WorkingOrder(msgspec.Struct, eq=False):
     """An active order inside the engine: the one mutable form; others get ``frozen()``.
 
     ``kcs_price`` is set while fees are paid in KCS, on an order that does not rest.

@@ -61,15 +61,15 @@ def order_changed(event: OrderChanged) -> Document:
         "clientOid": request.client_oid,
         "orderId": order.id,
         "orderTime": order.created_ns // NS_PER_MS,
-        "orderType": request.type.value,
+        "orderType": request.type,
         "originFunds": optional_text(request.funds),
         "originSize": optional_text(request.size),
         "price": optional_text(request.price),
-        "side": request.side.value,
-        "status": event.status.value,
+        "side": request.side,
+        "status": event.status,
         "symbol": request.symbol,
         "ts": event.time_ns,
-        "type": event.change.value,
+        "type": event.change,
     }
     if event.change is Change.RECEIVED:
         return data
@@ -86,7 +86,7 @@ def order_changed(event: OrderChanged) -> Document:
     if event.fill is not None:
         fill = event.fill
         data |= {
-            "liquidity": fill.liquidity.value,
+            "liquidity": fill.liquidity,
             "feeType": "takerFee" if fill.liquidity is Liquidity.TAKER else "makerFee",
             "matchPrice": text(fill.price),
             "matchSize": text(fill.size),
@@ -105,7 +105,7 @@ def balance_changed(event: BalanceChanged) -> Document:
         "hold": text(event.hold),
         "availableChange": text(event.available_change),
         "holdChange": text(event.hold_change),
-        "relationEvent": event.relation.value,
+        "relationEvent": event.relation,
         "relationEventId": event.order_id or str(event.time_ns),
         "time": str(event.time_ns // NS_PER_MS),
     }

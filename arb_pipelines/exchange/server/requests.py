@@ -85,10 +85,10 @@ def choice(kind: type[Choice], value: object, name: str) -> Choice:
     Raises:
         Refusal: it is none; the message names the field.
     """
-    for member in kind:
-        if member.value == value:
-            return member
-    raise Refusal(BAD_PARAMETER, f"{name} parameter is invalid.")
+    try:
+        return kind(_text(value, name))
+    except ValueError:
+        raise Refusal(BAD_PARAMETER, f"{name} parameter is invalid.") from None
 
 
 def _text(value: object, name: str) -> str:
