@@ -70,6 +70,7 @@ class SessionAt:
     live: LiveSession
     portfolio: Portfolio
     controls: Controls
+    risk: SessionRisk
     prefix: str
     cycle: int
     orders: list[Order] = field(default_factory=list)
@@ -92,11 +93,15 @@ class SessionAt:
     async def trade(self) -> CycleReport:
         """Signal the triangle once, and wait for its end; no book makes a signal here."""
         self.reported.clear()
+        self.signal()
+        await self.reported.wait()
+        return self.cycles[-1]
+
+    def signal(self) -> None:
+        """Signal the triangle, whatever is under way."""
         self.controls.paused = None
         self.live.on_signals([CycleSignal(now_ns(), "s", self.cycle, 1.0)])
         self.controls.paused = "trades when it is told to"
-        await self.reported.wait()
-        return self.cycles[-1]
 
     async def find_done(self) -> None:
         """Note the client ids of this session's orders that the exchange knows to have ended."""
@@ -200,7 +205,7 @@ async def session_at(
         buys_btc = (traded.number["BTC-USDT"], BUY)
         cycle = next(c for c, legs in enumerate(traded.legs) if legs[0] == buys_btc)
         session = SessionAt(
-            exchange, client, account, broker, live, portfolio, controls, prefix, cycle
+            exchange, client, account, broker, live, portfolio, controls, risk, prefix, cycle
         )
         made.append(session)
         controls.paused = "until the books are there"

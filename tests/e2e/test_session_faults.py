@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from decimal import Decimal
+from itertools import count
 from pathlib import Path
+from random import Random
 from typing import Any, Literal
 
 import pytest
@@ -13,7 +15,7 @@ import pytest
 from arb_pipelines.execution.fees import FeeConfirmed
 from arb_pipelines.trading.reports import CycleReport
 from tests.e2e.exchange_process import ExchangeProcess, running_exchange
-from tests.e2e.session_at_exchange import SessionAt, session_at
+from tests.e2e.session_at_exchange import BOOKS, SessionAt, session_at
 
 ORDERS = "POST /api/v1/hf/orders"
 TOLD = "/spotMarket/tradeOrdersV2"
@@ -248,8 +250,60 @@ def test_the_private_stream_is_cut_in_a_cycle(exchange: ExchangeProcess, path: s
             await session.operate(path)
 
         slow = {"kind": "delay", "match": ORDERS, "ms": 60, "count": 3}
-        report, session = await traded(exchange, faults=(slow,), meanwhile=cut)
+        report, _ = await traded(exchange, faults=(slow,), meanwhile=cut)
         assert report.legs_filled == 3
+
+    run(body)
+
+
+@pytest.mark.parametrize(
+    ("entry", "seed"), [("rest", 1), ("rest", 2), ("socket", 3), ("socket", 4)]
+)
+def test_nothing_is_lost_when_everything_happens_at_once(
+    exchange: ExchangeProcess, entry: Entry, seed: int
+) -> None:
+    """Three executions in flight, a fault every few orders, books that come and go."""
+    random = Random(seed)
+    way = ORDERS if entry == "rest" else "WS spot.order"
+
+    def any_fault() -> dict[str, object]:
+        matches = {
+            way: ["delay", "drop_before", "drop_after", "lost_acknowledgement", "server_error"],
+            "": ["reject", "partial_fill"],
+            TOLD: ["duplicate", "reorder", "gap"],
+            BALANCE: ["duplicate", "reorder", "gap"],
+        }
+        match = random.choice(list(matches))
+        kind = random.choice(matches[match])
+        facts = {"ms": 30.0} if kind == "delay" else {}
+        return {"kind": kind, "match": match, "skip": random.randrange(3), **facts}
+
+    async def body() -> None:
+        async def busy(session: SessionAt) -> None:
+            for number in count():
+                if len(session.cycles) >= 20:
+                    break
+                if number % 2:
+                    await session.operate("/faults", any_fault())
+                if number == 10:
+                    await session.operate("/sessions/cut")
+                for symbol, (bid, ask, size) in BOOKS.items():
+                    await session.show(symbol, bid, ask, f"{size}.{seed}{number:03}7")
+                await asyncio.sleep(random.random() * 0.02)
+                while session.risk.in_flight == 3:
+                    await asyncio.sleep(0.01)
+                session.signal()
+            while session.risk.in_flight:
+                await asyncio.sleep(0.01)
+
+        apart = {"triangle": False, "symbol": False, "start_currency": False}
+        quick = {"unknown_wait_ms": 400.0, "balance_wait_ms": 100.0}
+        _, session = await traded(
+            exchange, entry, meanwhile=busy, rules=quick, cool_down_ms=0.0, slots=3, isolation=apart
+        )
+        whole = sum(report.legs_filled == 3 for report in session.cycles)
+        assert whole >= 5
+        assert len(session.cycles) - whole >= 2
 
     run(body)
 
