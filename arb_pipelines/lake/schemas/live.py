@@ -10,11 +10,7 @@ from __future__ import annotations
 from arb_pipelines.lake.schemas.backtests import BACKTEST_LEGS, BACKTEST_TRADES
 from arb_pipelines.lake.schemas.table import STRATEGY, VENUE, Column, Table
 
-_SESSION = Column(
-    "session",
-    "VARCHAR",
-    "Its key: 'demo-kucoin-20260105T120000Z', the strategy, venue and start, UTC",
-)
+_SESSION = Column("session", "VARCHAR", "Its key, such as 'demo-kucoin-20260105T120000Z'")
 _DAY = Column("day", "DATE", "UTC day of ts_signal")
 _MODE = Column("mode", "VARCHAR", "'paper' or 'live'")
 _PARTITION = ("strategy", "day")
