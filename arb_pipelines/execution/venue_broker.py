@@ -100,8 +100,10 @@ class VenueBroker(OrderCarrier):
         wait_s, pause_s, known = rules.fill_wait_ms / 1e3, _FIRST_PAUSE_S, False
         while True:
             report: OrderReport | None = None
+            answered = False
             try:
                 report = await self._account.settled(new.client_id, wait_s)
+                answered = True
             except (Transient, Rejected):
                 pass  # the question got no answer: ask again
             except (Fatal, ProtocolViolation) as over:
@@ -114,7 +116,8 @@ class VenueBroker(OrderCarrier):
                 return
             known = known or report is not None or sending.answer is Answer.ACCEPTED
             waited_ms = self._waited_ms(carried)
-            lost = sending.answer is Answer.LOST and not known
+            # only who says that it does not know an order tells that it never arrived
+            lost = sending.answer is Answer.LOST and answered and not known
             if lost and waited_ms > rules.unknown_wait_ms:
                 self._account.forget(new.client_id)
                 self._refuse(carried, "it never reached the venue", Ending.EXPIRED)

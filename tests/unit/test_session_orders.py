@@ -81,6 +81,20 @@ def test_what_never_arrived_is_brought_back_after_a_while(leg: int) -> None:
 
 
 @pytest.mark.parametrize("leg", [0, 1, 2])
+def test_silence_is_no_answer(leg: int) -> None:
+    """While nobody answers what became of an order, it may have traded, however long that is."""
+
+    def silent(venue: ScriptedVenue) -> None:
+        venue.refuses = lambda number: DOWN if number < 20 else None
+
+    traded = trade_once({leg: lost(told_s=None)}, prepare=silent, linger_s=30.0)
+    assert traded.took_s > 15.0
+    assert traded.cycle.legs_filled == 3
+    assert len(traded.venue.placed) == 3
+    assert_books_agree(traded)
+
+
+@pytest.mark.parametrize("leg", [0, 1, 2])
 def test_a_refused_leg_is_unwound(leg: int) -> None:
     """What the legs before brought goes back to the start currency at once."""
     traded = trade_once({leg: refused(Rejected("200001 suspended"))})
