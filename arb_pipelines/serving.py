@@ -1,7 +1,8 @@
 """Dagster's webserver and daemon as children of one process, on loopback only.
 
-Starts them, waits until they answer, and takes every one of them down again; a
-guard does so if this process is killed.
+Starts them, waits until they answer, and takes every one of them down again, after the
+sessions that they host have ended in order; a guard does so, but for that, if this process
+is killed.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pathlib import Path
 from arb_pipelines import dagster_home
 from arb_pipelines.errors import ArbError, ConfigError
 from arb_pipelines.guard import GRACE_S, guarded
+from arb_pipelines.research.session_ends import end_sessions_of
 from arb_pipelines.settings import Settings
 
 HOST = "127.0.0.1"
@@ -77,7 +79,10 @@ def running_services(
             _wait_until_answering(services, time.monotonic() + start_timeout_s)
             yield services
     finally:
-        _stop(process)
+        try:
+            end_sessions_of(settings, process.pid)
+        finally:
+            _stop(process)
 
 
 def serve(settings: Settings, *, port: int, announce: Callable[[Services], None]) -> None:
