@@ -73,7 +73,7 @@ def open_control(
         wall_ns=now_ns,
         id_prefix=id_prefix,
     )
-    board = Board(universe.traded, bus, id_prefix=id_prefix)
+    board = Board(universe.traded, universe.seen, bus, id_prefix=id_prefix)
     desk = ControlDesk(
         intake,
         board,

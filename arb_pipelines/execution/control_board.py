@@ -14,6 +14,7 @@ from arb_pipelines.clock import NS_PER_MS
 from arb_pipelines.containers.bus import EventBus
 from arb_pipelines.execution.records import ExecutionStatus, execution_status
 from arb_pipelines.market.cycles import SIDES
+from arb_pipelines.trading.book_shelf import BookShelf
 from arb_pipelines.trading.cycles.universe import TradedCycles
 from arb_pipelines.trading.events import Approved, CycleSignal, Order, OrderFill
 from arb_pipelines.trading.reports import CycleReport, LegReport
@@ -25,7 +26,7 @@ KEPT = 1_000
 class LegTold(msgspec.Struct, frozen=True):
     """One order of an execution that has ended; amounts in its own two currencies.
 
-    ``best_px`` is the top of book when it was decided.
+    ``best_px`` is the price it would meet first when it was decided.
     """
 
     symbol: str
@@ -44,6 +45,16 @@ class LegTold(msgspec.Struct, frozen=True):
     ts_ended_ns: int
 
 
+class TopTold(msgspec.Struct, frozen=True):
+    """The best prices of a leg's book when it was decided, and what was left there for us."""
+
+    symbol: str
+    bid: float
+    bid_size: float
+    ask: float
+    ask_size: float
+
+
 class Ledger(msgspec.Struct, frozen=True):
     """From expected to realised profit, in start currency: expected − the rest = profit."""
 
@@ -59,7 +70,8 @@ class ReportTold(msgspec.Struct, frozen=True):
     """What an execution came to; profit and ledger in start currency.
 
     ``from_book_ms`` and ``from_signal_ms`` are until its last fill; the first counts from
-    the venue's time of the book. ``effective_bps`` is profit by what was spent.
+    the venue's time of the book. ``effective_bps`` is profit by what was spent, ``tops``
+    are by leg.
     """
 
     execution: int
@@ -73,8 +85,11 @@ class ReportTold(msgspec.Struct, frozen=True):
     profit: float
     residual_value: float
     ledger: Ledger
+    ts_signal_ns: int
+    ts_ended_ns: int
     from_book_ms: float | None
     from_signal_ms: float | None
+    tops: list[TopTold]
     legs: list[LegTold]
 
 
@@ -94,11 +109,14 @@ class Flight(msgspec.Struct):
 class Board:
     """Follows the executions of one session; each report is published on its bus, too."""
 
-    def __init__(self, traded: TradedCycles, bus: EventBus, *, id_prefix: str = "") -> None:
-        self._traded, self._bus, self._prefix = traded, bus, id_prefix
+    def __init__(
+        self, traded: TradedCycles, shelf: BookShelf, bus: EventBus, *, id_prefix: str = ""
+    ) -> None:
+        self._traded, self._shelf, self._bus, self._prefix = traded, shelf, bus, id_prefix
         self._approved: Approved | None = None
         self._flights: dict[int, Flight] = {}
         self._signals: dict[int, CycleSignal] = {}
+        self._tops: dict[int, list[TopTold]] = {}
         self._last_fill: dict[int, int] = {}
         self._reports: deque[ReportTold] = deque(maxlen=KEPT)
         bus.subscribe(Approved, self._on_approved)
@@ -141,6 +159,9 @@ class Board:
                 out=[],
             )
             self._signals[number] = signal
+            self._tops[number] = [
+                self._top(symbol) for symbol, _ in self._traded.legs[signal.cycle]
+            ]
         flight.out.append(order.client_id)
 
     def _on_fill(self, fill: OrderFill) -> None:
@@ -191,12 +212,20 @@ class Board:
                 report.unwind,
                 report.residual,
             ),
+            ts_signal_ns=signal.ts,
+            ts_ended_ns=report.ts_end,
             from_book_ms=_ms_between(signal.ts_book, last),
             from_signal_ms=_ms_between(signal.ts, last),
+            tops=self._tops.pop(report.execution),
             legs=flight.legs,
         )
         self._reports.append(told)
         self._bus.publish(told)
+
+    def _top(self, symbol: int) -> TopTold:
+        px, left = self._shelf.px[symbol, :, 0], self._shelf.left[symbol, :, 0]
+        (ask, bid), (ask_size, bid_size) = px.tolist(), left.tolist()  # by the side of an order
+        return TopTold(self._traded.cycles.symbols[symbol], bid, bid_size, ask, ask_size)
 
 
 def execution_number(client_id: str, id_prefix: str) -> int:

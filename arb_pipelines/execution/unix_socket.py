@@ -213,10 +213,11 @@ class LineServer:
 
 @contextmanager
 def bound(path: Path) -> Iterator[socket.socket]:
-    """Give a socket bound to ``path`` with mode 0600, not listening yet; it goes with the block.
+    """Give a socket that listens at ``path``, with mode 0600; it goes with the block.
 
-    A path too long for an address becomes a symbolic link to a socket in a private folder
-    of the temporary directory. What a dead session left is replaced.
+    The path is there once it can be connected to. One too long for an address becomes a
+    symbolic link to a socket in a private folder of the temporary directory. What a dead
+    session left is replaced.
 
     Raises:
         ConfigError: somebody is listening there, what is there is no socket, or the temporary
@@ -224,30 +225,34 @@ def bound(path: Path) -> Iterator[socket.socket]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _clear(path)
-    place, private = path, None
-    if len(os.fsencode(path)) > _LONGEST_PATH:
-        private = Path(tempfile.mkdtemp(prefix="arb-"))
-        place = private / path.name
+    place = path.with_name(f".{path.name}")
+    private = len(os.fsencode(place)) > _LONGEST_PATH
+    if private:
+        place = Path(tempfile.mkdtemp(prefix="arb-")) / path.name
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
+        place.unlink(missing_ok=True)
         try:
             listening.bind(str(place))
         except OSError as error:
-            if private is not None:
-                private.rmdir()
+            if private:
+                place.parent.rmdir()
             raise ConfigError(
                 f"no socket can be made here: {error.strerror or error}; "
                 "set ARB_HOME or TMPDIR to a shorter path",
                 source=str(place),
             ) from None
         place.chmod(0o600)  # nobody can connect before it listens
-        if private is not None:
-            path.symlink_to(place)
+        listening.listen()
         listening.setblocking(False)
+        if private:
+            path.symlink_to(place)
+        else:
+            place.rename(path)
         try:
             yield listening
         finally:
             path.unlink(missing_ok=True)
-            if private is not None:
+            if private:
                 _remove_private(place)
 
 

@@ -97,7 +97,7 @@ class SignalDesk:
             wall_ns=lambda: self.now,
             id_prefix=PREFIX,
         )
-        self.board = Board(self.traded, self.bus, id_prefix=PREFIX)
+        self.board = Board(self.traded, self.shelf, self.bus, id_prefix=PREFIX)
         self.control = ControlDesk(
             self.intake,
             self.board,

@@ -113,8 +113,8 @@ def test_what_a_killed_session_left_is_replaced(tmp_path: Path, name: str) -> No
     code = (
         "import sys, time, pathlib\n"
         "from arb_pipelines.execution.unix_socket import bound\n"
-        "with bound(pathlib.Path(sys.argv[1])) as listening:\n"
-        "    listening.listen(); print('ready', flush=True); time.sleep(60)\n"
+        "with bound(pathlib.Path(sys.argv[1])):\n"
+        "    print('ready', flush=True); time.sleep(60)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code, path], stdout=subprocess.PIPE)
     assert process.stdout is not None
@@ -128,8 +128,7 @@ def test_what_a_killed_session_left_is_replaced(tmp_path: Path, name: str) -> No
     assert path.exists()
     with pytest.raises(ConfigError, match="it does not run"):
         ask(path.parent, "uptime")
-    with bound(path) as listening:
-        listening.listen()
+    with bound(path):
         with pytest.raises(ConfigError, match="a session is listening here"), bound(path):
             pass
         assert path.exists()

@@ -44,6 +44,8 @@ def test_a_good_signal_is_traded_leg_by_leg() -> None:
     assert desk.sent[0].funds is not None
     assert report.profit == 107.0 - desk.sent[0].funds
     assert report.from_signal_ms == report.from_book_ms == 3.0
+    assert (report.ts_signal_ns, report.ts_ended_ns) == (NOW, desk.now)
+    assert [(top.symbol, (top.bid, top.ask)) for top in report.tops] == list(TOPS.items())
     assert [leg.symbol for leg in report.legs] == list(TOPS)
 
 
