@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 
 from arb_pipelines.containers.desk import Desk, Outgoing
 from arb_pipelines.errors import VenueError
@@ -77,6 +78,11 @@ class LiveSession:
             raise self._failure
         return not self._in_flight()
 
+    @property
+    def open_orders(self) -> tuple[str, ...]:
+        """Client ids of the orders whose end is not known."""
+        return tuple(order.client_id for order in self._desk.open_orders)
+
     def on_signals(self, signals: Iterable[Signal]) -> None:
         """Take in signals from outside; each is answered on the desk's bus."""
         self._hand_over(self._desk.on_signals(signals))
@@ -98,7 +104,9 @@ class LiveSession:
             await asyncio.sleep(0)
             waited = self._own.ended(self._symbols.pop(news.client_id))
             if waited is not None:
-                self._hand_over(self._desk.on_market(waited))
+                # known from now on: decided by it is nothing before what it waited for
+                known = replace(waited, ts_recv=max(waited.ts_recv, news.ts + 1))
+                self._hand_over(self._desk.on_market(known))
             self._idle.set()
 
     async def _settle(self) -> None:
