@@ -18,6 +18,7 @@ from arb_pipelines.clock import NS_PER_MS
 from arb_pipelines.market.graph import BUY
 from arb_pipelines.market.rounding import floor_to
 from arb_pipelines.research.differing import Pair, Thing, What, close, same_size
+from arb_pipelines.research.replaying import taken_in_at
 from arb_pipelines.research.told import OPEN, TRADED, OrderTold, Told
 from arb_pipelines.trading.events import Book, Ending
 from arb_pipelines.trading.gate import REFUSALS, Refusal
@@ -45,6 +46,7 @@ class Why(StrEnum):
     BY_SIZE = "a buy at a limit goes by size, and leaves funds unspent below the limit"
     ORDER_FIRST = "the order reached the venue before a book that came before the fill's news"
     BOOK_FIRST = "a book reached the venue before the order, and the session after"
+    REFRESHED = "the venue offered again what the backtest holds to be taken by us"
     NO_SUCH_BOOK = "no book that was received gives the session's fill"
     OUTSIDE = "the signal came from outside, and not of a book"
     CONFLATED = "the session was never given the book: a newer one overtook it"
@@ -59,17 +61,26 @@ Reason = tuple[Why, str]
 
 
 class Evidence:
-    """What is known of the market and of earlier differences; ``books`` in order of receipt."""
+    """What is known of the market and of earlier differences; ``books`` in order of receipt.
+
+    A book is in force from when the session's desk took it in, which is its receipt unless
+    it waited.
+    """
 
     def __init__(self, scenario: Scenario, books: Sequence[Book], session: Told) -> None:
         self._terms, self._cycles = scenario.setting.terms, scenario.cycles
         self._number = {symbol: i for i, symbol in enumerate(scenario.cycles.symbols)}
         self._books: defaultdict[str, list[Book]] = defaultdict(list)
+        taken_in = taken_in_at(session)
         for book in books:
             self._books[book.symbol].append(book)
-        self._times = {s: [book.ts_recv for book in of] for s, of in self._books.items()}
+        self._received = {(book.symbol, book.ts_recv) for book in books}
+        self._in_force = {
+            symbol: [taken_in.get(book.ts_recv, book.ts_recv) for book in of]
+            for symbol, of in self._books.items()
+        }
         self._given = {(book.symbol, book.ts_recv) for book in session.books}
-        self._waited = [book for book in session.books if book.ts_taken > book.ts_recv]
+        self._waited = [book for book in session.books if book.waited]
         self._differed: set[str] = set()
 
     def note(self, pair: Pair) -> None:
@@ -99,7 +110,7 @@ class Evidence:
         if pair.backtest is None and not any((symbol, ts) in self._given for symbol in symbols):
             return Why.OUTSIDE, ""
         if pair.session is None:
-            shown = [s for s in symbols if ts in self._times.get(s, ())]
+            shown = [symbol for symbol in symbols if (symbol, ts) in self._received]
             lost = [symbol for symbol in shown if (symbol, ts) not in self._given]
             if lost:
                 return Why.CONFLATED, lost[0]
@@ -159,15 +170,14 @@ class Evidence:
 
     def _candidates(self, order: OrderTold) -> Iterator[tuple[Why, Book]]:
         """Give the books that the venue may have had: at arrival, before, and after."""
-        books, times = self._books[order.symbol], self._times.get(order.symbol, [])
+        books, times = self._books[order.symbol], self._in_force.get(order.symbol, [])
         assert order.ts_ended is not None
         at = bisect_right(times, order.ts_ended) - 1
         sent = bisect_right(times, order.ts_routed or order.ts_decided) - 1
         if at >= 0:
-            yield (
-                (Why.FOLLOWS if self._gives(books[at], order, limited=True) else Why.LIMIT),
-                books[at],
-            )
+            within = self._gives(books[at], order, limited=True)
+            followed = Why.FOLLOWS if order.symbol in self._differed else Why.REFRESHED
+            yield (followed if within else Why.LIMIT), books[at]
         for earlier in range(at - 1, max(sent, 0) - 1, -1):
             yield Why.ORDER_FIRST, books[earlier]
         for later in books[at + 1 : at + 1 + _BOOKS_AFTER]:

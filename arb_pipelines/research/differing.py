@@ -75,13 +75,15 @@ class Thing:
         return self.session and self.backtest and self.equal
 
 
-def pairs(session: Told, backtest: Told) -> Iterator[Pair]:
+def pairs(session: Told, backtest: Told) -> list[Pair]:
     """Match signals by time and cycle, in order of time; those of one side alone too."""
     ours, theirs = _placed(session), _placed(backtest)
-    for key in sorted(ours.keys() | theirs.keys()):
+    found = []
+    for key in ours.keys() | theirs.keys():
         mine, other = ours.get(key), theirs.get(key)
         number = (mine or other or (0, None))[0]
-        yield Pair(number, mine[1] if mine else None, other[1] if other else None)
+        found.append(Pair(number, mine[1] if mine else None, other[1] if other else None))
+    return sorted(found, key=lambda pair: (pair.signal.ts, pair.number, pair.signal.cycle))
 
 
 def compared(pair: Pair, steps: Mapping[str, Steps]) -> Iterator[Thing]:

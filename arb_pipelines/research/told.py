@@ -78,6 +78,11 @@ class BookTold:
     ts_recv: int
     ts_taken: int
 
+    @property
+    def waited(self) -> bool:
+        """Whether something that happened later was known before it."""
+        return self.ts_taken > self.ts_recv
+
 
 @dataclass(frozen=True, slots=True)
 class Told:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from arb_pipelines.backtest.records import Outcome
 from arb_pipelines.backtest.reference import book_events, open_replay, run_reference
 from arb_pipelines.backtest.scenario import Books, Scenario
+from arb_pipelines.market.graph import BUY
 from arb_pipelines.research.agreement import Agreement, Difference, compare
 from arb_pipelines.research.agreement_reasons import Why
 from arb_pipelines.research.differing import What, same_size
@@ -122,10 +123,13 @@ def test_equal_sides_are_counted_and_nothing_differs(sides: Sides) -> None:
 
 
 def _fill_on(sides: Sides, order: OrderTold, at: int, limit: float = math.inf) -> dict[str, Any]:
-    """Give what a buy comes to on the whole book of ``at``, and how it ends."""
+    """Give what an order comes to on the whole book of ``at``, and how it ends."""
     book, terms = sides.books[at], sides.scenario.setting.terms
     symbol = sides.scenario.cycles.symbols.index(order.symbol)
-    done = fill(terms, symbol, order.side, order.amount, limit, book.ask_px, book.ask_sz)
+    buys = order.side == BUY
+    px, sz = (book.ask_px, book.ask_sz) if buys else (book.bid_px, book.bid_sz)
+    limit = limit if buys else 0.0
+    done = fill(terms, symbol, order.side, order.amount, limit, px, sz)
     amounts = {name: getattr(done, name) for name in ("size", "funds", "spent", "received")}
     return amounts | {"ending": Ending.CANCELLED if done.short else None}
 
@@ -141,6 +145,12 @@ def _order_first(sides: Sides) -> Told:
     order = sides.told.signals[1].orders[0]
     times = {"ts_decided": T0 + 4 * MS, "ts_routed": T0 + 5 * MS}
     return sides.with_order(1, 0, **times, **_fill_on(sides, order, at=0))
+
+
+def _refreshed(sides: Sides) -> Told:
+    """Signal 1 finds the first level whole again, of which signal 0 had taken."""
+    order = sides.told.signals[1].orders[2]
+    return sides.with_order(1, 2, **_fill_on(sides, order, at=2))
 
 
 def _refused(sides: Sides) -> Told:
@@ -203,6 +213,7 @@ Plant = Callable[[Sides], Told]
     [
         (_book_first, What.FILL, Why.BOOK_FIRST),
         (_order_first, What.FILL, Why.ORDER_FIRST),
+        (_refreshed, What.FILL, Why.REFRESHED),
         (_refused, What.FILL, Why.REFUSED),
         (_by_size, What.FILL, Why.BY_SIZE),
         (_fee, What.FILL, Why.FEE),
