@@ -1,12 +1,14 @@
 """What a session keeps, as rows of the lake: batches while it runs, and its last word.
 
 A row written again replaces itself, so a batch whose commit was lost sight of is simply
-written once more.
+written once more. A session that is started again under its key goes on with the numbers of
+its executions and writes; rows of an earlier start are those from before the start.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import polars as pl
 
@@ -30,7 +32,7 @@ from arb_pipelines.lake.store import Lake, Transaction
 from arb_pipelines.market.cycles import BUY, SIDES
 
 _BPS = 10_000.0
-Row = dict[str, object]
+Row = dict[str, Any]
 
 
 def write_batch(lake: Lake, batch: Batch) -> dict[str, int]:
@@ -41,16 +43,23 @@ def write_batch(lake: Lake, batch: Batch) -> dict[str, int]:
     Raises:
         ArbError: the lake could not take it; nothing of it is there.
     """
-    frames = {TABLES[name]: rows for name, rows in rows_of(batch).items() if len(rows)}
 
     def work(transaction: Transaction) -> dict[str, int]:
-        return {table.name: transaction.upsert(table, rows) for table, rows in frames.items()}
+        rows = rows_of(batch, *_first_numbers(transaction, batch.head))
+        return {
+            name: transaction.upsert(TABLES[name], frame)
+            for name, frame in rows.items()
+            if len(frame)
+        }
 
     return lake.commit(work)
 
 
-def rows_of(batch: Batch) -> dict[str, pl.DataFrame]:
-    """Give a batch as rows of each table, by the table's name."""
+def rows_of(batch: Batch, first_trade: int = 0, first_flush: int = 0) -> dict[str, pl.DataFrame]:
+    """Give a batch as rows of each table, by the table's name.
+
+    Numbers count on from those given, which earlier starts of the session have not used.
+    """
     legs = {
         (leg.trade_no, leg.report.number): leg
         for legs in (*(execution.legs for execution in batch.executions), batch.amended)
@@ -62,7 +71,27 @@ def rows_of(batch: Batch) -> dict[str, pl.DataFrame]:
         LIVE_LEGS: [_leg_row(batch.head, leg) for leg in legs.values()],
         LIVE_METRICS: list(_metric_rows(batch)),
     }
+    for table, number, first in (
+        (LIVE_EXECUTIONS, "trade_no", first_trade),
+        (LIVE_LEGS, "trade_no", first_trade),
+        (LIVE_METRICS, "flush_no", first_flush),
+    ):
+        for row in rows[table]:
+            row[number] += first
     return {table.name: table.frame(found) for table, found in rows.items()}
+
+
+def _first_numbers(transaction: Transaction, head: SessionHead) -> tuple[int, int]:
+    """Numbers of the next execution and write that earlier starts of the session have left."""
+    found = transaction.connection.execute(
+        "SELECT (SELECT coalesce(max(trade_no) + 1, 0) FROM live_executions "
+        "WHERE strategy = $1 AND session = $2 AND ts_decided < $3), "
+        "(SELECT coalesce(max(flush_no) + 1, 0) FROM live_metrics "
+        "WHERE strategy = $1 AND session = $2 AND ts < $3)",
+        [head.strategy, head.session, head.ts_started],
+    ).fetchone()
+    assert found is not None
+    return int(found[0]), int(found[1])
 
 
 def _common(head: SessionHead, ts: int) -> Row:
@@ -125,7 +154,7 @@ def _execution_row(head: SessionHead, record: ExecutionRecord) -> Row:
             "predicted_bps": report.predicted * _BPS,
             "effective_bps": report.profit * _BPS / report.spent if report.spent > 0 else None,
             "ts_book_event": record.ts_book_event,
-            "ts_decided": record.ts_decided,
+            "ts_decided": max(record.ts_decided, head.ts_started),
             "ts_first_sent": record.ts_first_sent,
             "ts_last_fill": record.ts_last_fill,
         }
@@ -174,7 +203,7 @@ def _metric_rows(batch: Batch) -> Iterator[Row]:
     for metric in batch.metrics:
         yield common | {
             "flush_no": batch.number,
-            "ts": batch.ts,
+            "ts": max(batch.ts, batch.head.ts_started),
             "name": metric.name,
             "label": metric.label,
             "value": metric.value,

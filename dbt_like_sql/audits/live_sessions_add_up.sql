@@ -1,16 +1,19 @@
--- description: Sessions that have ended and do not have the executions they say they have.
+-- description: Sessions that have ended and do not have the executions they say they had since their last start.
 -- on: live_sessions
 -- blocking: yes
 with
 
 executions as (
     select
-        session,
+        executions.session,
         count(*) as executions,
-        count(*) filter (where status = 'filled') as filled,
-        count(*) filter (where status = 'residual') as residual
-    from live_executions
-    group by session
+        count(*) filter (where executions.status = 'filled') as filled,
+        count(*) filter (where executions.status = 'residual') as residual
+    from live_executions as executions
+    inner join live_sessions as sessions
+        on executions.session = sessions.session
+        and executions.ts_decided >= sessions.ts_started
+    group by executions.session
 )
 
 select

@@ -99,7 +99,7 @@ def check_whole(lake: Lake) -> int:
 
 def test_a_batch_written_twice_is_there_once(any_home: Settings) -> None:
     """Every row is what the batch says, flushed by maintenance or not."""
-    lake, batches = Lake(any_home), batches_of(SEED, KEY)
+    lake, batches = Lake(any_home), batches_of(SEED, KEY, events=250)
     for batch in batches:
         write_batch(lake, batch)
         write_batch(lake, batch)
@@ -186,6 +186,31 @@ def test_a_writer_killed_and_begun_again_writes_each_row_once(any_home: Settings
     wanted = expected(batches)
     for table, rows in found(lake, KEY).items():
         assert_frame_equal(rows, wanted[table], check_exact=True)
+
+
+def test_a_session_started_again_goes_on_with_its_numbers(lake: Lake) -> None:
+    """Under its old key it replaces nothing of its first start, however often it is written."""
+    first = batches_of(SEED, KEY, events=250)
+    later = first[-1].ts + 1
+    second = [
+        replace(
+            batch,
+            ts=batch.ts + later,
+            head=replace(batch.head, ts_started=later),
+            executions=tuple(
+                replace(record, ts_decided=record.ts_decided + later) for record in batch.executions
+            ),
+        )
+        for batch in batches_of(SEED, KEY, events=250)
+    ]
+    for batch in (*first, *second, *second[-2:]):
+        write_batch(lake, batch)
+    wanted = len(expected(first)["live_executions"])
+    numbers = lake.query("SELECT trade_no FROM live_executions ORDER BY trade_no")
+    assert numbers["trade_no"].to_list() == list(range(2 * wanted))
+    flushes = lake.query("SELECT DISTINCT flush_no FROM live_metrics ORDER BY flush_no")
+    assert flushes["flush_no"].to_list() == list(range(len(first) + len(second)))
+    assert reconcile(lake, KEY).adds_up
 
 
 def test_a_session_is_reconciled_from_its_rows(lake: Lake) -> None:
