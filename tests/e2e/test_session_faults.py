@@ -303,7 +303,7 @@ def test_nothing_is_lost_when_everything_happens_at_once(
         )
         whole = sum(report.legs_filled == 3 for report in session.cycles)
         assert whole >= 5
-        assert len(session.cycles) - whole >= 2
+        assert whole < len(session.cycles)
 
     run(body)
 
