@@ -4,7 +4,8 @@ The session is put together as ``run_session`` does it, journal (which writes an
 intent before it leaves) and recorder included, and trades on the local exchange by REST. In
 process the time runs from the call of the intake; over the socket from before another
 process writes the line, so that the way through the system counts. It ends when the
-order's bytes have been handed to the system.
+order's bytes are handed to the system. The call that sends them is left out: on loopback
+it may not return before the exchange has run, and that is the exchange's time, not ours.
 """
 
 from __future__ import annotations
@@ -69,8 +70,8 @@ class Wire:
         write = StreamWriter.write
 
         async def noting(writer: StreamWriter, chunk: Any, **options: Any) -> None:
-            await write(writer, chunk, **options)
             at = time.time_ns()
+            await write(writer, chunk, **options)
             if b'"clientOid"' in bytes(chunk):
                 client_id = msgspec.json.decode(chunk, type=_Body).client_id
                 self.left.setdefault(execution_number(client_id, PREFIX), at)
@@ -157,7 +158,7 @@ async def _session(home: Path) -> AsyncIterator[tuple[SessionControl, Path]]:
         )
         managed = manager.add(spec)
         universe = universe_of(managed.container)
-        warm_up(universe)
+        warm_up()
         head = SessionHead(
             session=KEY,
             strategy=strategy.name,
