@@ -76,7 +76,7 @@ def run(
         # the thread that writes to the lake hangs in it, and would keep the process from ending
         sys.stdout.flush()
         os._exit(_FAILED)
-    if any(summary.state is SessionState.FAILED for summary in summaries):
+    if any(one.state is SessionState.FAILED or one.in_flight for one in summaries):
         raise typer.Exit(_FAILED)
 
 

@@ -247,6 +247,13 @@ def universe_of(container: Container) -> SessionUniverse:
     return universe
 
 
+def run_of(container: Container) -> SessionRun:
+    """Give what runs a strategy's container."""
+    run = container.get(COORDINATOR)
+    assert isinstance(run, SessionRun)  # as strategy_spec says
+    return run
+
+
 def _portfolio(container: Container) -> Portfolio:
     portfolio = container.get(PORTFOLIO)
     assert isinstance(portfolio, Portfolio)  # made by allotted_balances

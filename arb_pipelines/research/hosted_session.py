@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from arb_pipelines.clock import day_of, now_ns
-from arb_pipelines.containers.spec import COORDINATOR, MARKET_DATA
-from arb_pipelines.execution.components import strategy_spec, universe_of
+from arb_pipelines.containers.spec import MARKET_DATA
+from arb_pipelines.execution.components import run_of, strategy_spec, universe_of
 from arb_pipelines.execution.control import open_control
 from arb_pipelines.execution.heartbeat import beat, beating
 from arb_pipelines.execution.journal import Journal
@@ -150,8 +150,11 @@ class HostedSession:
             failed = managed.error is not None or joined.manager.failure is not None
             state = SessionState.FAILED if failed else SessionState.ENDED
             reason = managed.controls.stop_reason or "ended"
+            left = run_of(managed.container).session.open_orders
+            if left:
+                heard.journal.note("left", open_orders=left)
             await self._finish(heard, state, reason)
-        summary = self._summary(joined, heard, state, reason)
+        summary = self._summary(joined, heard, state, reason, left)
         beat(self.folder, state, {"reason": reason, **heard.standing()})
         return summary
 
@@ -249,7 +252,12 @@ class HostedSession:
         )
 
     def _summary(
-        self, joined: _Joined, heard: _Listeners, state: SessionState, reason: str
+        self,
+        joined: _Joined,
+        heard: _Listeners,
+        state: SessionState,
+        reason: str,
+        left: tuple[str, ...],
     ) -> SessionSummary:
         recorder = heard.recorder
         return SessionSummary(
@@ -267,17 +275,17 @@ class HostedSession:
             booked={of: f"{by:f}" for of, by in sorted(recorder.booked().items()) if by},
             in_flight=recorder.in_flight,
             unwritten=heard.writer.unwritten,
+            open_orders=left,
         )
 
 
 def _gauges(joined: _Joined, journal: Journal) -> Gauges:
     """What a session's metrics tell beside what its bus does; asked from the writer's thread."""
     container = joined.managed.container
-    run: Any = container.get(COORDINATOR)  # a SessionRun
     feed: Any = container.get(MARKET_DATA)  # a venue's
     told: dict[str, float | Mapping[str, float]] = {
         "dropped": sum(feed.dropped.values()),
-        "echoes": run.own.echoes,
+        "echoes": run_of(container).own.echoes,
         "journal_waiting": journal.waiting,
     }
     if joined.chosen.places_orders:

@@ -42,8 +42,9 @@ class SessionSummary:
     """What came of a session.
 
     ``places_orders``: they reached the venue's market. ``booked`` is what orders changed each
-    balance by, exact, as text; ``in_flight`` executions did not settle in time, and are for a
-    person to look at. ``unwritten`` batches of records are in the journal alone.
+    balance by, exact, as text. ``in_flight`` executions did not settle in time, nor is the end
+    of their ``open_orders`` known (client ids): they are for a person to look at.
+    ``unwritten`` batches of records are in the journal alone.
     """
 
     session: str
@@ -60,6 +61,7 @@ class SessionSummary:
     booked: Mapping[str, str]
     in_flight: int
     unwritten: int
+    open_orders: tuple[str, ...] = ()
 
     def document(self) -> dict[str, Any]:
         """Give it as plain values, as JSON has them."""

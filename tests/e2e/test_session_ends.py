@@ -136,6 +136,24 @@ def test_a_socket_that_cannot_be_opened_ends_it_in_order(run: Run, tmp_path: Pat
     assert beat["state"] == "failed"
 
 
+def test_what_does_not_settle_is_reported_by_its_orders(
+    exchange: ExchangeProcess, run: Run, tmp_path: Path
+) -> None:
+    """An order without an answer is left to a person, in summary and journal."""
+    slow = {"kind": "delay", "match": "POST /api/v1/hf/orders", "ms": 30_000, "count": 100}
+    exchange.operate("POST", "/faults", slow)
+    try:
+        summary = run(strategy_file(tmp_path, "mute", rules=", settle_s: 0.3"), minutes=0.03)
+    finally:
+        exchange.operate("DELETE", "/faults")
+    assert summary.in_flight == 1
+    (left,) = summary.open_orders
+    journal = (tmp_path / "home" / "sessions" / ONE / "journal.ndjson").read_text().splitlines()
+    events = [json.loads(line) for line in journal]
+    assert [event["open_orders"] for event in events if event["event"] == "left"] == [[left]]
+    assert [event["client_id"] for event in events if event["event"] == "intent"] == [left]
+
+
 def test_what_watches_a_session_may_fail_and_does_not_end_it(run: Run, tmp_path: Path) -> None:
     """Its minutes do."""
 
