@@ -26,6 +26,7 @@ from arb_pipelines.research.replaying import columns, replay, with_measured_dela
 from arb_pipelines.research.told import TRADED
 from arb_pipelines.research.watched_session import observe
 from arb_pipelines.settings import Settings
+from arb_pipelines.trading.events import Ending
 from arb_pipelines.trading.parameters import Strategy
 from tests.e2e.exchange_process import (
     ExchangeProcess,
@@ -108,6 +109,23 @@ def test_the_command_says_that_nothing_differs(
     assert said["complete"]
     assert said["counts"]["signal"]["equal"] > 0
     assert said["differences"] == []
+
+
+def test_a_refusal_of_the_venue_is_where_they_part(
+    exchange: ExchangeProcess, home: Settings
+) -> None:
+    """One order is refused: the report names its signal and the venue's word, then what follows."""
+    exchange.operate("POST", "/deposits", {"user": "local", "currency": "USDT", "amount": "9000"})
+    fault = {"kind": "reject", "match": "ETH-BTC", "code": "400100", "msg": "not now", "skip": 5}
+    exchange.operate("POST", "/faults", fault | {"count": 1})
+    states = generated_books(SYMBOLS, SEED).states
+    played = asyncio.run(play(settings_of(exchange, home), STRATEGY, states, count=100))
+    first, *later = trade_again(STRATEGY, played, max_cycles=10_000).differences
+    assert (first.what, first.why) == (What.FILL, Why.REFUSED), str(first)
+    assert "not now" in first.detail
+    refused = played.told.signals[first.signal]
+    assert [order.ending for order in refused.orders][first.order] is Ending.REJECTED
+    assert {difference.why for difference in later} <= {Why.FOLLOWS, Why.MOMENT}
 
 
 def test_where_books_and_orders_race_each_difference_has_a_reason(
