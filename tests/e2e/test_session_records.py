@@ -1,0 +1,102 @@
+"""What a real session leaves behind: journal, log, rows and balances say the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from arb_pipelines.clock import now_ns
+from arb_pipelines.execution.journal import LOG, RESERVE
+from arb_pipelines.execution.journal_reading import read_journal, unfinished_orders
+from arb_pipelines.lake.store import Lake
+from arb_pipelines.research.reconcile import booked_in_rows, reconcile
+from arb_pipelines.research.session_requests import SessionRequest, begin_session
+from arb_pipelines.research.sessions import run_session
+from arb_pipelines.settings import load_settings
+from tests.e2e.exchange_process import ExchangeProcess, running_exchange
+from tests.e2e.session_process import free_balances, strategy_file
+
+EXECUTIONS = 12
+
+
+@pytest.fixture(scope="module")
+def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExchangeProcess]:
+    """An exchange of twelve symbols whose market moves by itself."""
+    home = tmp_path_factory.mktemp("exchange")
+    with running_exchange(home, "--symbols", "12", "--balance", "USDT=100000") as process:
+        yield process
+
+
+@pytest.mark.parametrize("legs", ["sequence", "parallel"])
+def test_journal_log_rows_and_balances_agree(
+    exchange: ExchangeProcess, tmp_path: Path, legs: str
+) -> None:
+    """Every order of the lake was intended before it left, and balances are what rows say."""
+    lake = Lake(
+        load_settings(
+            home=tmp_path / "home",
+            kucoin_url=exchange.rest,
+            kucoin_key=SecretStr(exchange.key),
+            kucoin_secret=SecretStr(exchange.secret),
+            kucoin_passphrase=SecretStr(exchange.passphrase),
+        )
+    )
+    rules = f", max_executions: {EXECUTIONS}, legs: {legs}"
+    key = f"kept-kucoin-20260105T00000{len(legs)}Z"
+    request = SessionRequest(
+        key, strategy_file(tmp_path, "kept", rules=rules), None, None, 0.5, now_ns()
+    )
+    begin_session(lake.settings, request)
+    before = free_balances(exchange)
+    summary = run_session(lake, request)
+    after = free_balances(exchange)
+    folder = tmp_path / "home" / "sessions" / key
+
+    found = reconcile(lake, key)
+    assert [audit.check.name for audit in found.audits if not audit.passed] == []
+    assert found.executions == sum(summary.counts.executions.values()) >= EXECUTIONS
+    booked = booked_in_rows(lake, key)
+    for currency in {*before, *after, *booked}:
+        change = after.get(currency, Decimal(0)) - before.get(currency, Decimal(0))
+        assert float(booked.get(currency, 0)) == pytest.approx(float(change), abs=1e-9), currency
+
+    rows = lake.query("SELECT * FROM live_legs WHERE session = ? ORDER BY trade_no, leg_no", [key])
+    said: dict[str, list[str]] = {}
+    for document in read_journal(folder):
+        if "client_id" in document:
+            said.setdefault(document["client_id"], []).append(document["event"])
+    assert set(said) == set(rows["client_id"])
+    for name in rows["client_id"]:
+        intended = said[name].index("intent")
+        assert intended < said[name].index("routed")
+        assert intended < said[name].index("accepted")
+    assert unfinished_orders(folder) == []
+    assert rows["order_id"].null_count() == 0
+    filled = rows.filter(rows["status"] == "filled")
+    assert (filled["ts_sent"] <= filled["ts_answered"]).all()
+    assert (filled["ts_sent"] <= filled["ts_filled"]).all()
+
+    lines = (folder / LOG).read_text().splitlines()
+    told = [line for line in lines if "  refused   " not in line]
+    assert len(told) == found.executions
+    assert not (folder / RESERVE).exists()
+    newest = lake.query(
+        "SELECT name, label, value FROM live_metrics WHERE session = ? "
+        "QUALIFY flush_no = max(flush_no) OVER ()",
+        [key],
+    )
+    values = {(name, label): value for name, label, value in newest.iter_rows()}
+    assert values["executions", "filled"] > 0
+    assert values["orders", ""] == len(rows)
+    assert values["unexplained", "USDT"] == pytest.approx(0.0, abs=1e-9)
+    assert {"lag", "book", "signal", "first_order", "answer", "fill", "cycle"} <= {
+        label for name, label in values if name == "latency_p99_us"
+    }
+    assert values["journal_waiting", ""] >= 0
+    assert exchange.secret not in "".join(
+        path.read_text(errors="replace") for path in folder.iterdir() if path.is_file()
+    )
