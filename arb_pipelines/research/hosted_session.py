@@ -12,37 +12,27 @@ import math
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from arb_pipelines.clock import day_of, now_ns
-from arb_pipelines.containers.spec import MARKET_DATA
+from arb_pipelines.clock import now_ns
 from arb_pipelines.execution.components import run_of, strategy_spec, universe_of
 from arb_pipelines.execution.control import open_control
 from arb_pipelines.execution.heartbeat import beat, beating
-from arb_pipelines.execution.journal import Journal
 from arb_pipelines.execution.limits import kill_files, watch_kill_files
 from arb_pipelines.execution.manager import Managed, SessionManager
-from arb_pipelines.execution.recorder import Gauges, SessionRecorder
-from arb_pipelines.execution.records import Batch, SessionHead, SessionState
+from arb_pipelines.execution.records import SessionHead, SessionState
 from arb_pipelines.execution.switches import Permission, check_key, permission
-from arb_pipelines.lake.markets import store_markets
 from arb_pipelines.lake.store import Lake
+from arb_pipelines.research.session_listeners import Listeners, listen
 from arb_pipelines.research.session_requests import SessionRequest
 from arb_pipelines.research.session_spent import spent_before
-from arb_pipelines.research.session_tables import write_batch
 from arb_pipelines.research.session_values import SessionProgress, SessionSummary
-from arb_pipelines.research.session_writer import SessionWriter
 from arb_pipelines.trading.parameters import Strategy
-from arb_pipelines.venues.base import VenueConnection
 from arb_pipelines.venues.tasks import first_error
 
-#: Longest wait for the lake when all has ended.
-_LAST_WRITES_S = 60.0
 #: Once the process is asked to end: time for what is in flight, and until it is over.
 _SETTLE_S, _END_S = 7.0, 9.0
-_LOOK_EVERY_S = 0.02
 #: Longest wait for the venue's balances to be what was booked, when all has ended.
 _LATE_BALANCES_S = 1.0
 
@@ -56,33 +46,6 @@ class _Joined:
     chosen: Permission
     id_prefix: str
     started: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Listeners:
-    """Who hears of everything that happens in a strategy's container."""
-
-    recorder: SessionRecorder
-    journal: Journal
-    writer: SessionWriter
-    connection: VenueConnection
-
-    def health(self) -> dict[str, Any]:
-        """Say what is wrong with the venue's connection and with the lake; None is well."""
-        wrong = [f"{part} {what}" for part, what in self.connection.health().items() if what]
-        return {"venue": "; ".join(wrong) or None, "lake": self.writer.trouble}
-
-    def standing(self) -> dict[str, Any]:
-        """Count what has happened."""
-        counts = self.recorder.counts()
-        return {
-            "books": counts.books,
-            "signals": counts.signals,
-            "executions": sum(counts.executions.values()),
-            "in_flight": counts.in_flight,
-            "orders": counts.orders,
-            "profit": self.recorder.profit(),
-        }
 
 
 @dataclass(slots=True)
@@ -153,7 +116,7 @@ class HostedSession:
             left = run_of(managed.container).session.open_orders
             if left:
                 heard.journal.note("left", open_orders=left)
-            await self._finish(heard, state, reason)
+            await heard.finish(state, reason, lambda: self._over_by_s)
         summary = self._summary(joined, heard, state, reason, left)
         beat(self.folder, state, {"reason": reason, **heard.standing()})
         return summary
@@ -167,40 +130,32 @@ class HostedSession:
     # -- what accompanies it -----------------------------------------------------------
 
     @asynccontextmanager
-    async def _listening(self, joined: _Joined) -> AsyncIterator[_Listeners]:
-        """Have journal, recorder and heartbeat hear of the strategy within the block."""
-        container, controls = joined.managed.container, joined.managed.controls
-        head = self._head(joined)
-        loop, bus = asyncio.get_running_loop(), container.bus
-        journal = Journal(
+    async def _listening(self, joined: _Joined) -> AsyncIterator[Listeners]:
+        """Have listeners and heartbeat follow the strategy within the block."""
+        managed, controls = joined.managed, joined.managed.controls
+        heard = listen(
+            self.lake,
             self.folder,
-            head.cycles,
-            trouble=lambda what: loop.call_soon_threadsafe(controls.stop, what),
+            self._head(joined),
+            joined.manager,
+            managed,
+            reconcile=joined.chosen.places_orders,
+            on_flush=self.on_flush,
         )
-        recorder = SessionRecorder(
-            head, wall_ns=now_ns, gauges=partial(_gauges, joined, journal), told=journal.tell
-        )
-        if joined.chosen.places_orders:
-            joined.manager.balances.add(recorder)
-        connection = joined.manager.connection
-        writer = self._writer(recorder, connection)
-        heard = _Listeners(recorder, journal, writer, connection)
 
         def pulse() -> tuple[str, Mapping[str, Any]]:
             state = "stopping" if controls.stopping.is_set() else SessionState.RUNNING
             return state, heard.standing() | heard.health()
 
-        with closing(journal):
-            bus.subscribe(object, journal.hear)  # first: an intent is written before all else
-            bus.subscribe(object, recorder.hear)
-            writer.start()
+        with closing(heard.journal):
             async with beating(self.folder, pulse):
                 try:
                     yield heard
                 except BaseException:
                     controls.stop("what keeps the session failed", settle_s=_SETTLE_S)
                     await joined.manager.ended(self.strategy.name)
-                    await self._finish(heard, SessionState.FAILED, str(controls.stop_reason))
+                    reason = str(controls.stop_reason)
+                    await heard.finish(SessionState.FAILED, reason, lambda: self._over_by_s)
                     raise
 
     def _watches(self, managed: Managed) -> list[Any]:
@@ -210,32 +165,6 @@ class HostedSession:
         if self.request.minutes is not None:
             watches.append(_end_after(self.request.minutes, managed))
         return watches
-
-    async def _finish(self, heard: _Listeners, state: SessionState, reason: str) -> None:
-        """Write the last records, as long as the lake and whoever waits allow."""
-        loop = asyncio.get_running_loop()
-        heard.recorder.end(state, reason)
-        heard.journal.note("session", state=state, reason=reason, **heard.standing())
-        heard.writer.end()
-        latest_s = loop.time() + _LAST_WRITES_S
-        while heard.writer.running and loop.time() < min(latest_s, self._over_by_s):
-            await asyncio.sleep(_LOOK_EVERY_S)
-
-    def _writer(self, recorder: SessionRecorder, connection: VenueConnection) -> SessionWriter:
-        lake, day = self.lake, day_of(now_ns())
-
-        def tell(batch: Batch) -> None:
-            self.on_flush(SessionProgress.of(batch, batch.number + 1))
-
-        return SessionWriter(
-            recorder.take,
-            partial(write_batch, lake),
-            self.strategy.session.flush_s,
-            prepare=partial(
-                store_markets, lake, connection.venue, day, connection.markets, list_day=day
-            ),
-            on_written=tell,
-        )
 
     def _head(self, joined: _Joined) -> SessionHead:
         connection = joined.manager.connection
@@ -254,7 +183,7 @@ class HostedSession:
     def _summary(
         self,
         joined: _Joined,
-        heard: _Listeners,
+        heard: Listeners,
         state: SessionState,
         reason: str,
         left: tuple[str, ...],
@@ -277,20 +206,6 @@ class HostedSession:
             unwritten=heard.writer.unwritten,
             open_orders=left,
         )
-
-
-def _gauges(joined: _Joined, journal: Journal) -> Gauges:
-    """What a session's metrics tell beside what its bus does; asked from the writer's thread."""
-    container = joined.managed.container
-    feed: Any = container.get(MARKET_DATA)  # a venue's
-    told: dict[str, float | Mapping[str, float]] = {
-        "dropped": sum(feed.dropped.values()),
-        "echoes": run_of(container).own.echoes,
-        "journal_waiting": journal.waiting,
-    }
-    if joined.chosen.places_orders:
-        told["unexplained"] = joined.manager.balances.gauge()
-    return told
 
 
 async def _end_after(minutes: float, managed: Managed) -> None:

@@ -1,0 +1,141 @@
+"""Who hears of everything that happens in a session: journal, recorder, and the lake's writer.
+
+They listen on the bus of the strategy's container and never stand in an order's way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from arb_pipelines.clock import day_of, now_ns
+from arb_pipelines.containers.spec import MARKET_DATA
+from arb_pipelines.execution.components import run_of, universe_of
+from arb_pipelines.execution.journal import Journal
+from arb_pipelines.execution.manager import Managed, SessionManager
+from arb_pipelines.execution.recorder import Gauges, SessionRecorder
+from arb_pipelines.execution.records import Batch, SessionHead, SessionState
+from arb_pipelines.lake.markets import store_markets
+from arb_pipelines.lake.store import Lake
+from arb_pipelines.research.session_tables import write_batch
+from arb_pipelines.research.session_values import SessionProgress
+from arb_pipelines.research.session_writer import SessionWriter
+from arb_pipelines.venues.base import VenueConnection
+
+#: Longest wait for the lake when all has ended.
+_LAST_WRITES_S = 60.0
+_LOOK_EVERY_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """The listeners of one session; made by ``listen``."""
+
+    recorder: SessionRecorder
+    journal: Journal
+    writer: SessionWriter
+    connection: VenueConnection
+
+    def health(self) -> dict[str, Any]:
+        """Say what is wrong with the venue's connection and with the lake; None is well."""
+        wrong = [f"{part} {what}" for part, what in self.connection.health().items() if what]
+        return {"venue": "; ".join(wrong) or None, "lake": self.writer.trouble}
+
+    def standing(self) -> dict[str, Any]:
+        """Count what has happened."""
+        counts = self.recorder.counts()
+        return {
+            "books": counts.books,
+            "signals": counts.signals,
+            "executions": sum(counts.executions.values()),
+            "in_flight": counts.in_flight,
+            "orders": counts.orders,
+            "profit": self.recorder.profit(),
+        }
+
+    async def finish(self, state: SessionState, reason: str, latest_s: Callable[[], float]) -> None:
+        """Write the last records, as long as the lake and ``latest_s`` (loop's clock) allow."""
+        loop = asyncio.get_running_loop()
+        self.recorder.end(state, reason)
+        self.journal.note("session", state=state, reason=reason, **self.standing())
+        self.writer.end()
+        patience_s = loop.time() + _LAST_WRITES_S
+        while self.writer.running and loop.time() < min(patience_s, latest_s()):
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+
+def listen(
+    lake: Lake,
+    folder: Path,
+    head: SessionHead,
+    manager: SessionManager,
+    managed: Managed,
+    *,
+    reconcile: bool,
+    on_flush: Callable[[SessionProgress], None],
+) -> Listeners:
+    """Join the listeners to a strategy's bus; whoever asked closes the journal.
+
+    With ``reconcile`` the account's balances are held to what the recorder has booked.
+    """
+    loop, controls, bus = asyncio.get_running_loop(), managed.controls, managed.container.bus
+    journal = Journal(
+        folder,
+        head.cycles,
+        trouble=lambda what: loop.call_soon_threadsafe(controls.stop, what),
+    )
+    watched = manager if reconcile else None
+    recorder = SessionRecorder(
+        head,
+        wall_ns=now_ns,
+        gauges=partial(_gauges, managed, journal, watched),
+        told=journal.tell,
+    )
+    if reconcile:
+        manager.balances.add(recorder)
+    bus.subscribe(object, journal.hear)  # first: an intent is written before all else
+    bus.subscribe(object, recorder.hear)
+    flush_s = universe_of(managed.container).strategy.session.flush_s
+    writer = _writer(lake, recorder, manager.connection, flush_s, on_flush)
+    writer.start()
+    return Listeners(recorder, journal, writer, manager.connection)
+
+
+def _writer(
+    lake: Lake,
+    recorder: SessionRecorder,
+    connection: VenueConnection,
+    flush_s: float,
+    on_flush: Callable[[SessionProgress], None],
+) -> SessionWriter:
+    day = day_of(now_ns())
+
+    def tell(batch: Batch) -> None:
+        on_flush(SessionProgress.of(batch, batch.number + 1))
+
+    return SessionWriter(
+        recorder.take,
+        partial(write_batch, lake),
+        flush_s,
+        prepare=partial(
+            store_markets, lake, connection.venue, day, connection.markets, list_day=day
+        ),
+        on_written=tell,
+    )
+
+
+def _gauges(managed: Managed, journal: Journal, watched: SessionManager | None) -> Gauges:
+    """What a session's metrics tell beside what its bus does; asked from the writer's thread."""
+    feed: Any = managed.container.get(MARKET_DATA)  # a venue's
+    told: dict[str, float | Mapping[str, float]] = {
+        "dropped": sum(feed.dropped.values()),
+        "echoes": run_of(managed.container).own.echoes,
+        "journal_waiting": journal.waiting,
+    }
+    if watched is not None:
+        told["unexplained"] = watched.balances.gauge()
+    return told
