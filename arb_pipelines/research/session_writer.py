@@ -98,4 +98,10 @@ class SessionWriter:
             self._write(batch)
             self._waiting.popleft()
             self.written += 1
+            self._tell(batch)
+
+    def _tell(self, batch: Batch) -> None:
+        try:
             self._on_written(batch)
+        except Exception as error:  # noqa: BLE001 - theirs, and no reason to write less
+            _log.warning("session.flush_unheard", error=str(error))
