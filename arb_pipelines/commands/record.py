@@ -87,7 +87,10 @@ def _progress() -> Callable[[Recorded], None]:
         text = ", ".join(f"{value:,} {name}" for name, value in _counts(recorded).items())
         file = recorded.writing.name if recorded.writing else "no file yet"
         line = f"{recorded.venue}: {text} ({file})"
-        remarks.print(line, end="\r" if in_place else "\n", highlight=False, markup=False)
+        if in_place:
+            remarks.print(line, end="\r", highlight=False, markup=False, no_wrap=True)
+        else:
+            _remark(line)
 
     return show
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 from arb_pipelines.errors import ConfigError
-from arb_pipelines.event_loop import run_loop
 from arb_pipelines.lake.ingest import check_venue
 from arb_pipelines.lake.recording.salvage import salvage
 from arb_pipelines.research.recording import Recorded, Recorder
@@ -18,6 +16,7 @@ from arb_pipelines.research.recording_sources import (
     open_ccxt_source,
     open_kucoin_source,
 )
+from arb_pipelines.research.session_process import on_loop, stopped_by_signals
 from arb_pipelines.settings import Settings
 from arb_pipelines.venues.kucoin.books import Channel
 
@@ -62,15 +61,14 @@ def run_recorder(
         )
 
     async def main() -> Recorded:
-        stop, loop = asyncio.Event(), asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
+        stop = asyncio.Event()
         if asked.minutes is not None:
-            loop.call_later(asked.minutes * 60, stop.set)
-        async with opened as source:
-            return await Recorder(source, settings.landing).run(stop, on_flush)
+            asyncio.get_running_loop().call_later(asked.minutes * 60, stop.set)
+        with stopped_by_signals(lambda _: stop.set()):
+            async with opened as source:
+                return await Recorder(source, settings.landing).run(stop, on_flush)
 
-    return run_loop(main())
+    return on_loop(main())
 
 
 def _source(settings: Settings, asked: Asked) -> AbstractAsyncContextManager[RecordedSource]:

@@ -172,6 +172,29 @@ def test_each_error_says_what_to_do_now(
         assert type(caught.value) is expected
 
 
+def test_a_wait_that_ccxt_cancels_is_a_lost_connection() -> None:
+    """It cancels what waits for a connection that it gives up; our own cancel stays one."""
+
+    async def body() -> None:
+        for acts, expected in ((True, OutcomeUnknown), (False, Transient)):
+            waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            waiting.cancel()
+            with pytest.raises(expected), asking("it", acts=acts):
+                await waiting
+
+        async def wait_for_ever() -> None:
+            with asking("it", acts=False):
+                await asyncio.get_running_loop().create_future()
+
+        ours = asyncio.create_task(wait_for_ever())
+        await asyncio.sleep(0)
+        ours.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await ours
+
+    asyncio.run(body())
+
+
 def test_no_secret_gets_into_a_message() -> None:
     """Signatures travel in the query of the address that ccxt quotes."""
     quoted = "binance GET https://api.binance.com/api/v3/order?symbol=BTCUSDT&signature=cafe"

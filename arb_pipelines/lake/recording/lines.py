@@ -64,7 +64,9 @@ def _gap(document: object) -> BookGap | None:
     symbol, ts_recv, update_id = document.get("gap"), document.get("t"), document.get("u")
     if not isinstance(symbol, str) or not symbol or not _is_int64(ts_recv):
         return None
-    return BookGap(symbol, ts_recv, update_id) if _is_optional_int64(update_id) else None
+    if not _is_optional_int64(update_id) or update_id == _INT64[-1]:  # which no number follows
+        return None
+    return BookGap(symbol, ts_recv, update_id)
 
 
 def _is_int64(value: object) -> TypeGuard[int]:

@@ -50,6 +50,7 @@ class CcxtFeed:
         self._patience, self._wall_ns = patience, wall_ns
         self._streams = bool(client.has.get("watchOrderBook"))
         self._changes: LatestWins[str, Book] = LatestWins()
+        self._waiting: dict[str, asyncio.Future[Any]] = {}
 
     @property
     def dropped(self) -> Mapping[str, int]:
@@ -64,10 +65,14 @@ class CcxtFeed:
             Fatal: it turns us away.
             ProtocolViolation: a book without sense.
         """
-        with first_error():
-            async with asyncio.TaskGroup() as tasks:
-                for symbol, name in self._symbols.items():
-                    tasks.create_task(self._follow(symbol, name))
+        try:
+            with first_error():
+                async with asyncio.TaskGroup() as tasks:
+                    for symbol, name in self._symbols.items():
+                        tasks.create_task(self._follow(symbol, name))
+        finally:
+            for waiting in self._waiting.values():
+                waiting.cancel()
 
     async def changed(self) -> list[Book]:
         """Wait for change; give the newest book of each symbol that changed since the last call."""
@@ -98,12 +103,14 @@ class CcxtFeed:
                 await asyncio.sleep(self._poll_s)
 
     async def _heard(self, name: str, silence_s: float) -> Any:
-        """Wait for the stream's next book; ``None`` after ``silence_s`` of a quiet market."""
-        try:
-            async with asyncio.timeout(silence_s):
-                return await self._client.watch_order_book(name)
-        except TimeoutError:
-            return None
+        """Wait for the stream's next book; ``None`` after ``silence_s`` of a quiet market.
+
+        What waits goes on waiting then: ccxt shares it, and to cancel it would harm others.
+        """
+        if name not in self._waiting:
+            self._waiting[name] = asyncio.ensure_future(self._client.watch_order_book(name))
+        done, _ = await asyncio.wait([self._waiting[name]], timeout=silence_s)
+        return await self._waiting.pop(name) if done else None
 
     def _show(self, symbol: str, bids: Any, asks: Any, ts_event: int | None) -> None:
         sides = *_side(bids, self._depth), *_side(asks, self._depth)

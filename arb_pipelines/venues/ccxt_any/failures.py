@@ -9,6 +9,7 @@ Source: https://docs.ccxt.com (exception hierarchy), ccxt.async_support.base.exc
 
 from __future__ import annotations
 
+import asyncio
 import re
 import socket
 from collections.abc import Iterator
@@ -58,11 +59,15 @@ def asking(what: str, *, acts: bool) -> Iterator[None]:
             yield
     except (known.BaseError, TimeoutError) as error:
         raise meaning(error, what, acts=acts) from None
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        # Nobody asked for it: ccxt cancels what waits for a connection that it gives up.
+        raise _lost(f"{what}: ccxt gave the connection up", acts=acts) from None
     except _NONSENSE as error:
         said = f"{what}: ccxt made no sense of the answer ({type(error).__name__})"
-        if acts:
-            raise OutcomeUnknown(f"{said}; look it up, never send it again") from None
-        raise ProtocolViolation(said) from None
+        raise (_lost(said, acts=True) if acts else ProtocolViolation(said)) from None
 
 
 def meaning(error: Exception, what: str, *, acts: bool) -> VenueError:
@@ -83,6 +88,13 @@ def meaning(error: Exception, what: str, *, acts: bool) -> VenueError:
     # connection that broke in the middle of an answer: that is no refusal.
     bare = type(error) is known.ExchangeError
     lost = not isinstance(error, known.ExchangeError) or isinstance(cause, aiohttp.ClientError)
-    if acts and (lost or bare):
+    if lost or (acts and bare):
+        return _lost(said, acts=acts)
+    return Rejected(said)
+
+
+def _lost(said: str, *, acts: bool) -> VenueError:
+    """The error of a request that had no answer."""
+    if acts:
         return OutcomeUnknown(f"{said}; look it up, never send it again")
-    return Transient(said) if lost else Rejected(said)
+    return Transient(said)
