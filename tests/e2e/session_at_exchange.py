@@ -42,7 +42,7 @@ from arb_pipelines.venues.kucoin.account import KucoinAccount
 from arb_pipelines.venues.kucoin.books import BookFeed, Channel
 from arb_pipelines.venues.kucoin.limits import Pool
 from arb_pipelines.venues.kucoin.order_entry import RestOrderEntry, SocketOrderEntry
-from arb_pipelines.venues.kucoin.rest import Call, Rest, Timeouts
+from arb_pipelines.venues.kucoin.rest import ACCOUNTS, Call, Rest, Timeouts
 from arb_pipelines.venues.kucoin.signing import Credentials, Signer
 from arb_pipelines.venues.retry import Patience
 from tests.e2e.exchange_process import ExchangeProcess
@@ -102,6 +102,11 @@ class SessionAt:
         self.controls.paused = None
         self.live.on_signals([CycleSignal(now_ns(), "s", self.cycle, 1.0)])
         self.controls.paused = "trades when it is told to"
+
+    async def on_hold(self) -> bool:
+        """Whether the exchange holds anything of the account."""
+        rows = msgspec.json.decode(await self.client.call(ACCOUNTS, query={"type": "trade"}))
+        return any(Decimal(row["holds"]) for row in rows)
 
     async def find_done(self) -> None:
         """Note the client ids of this session's orders that the exchange knows to have ended."""

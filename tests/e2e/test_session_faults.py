@@ -57,6 +57,8 @@ async def traded(
                 _, report = await asyncio.gather(meanwhile(session), session.trade())
         finally:
             await asyncio.to_thread(exchange.operate, "DELETE", "/faults")
+        while await session.on_hold():
+            await asyncio.sleep(0.01)
         after = await session.account.balances()
         there = {c: after.get(c, Decimal(0)) - before.get(c, Decimal(0)) for c in after}
         ours = {c: a for c, a in session.broker.changes.items() if a}
@@ -153,7 +155,8 @@ def test_a_leg_is_refused(exchange: ExchangeProcess, leg: int, order: str) -> No
     """What the legs before brought is brought back."""
 
     async def body() -> None:
-        report, _ = await traded(exchange, faults=({"kind": "reject", "match": order},))
+        no = {"kind": "reject", "match": order, "code": "600100", "msg": "No."}
+        report, _ = await traded(exchange, faults=(no,))
         assert report.legs_filled == leg
         assert (report.spent > 0.0) == (leg > 0)
         assert report.residual_value < 0.05 * max(report.spent, 1.0)
@@ -221,6 +224,34 @@ def test_messages_of_orders_are_lost(exchange: ExchangeProcess) -> None:
         assert report.legs_filled == 3
         fees = [news for news in session.told if isinstance(news, FeeConfirmed)]
         assert len(fees) >= 3, "a look-up tells the fee with the order"
+
+    run(body)
+
+
+@pytest.mark.parametrize("entry", ["rest", "socket"])
+def test_proceeds_are_free_later_than_told(exchange: ExchangeProcess, entry: Entry) -> None:
+    """Each leg is filled before what it brought can be spent: the next waits, and leaves once."""
+
+    async def body() -> None:
+        fault = {"kind": "late_balance", "ms": 120.0, "count": 3}
+        report, session = await traded(exchange, entry, faults=(fault,))
+        assert report.legs_filled == 3
+        assert report.ts_end - report.ts_signal > 2 * 120_000_000
+        assert len(session.done) == len(session.intents) == 3
+
+    run(body)
+
+
+def test_proceeds_never_come_in_time(exchange: ExchangeProcess) -> None:
+    """Past the wait nothing leaves that is not free; what is in hand goes back when it is."""
+
+    async def body() -> None:
+        fault = {"kind": "late_balance", "match": "BTC-USDT buy", "ms": 500.0}
+        quick = {"balance_wait_ms": 150.0}
+        report, _ = await traded(exchange, faults=(fault,), rules=quick)
+        assert report.ts_end - report.ts_signal > 450_000_000
+        assert report.unwind_orders >= 2
+        assert report.residual_value < 0.05 * report.spent
 
     run(body)
 

@@ -74,6 +74,16 @@ class Exchange(ExchangeView):
                 )
             return self._events()
 
+    def set_aside(self, user: str, currency: str, amount: Decimal, now_ns: int) -> Events:
+        """Put ``amount`` of what is available on hold; below zero, free it again."""
+        with self._call(now_ns):
+            relation = Relation.HOLD if amount > ZERO else Relation.RELEASE
+            accounts = self._floor.accounts
+            self._floor.events.append(
+                accounts.move(user, currency, -amount, amount, relation, now_ns)
+            )
+            return self._events()
+
     # Orders
 
     def place(self, user: str, request: NewOrder, now_ns: int, *, dry_run: bool = False) -> Events:

@@ -27,6 +27,7 @@ class Kind(StrEnum):
     SERVER_ERROR = "server_error"
     REJECT = "reject"
     PARTIAL_FILL = "partial_fill"
+    LATE_BALANCE = "late_balance"
     DUPLICATE = "duplicate"
     REORDER = "reorder"
     GAP = "gap"
@@ -36,11 +37,12 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """One armed fault.
 
     ``match`` is a part of what it strikes: of a request (``POST
-    /api/v1/hf/orders``, ``WS spot.order``), of an order (``BTC-USDT buy``: REJECT
-    and PARTIAL_FILL) or of a topic (``/market/level2:BTC-USDT``); empty strikes
-    all. ``skip`` strikes are let pass first. ``ms`` and ``jitter_ms`` are of DELAY,
-    ``code`` and ``msg`` of REJECT; ``share`` of an order finds liquidity at
-    PARTIAL_FILL, the rest of the book is gone until the feed shows it again.
+    /api/v1/hf/orders``, ``WS spot.order``), of an order (``BTC-USDT buy``: REJECT,
+    PARTIAL_FILL and LATE_BALANCE) or of a topic (``/market/level2:BTC-USDT``); empty
+    strikes all. ``skip`` strikes are let pass first. ``ms`` and ``jitter_ms`` are of
+    DELAY, ``code`` and ``msg`` of REJECT; ``share`` of an order finds liquidity at
+    PARTIAL_FILL, the rest of the book is gone until the feed shows it again. What an
+    order received is on hold for ``ms`` at LATE_BALANCE.
     """
 
     kind: Kind

@@ -6,18 +6,22 @@ that a client knows of a fill before it reads the answer to its order.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from arb_pipelines.exchange.engine.events import (
+    BalanceChanged,
     BookChanged,
     Change,
     Events,
     OrderChanged,
+    Relation,
     Traded,
 )
 from arb_pipelines.exchange.engine.exchange import Exchange
+from arb_pipelines.exchange.engine.money import ZERO
 from arb_pipelines.exchange.engine.orders import NewOrder, Order, Side
 from arb_pipelines.exchange.engine.refusals import order_not_found
 from arb_pipelines.exchange.engine.symbols import ListedSymbol
@@ -57,6 +61,8 @@ class Venue:
         if self.faults.armed:
             self._strike(request)
         events = self.exchange.place(user, request, self.clock.now_ns())
+        if self.faults.armed:
+            events = (*events, *self._settle_late(user, request, events))
         self.tell(events)
         return self._order(user, _received(events))
 
@@ -157,8 +163,32 @@ class Venue:
             raise order_not_found()
         return order
 
+    def _settle_late(self, user: str, request: NewOrder, events: Events) -> Events:
+        """Put what an order received on hold for a while, if a fault says so."""
+        fault = self.faults.strike(Kind.LATE_BALANCE, _target(request))
+        if fault is None:
+            return ()
+        listed = self.symbols[request.symbol]
+        currency = listed.base if request.side is Side.BUY else listed.quote
+        received = sum(
+            (
+                event.available_change
+                for event in events
+                if isinstance(event, BalanceChanged)
+                and (event.user, event.currency, event.relation)
+                == (user, currency, Relation.SETTLED)
+            ),
+            ZERO,
+        )
+
+        def free() -> None:
+            self.tell(self.exchange.set_aside(user, currency, -received, self.clock.now_ns()))
+
+        asyncio.get_running_loop().call_later(fault.ms / 1000, free)
+        return self.exchange.set_aside(user, currency, received, self.clock.now_ns())
+
     def _strike(self, request: NewOrder) -> None:
-        target = f"{request.symbol} {request.side.value}"
+        target = _target(request)
         if fault := self.faults.strike(Kind.REJECT, target):
             raise Refusal(fault.code, fault.msg)
         if request.symbol not in self.symbols:
@@ -179,6 +209,11 @@ class Venue:
         left = min(size * share, there) // increment * increment
         thin = [(price, left)] if left else []
         self.show(request.symbol, book.bids if buys else thin, thin if buys else book.asks)
+
+
+def _target(request: NewOrder) -> str:
+    """What faults of orders are matched with."""
+    return f"{request.symbol} {request.side.value}"
 
 
 def _received(events: Events) -> str:
