@@ -30,6 +30,7 @@ from arb_pipelines.market.graph import BUY
 from arb_pipelines.research.exchange_books import generated_books
 from arb_pipelines.trading.book_shelf import BookShelf
 from arb_pipelines.trading.cycles.orders import CycleOrderManager
+from arb_pipelines.trading.cycles.parallel import ParallelCycleOrders
 from arb_pipelines.trading.cycles.risk import CycleRisk
 from arb_pipelines.trading.cycles.strategy import CycleStrategy
 from arb_pipelines.trading.events import CycleSignal, Ended, Order
@@ -198,7 +199,9 @@ async def session_at(
         desk = Desk(
             CycleStrategy("s", traded, shelf),
             risk,
-            CycleOrderManager(traded, shelf, id_prefix=prefix),
+            ParallelCycleOrders(traded, shelf, portfolio.free, id_prefix=prefix)
+            if strategy.session.legs == "parallel"
+            else CycleOrderManager(traded, shelf, id_prefix=prefix),
             portfolio,
             publish=hear,
         )

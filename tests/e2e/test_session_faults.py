@@ -46,6 +46,7 @@ async def traded(
     **how: Any,
 ) -> tuple[CycleReport, SessionAt]:
     """Trade the triangle once under faults; our books are the venue's afterwards."""
+    began_with = how.get("balances", {"USDT": 10_000.0})
     async with session_at(exchange, entry=entry, **how) as session:
         try:
             before = await session.account.balances()
@@ -65,7 +66,7 @@ async def traded(
         assert ours == {c: a for c, a in there.items() if a}, "to the last unit"
         balances = session.portfolio.balances()
         for currency, change in there.items():
-            began = 10_000.0 if currency == "USDT" else 0.0
+            began = began_with.get(currency, 0.0)
             assert balances.get(currency, 0.0) - began == pytest.approx(float(change), abs=1e-9)
         await session.find_done()
         assert len(session.done) == len(set(session.done)), "no order twice"
@@ -283,6 +284,38 @@ def test_the_private_stream_is_cut_in_a_cycle(exchange: ExchangeProcess, path: s
         slow = {"kind": "delay", "match": ORDERS, "ms": 60, "count": 3}
         report, _ = await traded(exchange, faults=(slow,), meanwhile=cut)
         assert report.legs_filled == 3
+
+    run(body)
+
+
+@pytest.mark.parametrize("entry", ["rest", "socket"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "duplicate", "match": TOLD},
+        {"kind": "reject", "match": "BTC-USDT buy", "code": "600100"},
+        {"kind": "reject", "match": "ETH-BTC buy", "code": "600100"},
+        {"kind": "reject", "match": "ETH-USDT sell", "code": "600100"},
+        {"kind": "partial_fill", "match": "ETH-BTC buy", "share": 0.5},
+    ],
+)
+def test_legs_that_leave_together(
+    exchange: ExchangeProcess, entry: Entry, fault: dict[str, object]
+) -> None:
+    """All at once, each from what is free; what one fails to do is made good afterwards."""
+
+    async def body() -> None:
+        for currency in ("BTC", "ETH"):
+            paid = {"user": "local", "currency": currency, "amount": "5"}
+            await asyncio.to_thread(exchange.operate, "POST", "/deposits", paid)
+        held = {"USDT": 10_000.0, "BTC": 1.0, "ETH": 1.0}
+        report, session = await traded(
+            exchange, entry, faults=(fault,), rules={"legs": "parallel"}, balances=held
+        )
+        assert {order.ts for order in session.orders[:3]} == {session.orders[0].ts}
+        assert (report.legs_filled == 3) == (fault["kind"] == "duplicate")
+        for currency in ("BTC", "ETH"):
+            assert session.portfolio.balances()[currency] == pytest.approx(1.0, abs=0.003)
 
     run(body)
 
