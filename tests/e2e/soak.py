@@ -54,6 +54,8 @@ session: {books: depth5, depth: 5, flush_s: 1, scan: false}
 """
 _MS = 1_000_000
 _START_S = 60.0
+#: Between signals: longest wait for rest, time between counts, and the difference that is none.
+_REST_S, _LOOK_S, _STILL = 20.0, 1.5, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,18 @@ class Sample:
             pages * resource.getpagesize() / 2**20,
         )
 
+    @classmethod
+    def at_rest(cls) -> Sample:
+        """Count when what was under way has ended and been written: the count stands still."""
+        before, until = cls.now(), time.monotonic() + _REST_S
+        while time.monotonic() < until:
+            time.sleep(_LOOK_S)
+            sample = cls.now()
+            if abs(sample.objects - before.objects) < _STILL:
+                return sample
+            before = sample
+        return before
+
 
 @dataclass(slots=True)
 class Soaked:
@@ -96,7 +110,7 @@ class Soaked:
 def soak(
     lake: Lake, exchange: ExchangeProcess, folder: Path, parts: Sequence[int], rate: float
 ) -> Soaked:
-    """Send ``rate`` signals a second, so many in each of ``parts``; sample after each part.
+    """Send ``rate`` signals a second, so many in each of ``parts``; sample at rest after each.
 
     The settings of ``lake`` name the exchange and its keys. Blocks; main thread only.
     """
@@ -120,21 +134,21 @@ def _send(
 ) -> None:
     folder = settings.sessions / KEY
     try:
-        with _connected(folder / SOCKET) as connection:
-            signals = _signals(exchange)
+        with session_socket(folder / SOCKET) as connection:
+            waiting = signals(exchange.rest)
             lines = connection.makefile("rb")
             due = time.monotonic()
             for count in parts:
                 for _ in range(count):
                     time.sleep(max(0.0, due - time.monotonic()))
                     due += 1 / rate
-                    line = msgspec.json.encode(next(signals)) + b"\n"
+                    line = msgspec.json.encode(next(waiting)) + b"\n"
                     sent = time.perf_counter_ns()
                     connection.sendall(line)
                     answer = msgspec.json.decode(lines.readline())
                     found.answer_ms.append((time.perf_counter_ns() - sent) / _MS)
                     found.answers[answer.get("reason") or "accepted"] += 1
-                found.samples.append(Sample.now())
+                found.samples.append(Sample.at_rest())
                 due = time.monotonic()
     except (OSError, ValueError, AssertionError) as error:  # told in the main thread
         found.error = error
@@ -142,7 +156,7 @@ def _send(
         ask(folder, "stop", {"reason": "the soak is over"})
 
 
-def _connected(path: Path) -> socket.socket:
+def session_socket(path: Path) -> socket.socket:
     """Connect as soon as the session listens.
 
     Raises:
@@ -162,9 +176,9 @@ def _connected(path: Path) -> socket.socket:
     raise TimeoutError(f"no session listens at {path}")
 
 
-def _signals(exchange: ExchangeProcess) -> Iterator[dict[str, Any]]:
-    """Signals for the exchange's triangles in turn; the session's own books are the newer."""
-    with urllib.request.urlopen(f"{exchange.rest}/api/v2/symbols", timeout=10) as answer:
+def signals(rest: str) -> Iterator[dict[str, Any]]:
+    """Signals for an exchange's triangles in turn, with books older than the session's own."""
+    with urllib.request.urlopen(f"{rest}/api/v2/symbols", timeout=10) as answer:
         markets = {m.symbol: m for m in parse_symbols(msgspec.json.decode(answer.read()), "rest")}
     cycles = find_cycles(list(markets.values()), start=("USDT",))
     for number in itertools.count():

@@ -24,7 +24,6 @@ BOUNDS = (
     "control_board.KEPT",
     "fees._MOST_WAITING",
     "following._REMEMBERED",
-    "intake._REMEMBERED",
 )
 BOUND, WARM_UP, SOAK = 32, 150, 250
 
