@@ -19,6 +19,7 @@ from arb_pipelines.backtest.scenario import Books, Scenario, peek_depth
 from arb_pipelines.containers.desk import Desk, Publish
 from arb_pipelines.trading.book_shelf import BookShelf
 from arb_pipelines.trading.cycles.orders import CycleOrderManager
+from arb_pipelines.trading.cycles.parallel import ParallelCycleOrders
 from arb_pipelines.trading.cycles.risk import CycleRisk
 from arb_pipelines.trading.cycles.strategy import CycleStrategy
 from arb_pipelines.trading.cycles.universe import TradedCycles, traded_cycles
@@ -54,13 +55,26 @@ def open_replay(scenario: Scenario, depth: int, publish: Publish) -> BacktestCoo
     return BacktestCoordinator(desk, broker, portfolio)
 
 
-def cycle_desk(traded: TradedCycles, depth: int, portfolio: Portfolio, publish: Publish) -> Desk:
-    """Join strategy, risk and order manager of a universe of cycles over one shelf of books."""
+def cycle_desk(
+    traded: TradedCycles,
+    depth: int,
+    portfolio: Portfolio,
+    publish: Publish,
+    *,
+    parallel: bool = False,
+) -> Desk:
+    """Join strategy, risk and order manager of a universe of cycles over one shelf of books.
+
+    With ``parallel`` all legs of a cycle are sent at once where the balances allow it.
+    """
     seen = BookShelf(len(traded.number), depth, traded.terms.base_step)
+    orders = CycleOrderManager(traded, seen)
+    if parallel:
+        orders = ParallelCycleOrders(traded, seen, portfolio.free)
     return Desk(
         CycleStrategy("cycles", traded, seen),
         CycleRisk(traded, seen, portfolio),
-        CycleOrderManager(traded, seen),
+        orders,
         portfolio,
         publish=publish,
     )

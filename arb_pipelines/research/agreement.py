@@ -95,7 +95,8 @@ def trade_again(strategy: Strategy, observed: Observed, *, max_cycles: int) -> A
     day = day_of(observed.books[0].ts_recv)
     own_fees = strategy.model_copy(update={"fee_bps": None})
     scenario = scenario_of(own_fees, observed.markets, day, max_cycles=max_cycles)
-    backtest, _ = replay(scenario, observed.books, observed.told)
+    parallel = strategy.session.legs == "parallel"
+    backtest, _ = replay(scenario, observed.books, observed.told, parallel=parallel)
     return compare(observed.told, backtest, scenario, observed.books)
 
 

@@ -109,10 +109,10 @@ async def play(
 ) -> Observed:
     """Have a paper session trade the next ``count`` states of a local exchange, in lock step.
 
-    ``settings`` have the exchange's address and key; it plays by hand, and ``states`` are
-    those that it plays, from the first. The books that come back are the recorded states,
-    each at the time when the session received it; a state that changed nothing the venue
-    displays was never sent, and is left out.
+    ``settings`` have the exchange's address and key; it plays by hand, nobody has taken of
+    its books yet, and ``states`` are those that it plays, from the first. The books that
+    come back are the recorded states, each at the time when the session received it; one
+    that changed nothing the venue displays was never sent, and is left out.
 
     Raises:
         ConfigError: the exchange is none of this machine's, or the strategy asks for a stream

@@ -10,6 +10,7 @@ import statistics
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,8 +20,7 @@ from arb_pipelines.backtest.journal import Journal
 from arb_pipelines.backtest.records import Outcome
 from arb_pipelines.backtest.reference import cycle_desk, traded_of
 from arb_pipelines.backtest.scenario import Books, Int64, Scenario
-from arb_pipelines.containers.desk import Publish
-from arb_pipelines.research.told import Listener, OrderTold, SignalTold, Told
+from arb_pipelines.research.told import Listener, OrderTold, SignalTold, Told, execution_of
 from arb_pipelines.trading.book_shelf import BookShelf
 from arb_pipelines.trading.events import Book, BrokerEvent, Event, MarketEvent, Order
 from arb_pipelines.trading.portfolio import Portfolio
@@ -30,12 +30,14 @@ from arb_pipelines.trading.reports import Report
 Key = tuple[int, str, int]
 
 
-def replay(scenario: Scenario, books: Sequence[Book], session: Told) -> tuple[Told, Outcome]:
+def replay(
+    scenario: Scenario, books: Sequence[Book], session: Told, *, parallel: bool = False
+) -> tuple[Told, Outcome]:
     """Trade the books, in order of receipt and all of one depth, as fast as the session did.
 
     A book that waited in the session comes when the session took it in; its signals are told
-    by its receipt, as the session tells them. Gives what the reference engine told, and the
-    records that any engine makes of it.
+    by its receipt, as the session tells them. ``parallel`` is as for ``cycle_desk``. Gives
+    what the reference engine told, and the records that any engine makes of it.
     """
     listener, journal = Listener(), Journal(scenario.cycles)
 
@@ -46,8 +48,12 @@ def replay(scenario: Scenario, books: Sequence[Book], session: Told) -> tuple[To
     taken_in = taken_in_at(session)
     market = [replace(book, ts_recv=taken_in.get(book.ts_recv, book.ts_recv)) for book in books]
     market.sort(key=lambda book: book.ts_recv)
-    depth = len(books[0].bid_px) if books else 1
-    _open(scenario, depth, MeasuredDelays.of(session), publish).run(market)
+    broker = MeasuredBroker(scenario, _depth(books), MeasuredDelays.of(session))
+    balances = zip(scenario.cycles.currencies, scenario.balances.tolist(), strict=True)
+    portfolio = Portfolio(dict(balances))
+    traded = traded_of(scenario)
+    desk = cycle_desk(traded, _depth(books), portfolio, publish, parallel=parallel)
+    BacktestCoordinator(desk, broker, portfolio).run(market)
     return _by_receipt(listener.told(), taken_in), journal.outcome()
 
 
@@ -59,11 +65,17 @@ def taken_in_at(session: Told) -> Mapping[int, int]:
 def with_measured_delays(scenario: Scenario, session: Told) -> Scenario:
     """Put a session's own delays in the place of drawn ones, one an execution and an order.
 
-    They fit as long as the backtest makes the same orders in the same turn.
+    They fit as long as the backtest makes the same orders in the same turn, one leg after
+    the other.
     """
-    delays = MeasuredDelays.of(session)
-    decision_ns = [delays.decision_ns(execution) for execution in session.executions()]
-    leg_ns = [delays.leg_ns[order.client_id] for order in session.orders()]
+    took = MeasuredDelays.of(session).orders
+    firsts = [execution.orders[0].client_id for execution in session.executions()]
+    decision_ns = [took[first].departure_ns for first in firsts]
+    begin = set(firsts)
+    leg_ns = [
+        took[order.client_id].arrival_ns(departs=order.client_id in begin)
+        for order in session.orders()
+    ]
     setting = scenario.setting._replace(decision_ns=_table(decision_ns), leg_ns=_table(leg_ns))
     return replace(scenario, setting=setting)
 
@@ -81,68 +93,78 @@ def columns(symbols: Sequence[str], books: Sequence[Book]) -> Books:
     )
 
 
+class Took(NamedTuple):
+    """How long an order took, ns: from its decision to its departure, and to its end."""
+
+    departure_ns: int
+    whole_ns: int
+
+    def arrival_ns(self, *, departs: bool) -> int:
+        """Say how long it was on its way, from departure or, if it leaves at once, decision."""
+        return self.whole_ns - self.departure_ns if departs else self.whole_ns
+
+
 @dataclass(frozen=True, slots=True)
 class MeasuredDelays:
-    """How long a session took, ns: ``leg_ns`` of each order, by client id.
+    """How long a session took, by client id.
 
     ``begun`` are its executions by time of decision, symbol and side of their first orders,
-    in turn; ``usual`` are the medians of decision and leg, for what the session did not do.
+    in turn; ``usual`` are medians, for what the session did not do.
     """
 
-    taken_in: Mapping[int, int]
-    leg_ns: Mapping[str, int]
+    orders: Mapping[str, Took]
     begun: Mapping[Key, Sequence[SignalTold]]
-    usual: tuple[int, int]
+    usual: Took
 
     @classmethod
     def of(cls, session: Told) -> MeasuredDelays:
-        """Measure a session: decision to departure, and from there to the news of the end."""
-        taken_in, executions = taken_in_at(session), session.executions()
-        leg_ns: dict[str, int] = {}
+        """Measure a session's orders, up to the news of their ends."""
+        taken_in = taken_in_at(session)
+        orders: dict[str, Took] = {}
         begun: defaultdict[Key, list[SignalTold]] = defaultdict(list)
-        for execution in executions:
-            for number, order in enumerate(execution.orders):
-                leg_ns[order.client_id] = _leg_ns(order, first=number == 0)
+        for execution in session.executions():
+            for order in execution.orders:
+                decided = taken_in.get(order.ts_decided, order.ts_decided)
+                orders[order.client_id] = _took(order, decided)
             first = execution.orders[0]
             decided = taken_in.get(first.ts_decided, first.ts_decided)
             begun[decided, first.symbol, first.side].append(execution)
-        measured = cls(taken_in, leg_ns, begun, (0, 0))
-        decisions = [measured.decision_ns(execution) for execution in executions]
-        return replace(measured, usual=(_median(decisions), _median(leg_ns.values())))
-
-    def decision_ns(self, execution: SignalTold) -> int:
-        """Say how long an execution's first order took to leave."""
-        first = execution.orders[0]
-        decided = self.taken_in.get(first.ts_decided, first.ts_decided)
-        return 0 if first.ts_routed is None else max(0, first.ts_routed - decided)
+        usual = (_median(column) for column in zip(*orders.values(), strict=True))
+        return cls(orders, begun, Took(*usual) if orders else Took(0, 0))
 
 
 class MeasuredBroker:
     """A modelled venue that takes as long for an order as the session's did for the same one."""
 
-    def __init__(
-        self, inner: BookBroker, delays: MeasuredDelays, decision_ns: Int64, leg_ns: Int64
-    ) -> None:
-        self._inner, self._delays = inner, delays
-        self._decision_ns, self._leg_ns = decision_ns, leg_ns  # what the inner one draws from
+    def __init__(self, scenario: Scenario, depth: int, delays: MeasuredDelays) -> None:
+        symbols, terms = scenario.cycles.symbols, scenario.setting.terms
+        self._delays = delays
+        self._decision_ns, self._leg_ns = np.zeros(1, np.int64), np.zeros(1, np.int64)
+        self._inner = BookBroker(
+            {symbol: i for i, symbol in enumerate(symbols)},
+            terms,
+            BookShelf(len(symbols), depth, terms.base_step),
+            decision_ns=self._decision_ns,  # tables of one draw, set before each order
+            leg_ns=self._leg_ns,
+        )
         self._to_come = {key: deque(executions) for key, executions in delays.begun.items()}
         self._executions: dict[str, SignalTold | None] = {}
         self._sent: Counter[str] = Counter()
 
     def submit(self, order: Order) -> None:
         """Look up the order's delays, and send it on its way."""
-        purse = order.execution or order.client_id
-        if purse not in self._executions:
+        key = execution_of(order.client_id)
+        departs = order.execution is None or key not in self._executions  # as the inner one has it
+        if key not in self._executions:
             to_come = self._to_come.get((order.ts, order.symbol, order.side))
-            self._executions[purse] = to_come.popleft() if to_come else None
-        execution, number = self._executions[purse], self._sent[purse]
-        self._sent[purse] += 1
-        decision_ns, leg_ns = self._delays.usual
-        if execution is not None:
-            decision_ns = self._delays.decision_ns(execution)
-            if number < len(execution.orders):
-                leg_ns = self._delays.leg_ns[execution.orders[number].client_id]
-        self._decision_ns[0], self._leg_ns[0] = decision_ns, leg_ns
+            self._executions[key] = to_come.popleft() if to_come else None
+        execution, number = self._executions[key], self._sent[key]
+        self._sent[key] += 1
+        took = self._delays.usual
+        if execution is not None and number < len(execution.orders):
+            took = self._delays.orders[execution.orders[number].client_id]
+        self._decision_ns[0] = took.departure_ns
+        self._leg_ns[0] = took.arrival_ns(departs=departs)
         self._inner.submit(order)
 
     def cancel(self, client_id: str, ts: int) -> None:
@@ -158,22 +180,8 @@ class MeasuredBroker:
         return self._inner.close()
 
 
-def _open(
-    scenario: Scenario, depth: int, delays: MeasuredDelays, publish: Publish
-) -> BacktestCoordinator:
-    traded, terms = traded_of(scenario), scenario.setting.terms
-    balances = zip(scenario.cycles.currencies, scenario.balances.tolist(), strict=True)
-    portfolio = Portfolio(dict(balances))
-    decision_ns, leg_ns = np.zeros(1, np.int64), np.zeros(1, np.int64)
-    venue = BookBroker(
-        traded.number,
-        terms,
-        BookShelf(len(traded.number), depth, terms.base_step),
-        decision_ns=decision_ns,
-        leg_ns=leg_ns,
-    )
-    broker = MeasuredBroker(venue, delays, decision_ns, leg_ns)
-    return BacktestCoordinator(cycle_desk(traded, depth, portfolio, publish), broker, portfolio)
+def _depth(books: Sequence[Book]) -> int:
+    return len(books[0].bid_px) if books else 1
 
 
 def _by_receipt(told: Told, taken_in: Mapping[int, int]) -> Told:
@@ -183,15 +191,14 @@ def _by_receipt(told: Told, taken_in: Mapping[int, int]) -> Told:
     return replace(told, signals=tuple(signals))
 
 
-def _leg_ns(order: OrderTold, *, first: bool) -> int:
-    """From departure to the news of the end; the backtest lets later legs leave at once."""
-    left = order.ts_routed if first and order.ts_routed is not None else order.ts_decided
-    return 0 if order.ts_ended is None else order.ts_ended - left
+def _took(order: OrderTold, decided: int) -> Took:
+    departure_ns = 0 if order.ts_routed is None else max(0, order.ts_routed - decided)
+    ended = order.ts_ended
+    return Took(departure_ns, departure_ns if ended is None else max(departure_ns, ended - decided))
 
 
 def _median(delays: Iterable[int]) -> int:
-    known = list(delays)
-    return round(statistics.median(known)) if known else 0
+    return round(statistics.median(delays))
 
 
 def _table(delays: Sequence[int]) -> Int64:

@@ -6,7 +6,6 @@ of these have in common is said in ``agreement``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from arb_pipelines.trading.events import (
@@ -165,9 +164,7 @@ class Listener:
 
     def _on_order(self, order: Order) -> None:
         """Give an order to the signal that its execution began with: the one approved last."""
-        if order.execution is None:
-            return
-        at = self._executions.setdefault(order.execution, self._approved)
+        at = self._executions.setdefault(execution_of(order.client_id), self._approved)
         amount = order.funds if order.size is None else order.size
         if at < 0 or amount is None:
             return
@@ -202,9 +199,9 @@ def _went_on(told: OrderTold, event: Routed | OrderFill | Cancelled) -> OrderTol
             return replace(told, ts_ended=event.ts, ending=event.ending, reason=event.reason)
 
 
-def listen(events: Iterable[object]) -> Told:
-    """Gather what a run told from its events, in order."""
-    listener = Listener()
-    for event in events:
-        listener.hear(event)
-    return listener.told()
+def execution_of(client_id: str) -> str:
+    """Name the execution of an order, whose number is the last part of its client id.
+
+    The purse does not name it: legs that are sent at once have none.
+    """
+    return client_id.rpartition("-")[0]

@@ -36,6 +36,7 @@ from tests.e2e.exchange_process import (
 )
 
 SYMBOLS, SEED, STATES = 12, 7, 900
+BALANCE = "USDT=10000,BTC=1,ETH=10"
 #: Fees are 30 bps a cycle: what loses less than 34 is traded, so that much happens.
 STRATEGY = Strategy.model_validate(
     {
@@ -54,12 +55,11 @@ STRATEGY = Strategy.model_validate(
 )
 
 
-@pytest.fixture(scope="module")
-def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExchangeProcess]:
-    """An exchange whose market moves when it is told to."""
-    home = tmp_path_factory.mktemp("exchange")
+@pytest.fixture
+def exchange(tmp_path: Path) -> Iterator[ExchangeProcess]:
+    """An exchange whose market moves when it is told to, and at which nobody has traded yet."""
     market = ("--symbols", str(SYMBOLS), "--seed", str(SEED), "--speed", "0")
-    with running_exchange(home, *market, "--balance", "USDT=10000") as process:
+    with running_exchange(tmp_path, *market, "--balance", BALANCE) as process:
         yield process
 
 
@@ -87,11 +87,27 @@ def test_a_session_and_a_backtest_agree_on_a_thousand_signals(
     assert all(a.ts_recv < b.ts_recv for a, b in pairwise(played.books))
 
 
+def test_legs_sent_at_once_agree_too(exchange: ExchangeProcess, home: Settings) -> None:
+    """With BTC and ETH in hand all legs of their cycles leave together, and fill as modelled."""
+    held = {"USDT": 6_000.0, "BTC": 0.2, "ETH": 4.0}
+    parallel = STRATEGY.session.model_copy(update={"legs": "parallel"})
+    strategy = STRATEGY.model_copy(update={"session": parallel, "balances": held})
+    states = generated_books(SYMBOLS, SEED).states
+    played = asyncio.run(play(settings_of(exchange, home), strategy, states, count=100))
+    agreement = trade_again(strategy, played, max_cycles=10_000)
+    assert agreement.first is None, str(agreement.first)
+    at_once = [
+        signal
+        for signal in played.told.executions()
+        if len({order.ts_decided for order in signal.orders}) == 1
+    ]
+    assert len(at_once) > 5
+
+
 def test_the_command_says_that_nothing_differs(
     exchange: ExchangeProcess, home: Settings, tmp_path: Path
 ) -> None:
     """In lock step, from where the exchange stands, as one JSON document."""
-    exchange.operate("POST", "/deposits", {"user": "local", "currency": "USDT", "amount": "9000"})
     file = tmp_path / "lock-step.yaml"
     file.write_text(STRATEGY.model_dump_json(exclude_defaults=True))
     market = ("--symbols", str(SYMBOLS), "--seed", str(SEED))
@@ -115,7 +131,6 @@ def test_a_refusal_of_the_venue_is_where_they_part(
     exchange: ExchangeProcess, home: Settings
 ) -> None:
     """One order is refused: the report names its signal and the venue's word, then what follows."""
-    exchange.operate("POST", "/deposits", {"user": "local", "currency": "USDT", "amount": "9000"})
     fault = {"kind": "reject", "match": "ETH-BTC", "code": "400100", "msg": "not now", "skip": 5}
     exchange.operate("POST", "/faults", fault | {"count": 1})
     states = generated_books(SYMBOLS, SEED).states
@@ -133,7 +148,7 @@ def test_where_books_and_orders_race_each_difference_has_a_reason(
 ) -> None:
     """A session that trades freely: what does not agree is named, and the first is explained."""
     market = ("--symbols", str(SYMBOLS), "--seed", str(SEED), "--speed", "3")
-    with running_exchange(tmp_path, *market, "--balance", "USDT=10000") as exchange:
+    with running_exchange(tmp_path, *market, "--balance", BALANCE) as exchange:
         observed = asyncio.run(observe(settings_of(exchange, home), STRATEGY, seconds=5.0))
     agreement = trade_again(STRATEGY, observed, max_cycles=10_000)
     signals = agreement.counts[What.SIGNAL]
