@@ -1,34 +1,37 @@
-"""What a journal tells afterwards: its events again, and the orders whose end it does not know."""
+"""Reading journals back: all files of a session's folder, line by line, the oldest first."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import orjson
+import msgspec
 
 from arb_pipelines.execution.journal import JOURNAL
 from arb_pipelines.execution.rolling_file import rolled_files
 
+T = TypeVar("T")
 
-def read_journal(folder: Path) -> Iterator[dict[str, Any]]:
-    """Give the events of a session in the order they were written; none without a journal.
 
-    A line that was cut off, as by a kill, is left out.
-    """
+def journal_lines(folder: Path, kind: type[T]) -> Iterator[T]:
+    """Decode each line of a journal; one that was cut short, by a crash, is passed over."""
     newest = folder / JOURNAL
-    for path in (*rolled_files(newest), newest):
-        if not path.exists():
+    decoder = msgspec.json.Decoder(kind)
+    for file in (*rolled_files(newest), newest):
+        if not file.exists():
             continue
-        with path.open("rb") as lines:
+        with file.open("rb") as lines:
             for line in lines:
                 try:
-                    document = orjson.loads(line)
-                except orjson.JSONDecodeError:
+                    yield decoder.decode(line)
+                except msgspec.DecodeError:
                     continue
-                if isinstance(document, dict):
-                    yield document
+
+
+def read_journal(folder: Path) -> Iterator[dict[str, Any]]:
+    """Give the events of a session as they were written."""
+    return journal_lines(folder, dict[str, Any])
 
 
 def unfinished_orders(folder: Path) -> list[dict[str, Any]]:

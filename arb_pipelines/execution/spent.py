@@ -7,12 +7,11 @@ whose end is not there was cut short, and what it lost is not known.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
-from arb_pipelines.execution.journal import JOURNAL
+from arb_pipelines.execution.journal_reading import journal_lines
 from arb_pipelines.execution.limits import Spent
 from arb_pipelines.market.graph import BUY
 
@@ -26,7 +25,7 @@ class _Line(msgspec.Struct):
     client_id: str = ""
     symbol: str = ""
     side: int = BUY
-    execution: int = -1
+    execution: int | str | None = None
     spent: float = 0.0
     returned: float = 0.0
 
@@ -34,9 +33,9 @@ class _Line(msgspec.Struct):
 def read_spent(folder: Path) -> Spent:
     """Count what the journal of a session's folder tells; nothing if there is none."""
     begun: set[str] = set()
-    currency: dict[int, str] = {}
+    currency: dict[int | str | None, str] = {}
     profit: defaultdict[str, float] = defaultdict(float)
-    for line in _lines(folder):
+    for line in journal_lines(folder, _Line):
         if line.event == "intent":
             name, _, number = line.client_id.rpartition("-")
             if name not in begun and number == "0":
@@ -46,19 +45,3 @@ def read_spent(folder: Path) -> Spent:
         elif line.event == "cycle" and line.execution in currency:
             profit[currency[line.execution]] += line.returned - line.spent
     return Spent(len(begun), dict(profit))
-
-
-def _lines(folder: Path) -> Iterator[_Line]:
-    """Read the journal's files, the oldest first; a line that was cut short is none."""
-    journal = folder / JOURNAL
-    full = sorted(folder.glob(f"{journal.stem}.[0-9]*{journal.suffix}"))
-    decoder = msgspec.json.Decoder(_Line)
-    for file in (*full, journal):
-        if not file.exists():
-            continue
-        with file.open("rb") as lines:
-            for line in lines:
-                try:
-                    yield decoder.decode(line)
-                except msgspec.DecodeError:
-                    continue

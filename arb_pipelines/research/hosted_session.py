@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from arb_pipelines.clock import now_ns
 from arb_pipelines.execution.components import run_of, strategy_spec, universe_of
 from arb_pipelines.execution.control import open_control
@@ -22,11 +24,12 @@ from arb_pipelines.execution.heartbeat import beat, beating
 from arb_pipelines.execution.limits import kill_files, watch_kill_files
 from arb_pipelines.execution.manager import Managed, SessionManager
 from arb_pipelines.execution.records import SessionHead, SessionState
+from arb_pipelines.execution.recovery import RECOVERED, look_into, read_unfinished
 from arb_pipelines.execution.switches import Permission, check_key, permission
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.session_listeners import Listeners, listen
+from arb_pipelines.research.session_past import earlier_folders, spent_before
 from arb_pipelines.research.session_requests import SessionRequest
-from arb_pipelines.research.session_spent import spent_before
 from arb_pipelines.research.session_values import SessionProgress, SessionSummary
 from arb_pipelines.trading.parameters import Strategy
 from arb_pipelines.venues.tasks import first_error
@@ -35,6 +38,8 @@ from arb_pipelines.venues.tasks import first_error
 _SETTLE_S, _END_S = 7.0, 9.0
 #: Longest wait for the venue's balances to be what was booked, when all has ended.
 _LATE_BALANCES_S = 1.0
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,7 @@ class HostedSession:
             places_orders=chosen.places_orders,
             id_prefix=id_prefix,
             max_cycles=settings.max_cycles,
-            spent=spent_before(settings.sessions, self.request),
+            spent=spent_before(self._past()),
         )
         managed = manager.add(spec, allot=chosen.places_orders)
         self._joined = _Joined(manager, managed, chosen, id_prefix, started)
@@ -100,6 +105,7 @@ class HostedSession:
             control = open_control(
                 managed.container, self.folder, joined.chosen, id_prefix=joined.id_prefix
             )
+            await self._recover(joined, heard)
             joined.manager.start(self.strategy.name)
             with first_error():
                 async with asyncio.TaskGroup() as tasks:
@@ -126,6 +132,27 @@ class HostedSession:
         self._over_by_s = min(self._over_by_s, asyncio.get_running_loop().time() + _END_S)
         if self._joined is not None:
             self._joined.managed.controls.stop(reason, settle_s=_SETTLE_S)
+
+    def _past(self) -> list[Path]:
+        return earlier_folders(self.lake.settings.sessions, self.request)
+
+    async def _recover(self, joined: _Joined, heard: Listeners) -> None:
+        """Find out what earlier starts left unfinished, and say so."""
+        if not joined.chosen.places_orders:
+            return
+        connection = joined.manager.connection
+        markets = {market.symbol: market for market in connection.markets}
+        for unfinished in read_unfinished(reversed(self._past())):
+            if joined.managed.controls.stopping.is_set():
+                return
+            found = await look_into(unfinished, connection.account, markets, connection.fees)
+            facts = {
+                "execution": found.execution,
+                "changes": {of: f"{by:f}" for of, by in found.changes.items()},
+                "unknown": list(found.unknown),
+            }
+            heard.journal.note(RECOVERED, **facts)
+            _log.warning("session.recovered", session=self.request.key, **facts)
 
     # -- what accompanies it -----------------------------------------------------------
 

@@ -88,6 +88,7 @@ def listen(
         head.cycles,
         trouble=lambda what: loop.call_soon_threadsafe(controls.stop, what),
     )
+    journal.note("began", **head.facts())
     watched = manager if reconcile else None
     recorder = SessionRecorder(
         head,

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -15,8 +16,11 @@ from pathlib import Path
 import filelock
 import pytest
 
+from arb_pipelines.clock import now_ns
 from arb_pipelines.lake.store import Lake
-from arb_pipelines.settings import Settings
+from arb_pipelines.market.graph import BUY
+from arb_pipelines.research.sessions import SessionRequest, run_session
+from arb_pipelines.settings import Settings, load_settings
 from tests.e2e.exchange_process import ExchangeProcess, running_exchange
 from tests.e2e.session_process import free_balances, keys_of, running_session, strategy_file, until
 
@@ -129,3 +133,51 @@ def test_a_lake_that_stays_locked_lets_the_session_end_in_time(
     journal = (it.folder / "journal.ndjson").read_text().splitlines()
     cycles = [line for line in journal if json.loads(line)["event"] == "cycle"]
     assert len(cycles) == sum(summary["counts"]["executions"].values())
+
+
+def test_what_a_killed_session_left_is_found_by_the_next(
+    exchange: ExchangeProcess, home: Settings, tmp_path: Path
+) -> None:
+    """Every change of a balance is of an execution that ended, or of one that was looked into."""
+    before = free_balances(exchange)
+    file = strategy_file(tmp_path, "killed", rules=", settle_s: 1")
+    slow = {"kind": "delay", "match": "POST /api/v1/hf/orders", "ms": 150, "count": 1000}
+    exchange.operate("POST", "/faults", slow)
+    try:
+        with running_session(home.root, file, keys_of(exchange)) as session:
+            session.traded(2)
+            until(lambda: session.heartbeat()["in_flight"], "execution in flight")
+            session.process.kill()
+            session.process.wait()
+    finally:
+        exchange.operate("DELETE", "/faults")
+    file.write_text(file.read_text().replace("min_profit_bps: -40", "min_profit_bps: 500"))
+    keys = {name.removeprefix("ARB_").lower(): text for name, text in keys_of(exchange).items()}
+    lake = Lake(load_settings(home=home.root, **keys))
+    request = SessionRequest(session.folder.name, file, None, None, 0.01, now_ns())
+    summaries = [run_session(lake, request) for _ in range(2)]
+    assert all(not summary.counts.orders for summary in summaries)
+    changes: Counter[str] = Counter()
+    recovered: list[str] = []
+    own: dict[str, Counter[str]] = {}
+    for line in (session.folder / "journal.ndjson").read_text().splitlines():
+        event = json.loads(line)
+        match event["event"]:
+            case "fill":
+                base, _, quote = event["symbol"].partition("-")
+                given, got = (quote, base) if event["side"] == BUY else (base, quote)
+                name = event["client_id"].rpartition("-")[0]
+                moved = own.setdefault(name, Counter())
+                moved[given] -= Decimal(repr(event["spent"]))
+                moved[got] += Decimal(repr(event["received"]))
+            case "ended" if event["execution"] in own:
+                changes.update(own.pop(event["execution"]))
+            case "recovered":
+                recovered.append(event["execution"])
+                assert event["unknown"] == []
+                changes.update({of: Decimal(by) for of, by in event["changes"].items()})
+    assert len(recovered) == len(set(recovered)) == 1
+    after = free_balances(exchange)
+    for currency in {*before, *after, *changes}:
+        venue = after.get(currency, Decimal(0)) - before.get(currency, Decimal(0))
+        assert abs(venue - changes[currency]) < Decimal("1e-9"), currency
