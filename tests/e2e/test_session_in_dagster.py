@@ -1,7 +1,7 @@
 """Sessions as a person has them: asked for on the command line, hosted and ended by Dagster.
 
 One scenario with a real `arb ui` and a real `arb exchange`: the first session is terminated in
-the UI, the second, which waited for it, is killed.
+the UI, the second, which waited for it, is killed, and the third ends with the UI.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Desk:
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    """Start exchange and UI; in the end, SIGTERM must leave no process behind."""
+    """Start exchange and UI; in the end, SIGTERM must end sessions and leave no process behind."""
     home, strategies = map(tmp_path_factory.mktemp, ("home", "strategies"))
     (strategies / "thin.yaml").write_text(STRATEGY)
     market = tmp_path_factory.mktemp("exchange")
@@ -115,10 +115,12 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
             code = process.wait(90)
         assert code == 0
         assert processes_of(home) == []
+        ended = [*home.glob("sessions/*/heartbeat.json")]
+        assert {json.loads(file.read_text())["state"] for file in ended} <= {"ended", "lost"}
 
 
 def test_a_session_from_its_request_to_its_end(desk: Desk) -> None:
-    """Asked for, started, seen at work, terminated; the next waits for it, and is killed."""
+    """Asked for, started, seen at work, terminated; the next is killed, one more left running."""
     client = desk.client
     first = desk.arb("session", "start", "--strategy", "thin", "--mode", "paper")["session"]
     run = desk.run_of(first)
@@ -155,6 +157,9 @@ def test_a_session_from_its_request_to_its_end(desk: Desk) -> None:
     assert [(alert["session"], alert["restart"]) for alert in told] == [
         (second, "no: session.restart is not set")
     ]
+
+    third = desk.arb("session", "start", "--strategy", "thin")["session"]
+    client.until(lambda: desk.session(third), lambda row: row.get("state") == "running")
     assert not [path for path in desk.home.rglob("*") if holds_secret(path, desk.exchange)]
 
 
