@@ -185,6 +185,7 @@ class Following:
         legs = tuple(execution.legs[number] for number in sorted(execution.legs))
         short = (leg.reason for leg in legs if leg.status is not LegStatus.FILLED and leg.reason)
         execution.told = True
+        del self._executions[id(execution.approved)]
         self._timings.add(Stage.BOOK, ts_book, signal.ts)
         self._timings.add(Stage.SIGNAL, signal.ts, execution.decided)
         self._timings.add(Stage.CYCLE, signal.ts, execution.ended)

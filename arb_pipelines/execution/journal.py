@@ -35,7 +35,7 @@ from arb_pipelines.execution.journal_lines import (
 from arb_pipelines.execution.records import ExecutionRecord
 from arb_pipelines.execution.rolling_file import RollingFile, Write
 from arb_pipelines.market.cycles import CycleSet
-from arb_pipelines.trading.events import CycleSignal, Refused
+from arb_pipelines.trading.events import Approved, CycleSignal, Refused
 from arb_pipelines.venues.base import NewOrder
 
 #: Gives the bytes of a line, newline included; called by the thread that writes it.
@@ -77,6 +77,7 @@ class Journal:
         self._log = _Outlet(RollingFile(folder / LOG, max_bytes, write=write))
         self._reserve = folder / RESERVE
         _reserve(self._reserve)
+        self._named: set[int] = set()
         self._refused: Counter[str] = Counter()
         self._summed_up_ns = wall_ns()
         self._stop = threading.Event()
@@ -104,6 +105,8 @@ class Journal:
             if ts - self._summed_up_ns >= _SUM_UP_EVERY_NS:
                 self._sum_up(ts)
         else:
+            if isinstance(event, Approved):
+                self._name(event)
             self._put(self._events, partial(event_line, ts, event))
             if isinstance(event, SignalRefused):
                 self._put(self._log, partial(refusal_line, ts, event))
@@ -146,6 +149,13 @@ class Journal:
             self._journal.append(line)
         except OSError as error:
             raise Transient(f"order {order.client_id} stays here: {_said(error)}") from None
+
+    def _name(self, approved: Approved) -> None:
+        """Say once which cycle a number stands for."""
+        signal = approved.signal
+        if isinstance(signal, CycleSignal) and signal.cycle not in self._named:
+            self._named.add(signal.cycle)
+            self.note("cycle_named", cycle=signal.cycle, key=self._cycles.key(signal.cycle))
 
     def _sum_up(self, ts: int) -> None:
         """Say in one line how many signals were refused since the last time."""

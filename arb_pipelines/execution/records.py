@@ -7,7 +7,7 @@ A ``Batch`` is what is new since the one before. Tables and their columns belong
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 
 from arb_pipelines.market.cycles import CycleSet
@@ -60,6 +60,11 @@ class SessionHead:
     ts_started: int
     cycles: CycleSet
     run_id: str | None = None
+
+    def facts(self) -> dict[str, str | int | None]:
+        """Give all of it but the cycles, as plain values."""
+        named = (field.name for field in fields(self) if field.name != "cycles")
+        return {name: getattr(self, name) for name in named}
 
 
 @dataclass(frozen=True, slots=True)

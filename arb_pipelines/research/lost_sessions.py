@@ -8,6 +8,7 @@ from arb_pipelines.clock import NS_PER_S, iso
 from arb_pipelines.errors import ConfigError
 from arb_pipelines.execution.records import SessionState
 from arb_pipelines.lake.store import Lake, Transaction
+from arb_pipelines.research.lost_records import bring_records
 from arb_pipelines.research.session_folders import Heartbeat, mark_lost
 from arb_pipelines.research.session_requests import (
     RequestFile,
@@ -36,15 +37,17 @@ class LostSession:
 def give_up(lake: Lake, beat: Heartbeat) -> LostSession:
     """Mark a session as lost in the lake and in its folder, and ask for another if it is to be.
 
-    What it had in flight is in its journal; the next session of the account settles or
-    reports it. Doing this again changes nothing.
+    What its journal has and the lake has not is brought there first; orders that were in
+    flight are named in its end reason. Doing this again changes nothing.
     """
     heard = iso(beat.ts_ns)
+    folder = lake.settings.sessions / beat.key
+    reason = bring_records(lake, folder, f"not heard of since {heard}")
 
     def mark(transaction: Transaction) -> None:
         transaction.connection.execute(
             "UPDATE live_sessions SET state = ?, end_reason = ? WHERE session = ? AND state = ?",
-            [SessionState.LOST, f"not heard of since {heard}", beat.key, SessionState.RUNNING],
+            [SessionState.LOST, reason, beat.key, SessionState.RUNNING],
         )
 
     lake.commit(mark)

@@ -19,6 +19,7 @@ from arb_pipelines.execution.records import (
     ExecutionStatus,
     LegRecord,
     SessionHead,
+    SessionState,
 )
 from arb_pipelines.lake.schemas import (
     LIVE_EXECUTIONS,
@@ -53,6 +54,36 @@ def write_batch(lake: Lake, batch: Batch) -> dict[str, int]:
         }
 
     return lake.commit(work)
+
+
+def write_lost(lake: Lake, batch: Batch) -> None:
+    """Commit what the journal of a session has that was killed: executions, orders, its end.
+
+    What it counted itself, as far as it was written, stays, and so does an end that it told.
+    Writing it again changes nothing.
+
+    Raises:
+        ArbError: the lake could not take it; nothing of it is there.
+    """
+
+    def work(transaction: Transaction) -> None:
+        rows = rows_of(batch, *_first_numbers(transaction, batch.head))
+        own = transaction.connection.execute(
+            "SELECT state, books, signals, refused FROM live_sessions WHERE session = ?",
+            [batch.head.session],
+        ).pl()
+        session = rows[LIVE_SESSIONS.name]
+        if len(own) and own["state"].item() in (SessionState.ENDED, SessionState.FAILED):
+            rows[LIVE_SESSIONS.name] = session.clear()
+        elif len(own):
+            counted = own.drop("state")
+            session = session.drop(counted.columns).hstack(counted)
+            rows[LIVE_SESSIONS.name] = session.select(LIVE_SESSIONS.names)
+        for table in (LIVE_SESSIONS, LIVE_EXECUTIONS, LIVE_LEGS):
+            if len(rows[table.name]):
+                transaction.upsert(table, rows[table.name])
+
+    lake.commit(work)
 
 
 def rows_of(batch: Batch, first_trade: int = 0, first_flush: int = 0) -> dict[str, pl.DataFrame]:

@@ -13,12 +13,18 @@ from arb_pipelines.clock import now_ns
 from arb_pipelines.execution.journal import LOG, RESERVE
 from arb_pipelines.execution.journal_reading import read_journal, unfinished_orders
 from arb_pipelines.lake.store import Lake
+from arb_pipelines.research.lost_records import bring_records
 from arb_pipelines.research.reconcile import booked_in_rows, reconcile
 from arb_pipelines.research.session_requests import SessionRequest, begin_session
 from arb_pipelines.research.sessions import run_session
 from arb_pipelines.settings import load_settings
 from tests.e2e.exchange_process import ExchangeProcess, running_exchange
-from tests.e2e.session_process import free_balances, strategy_file
+from tests.e2e.session_process import (
+    free_balances,
+    keys_of,
+    running_session,
+    strategy_file,
+)
 
 EXECUTIONS = 12
 
@@ -73,11 +79,14 @@ def test_journal_log_rows_and_balances_agree(
     for name in rows["client_id"]:
         intended = said[name].index("intent")
         assert intended < said[name].index("routed")
-        assert intended < said[name].index("accepted")
+        # a fill may overtake the venue's answer, which then nobody waits for at the end
+        assert "accepted" not in said[name] or intended < said[name].index("accepted")
     assert unfinished_orders(folder) == []
     assert rows["order_id"].null_count() == 0
     filled = rows.filter(rows["status"] == "filled")
-    assert (filled["ts_sent"] <= filled["ts_answered"]).all()
+    answered = filled.drop_nulls("ts_answered")
+    assert (answered["ts_sent"] <= answered["ts_answered"]).all()
+    assert len(answered) >= len(filled) - 3
     assert (filled["ts_sent"] <= filled["ts_filled"]).all()
 
     lines = (folder / LOG).read_text().splitlines()
@@ -100,3 +109,37 @@ def test_journal_log_rows_and_balances_agree(
     assert exchange.secret not in "".join(
         path.read_text(errors="replace") for path in folder.iterdir() if path.is_file()
     )
+
+
+def test_nothing_of_a_killed_session_stays_unexplained(
+    exchange: ExchangeProcess, tmp_path: Path
+) -> None:
+    """SIGKILL between two writes: the journal brings every execution, and names what was out."""
+    home = tmp_path / "home"
+    file = strategy_file(tmp_path, "struck")
+    file.write_text(file.read_text().replace("flush_s: 0.2", "flush_s: 300"))
+    before = free_balances(exchange)
+    with running_session(home, file, keys_of(exchange)) as session:
+        session.traded(6)
+        session.process.kill()
+        session.process.wait()
+        folder = session.folder
+    lake = Lake(load_settings(home=home))
+    assert lake.query("SELECT count(*) FROM live_executions").item() == 0
+    for _ in range(2):
+        reason = bring_records(lake, folder, "struck down")
+    told = {d["execution"] for d in read_journal(folder) if d["event"] == "cycle"}
+    assert len(told) >= 6
+    rows = lake.query("SELECT trade_no FROM live_executions ORDER BY trade_no")
+    assert rows["trade_no"].to_list() == sorted(told)
+    found = reconcile(lake, folder.name)
+    assert [audit.check.name for audit in found.audits if not audit.passed] == []
+    (ended,) = lake.query("SELECT state, end_reason FROM live_sessions").rows()
+    assert ended == ("lost", reason)
+    out = {order["client_id"] for order in unfinished_orders(folder)}
+    assert out == set(reason.rpartition(": ")[2].split(", ") if "look up" in reason else ())
+    if not out:  # else what they came to since is the venue's to tell
+        after, booked = free_balances(exchange), booked_in_rows(lake, folder.name)
+        for currency in {*before, *after, *booked}:
+            change = after.get(currency, Decimal(0)) - before.get(currency, Decimal(0))
+            assert float(booked.get(currency, 0)) == pytest.approx(float(change), abs=1e-9)

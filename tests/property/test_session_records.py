@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import tempfile
 from collections import defaultdict
 from fractions import Fraction
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -14,6 +17,8 @@ from polars.testing import assert_frame_equal
 from arb_pipelines.backtest.frames import leg_rows, trade_rows
 from arb_pipelines.backtest.journal import Journal
 from arb_pipelines.clock import day_start_ns
+from arb_pipelines.execution.journal import Journal as SessionJournal
+from arb_pipelines.execution.journal_replay import replayed
 from arb_pipelines.execution.recorder import SessionRecorder
 from arb_pipelines.lake.schemas import BACKTEST_LEGS, BACKTEST_TRADES
 from arb_pipelines.research.session_tables import rows_of
@@ -39,7 +44,7 @@ def test_a_session_keeps_the_rows_that_a_backtest_keeps(world: World) -> None:
     recorder, journal = _recorded(world)
     rows = rows_of(recorder.take())
     outcome, scenario = journal.outcome(), world.scenario
-    for live, replayed, table in (
+    for live, theirs, table in (
         ("live_executions", trade_rows(world.strategy, DAY, scenario, outcome), BACKTEST_TRADES),
         ("live_legs", leg_rows(world.strategy, DAY, scenario, outcome), BACKTEST_LEGS),
     ):
@@ -47,7 +52,7 @@ def test_a_session_keeps_the_rows_that_a_backtest_keeps(world: World) -> None:
         ours = rows[live].sort(order).select(table.names)
         if live == "live_executions":
             ours = ours.with_columns(pl.col("status").replace(STATUS))
-        assert_frame_equal(ours, replayed, check_exact=True)
+        assert_frame_equal(ours, theirs, check_exact=True)
     assert sum(recorder.counts().refused.values()) == outcome.refused.sum()
     assert recorder.counts().signals == outcome.signals.sum()
 
@@ -85,3 +90,28 @@ def test_rows_add_up_to_what_the_portfolio_changed_by(world: World, every: int) 
         assert amount - begun.get(currency, 0.0) == pytest.approx(told, abs=1e-9 * scale)
         assert float(recorder.booked().get(currency, 0)) == pytest.approx(told, abs=1e-9 * scale)
     assert recorder.in_flight == 0
+
+
+@settings(max_examples=20, deadline=None)
+@given(world=worlds)
+def test_a_journal_alone_gives_the_same_rows(world: World) -> None:
+    """Nothing of a session that was killed is lost but what nobody had heard yet."""
+    clock = itertools.count(day_start_ns(DAY))
+    head = head_of(world)
+    with tempfile.TemporaryDirectory() as folder:
+        journal = SessionJournal(
+            Path(folder), head.cycles, trouble=pytest.fail, wall_ns=lambda: next(clock)
+        )
+        journal.note("began", **head.facts())
+        recorder = SessionRecorder(head, wall_ns=lambda: next(clock))
+        play(world, journal.hear, recorder.hear)
+        journal.close()
+        again = replayed(Path(folder), "killed")
+    assert again is not None
+    assert again.state == "lost"
+    assert again.counts.executions == recorder.counts().executions
+    rows, rows_again = rows_of(recorder.take()), rows_of(again)
+    for table in ("live_executions", "live_legs"):
+        # the journal's clock is another than the recorder's
+        ours, theirs = (each[table].drop("ts_decided", strict=False) for each in (rows, rows_again))
+        assert_frame_equal(ours, theirs, check_exact=True)
