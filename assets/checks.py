@@ -46,7 +46,8 @@ def checks_of_table(
     ) -> Iterator[dg.AssetCheckResult]:
         names = {key.name for key in context.selected_asset_check_keys}
         wanted = [check for check in checks if check.name in names]
-        parts = [part._asdict() for part in _parts(context, read_keys)] or [None]
+        found = [part._asdict() for part in _parts(context, read_keys)]
+        parts: list[dict[str, Any] | None] = [*found] or [None]
         by_part = [run_checks(lake, wanted, part) for part in parts]
         for check, results in zip(wanted, zip(*by_part, strict=True), strict=True):
             yield dg.AssetCheckResult(

@@ -56,7 +56,7 @@ def materialized(
     lake: Lake,
     tables: Sequence[Table],
     facts: Mapping[Part, Mapping[str, Any]],
-) -> Iterator[dg.MaterializeResult]:
+) -> Iterator[dg.MaterializeResult[Any]]:
     """Report ``tables`` as materialised in each partition of ``facts``.
 
     A partition's event has its facts, its own and the table's row count, and
