@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -44,7 +45,8 @@ class ExchangeProcess:
             data=None if document is None else json.dumps(document).encode(),
             method=method,
         )
-        with urllib.request.urlopen(request, timeout=10) as response:
+        trust = ssl.create_default_context(cadata=self.certificate) if self.certificate else None
+        with urllib.request.urlopen(request, timeout=10, context=trust) as response:
             return json.load(response)["data"]
 
     def subscriptions(self) -> dict[str, int]:

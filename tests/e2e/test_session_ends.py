@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +15,7 @@ import pytest
 from pydantic import SecretStr
 
 from arb_pipelines.clock import NS_PER_MS, now_ns
-from arb_pipelines.errors import ConfigError
+from arb_pipelines.errors import ArbError, ConfigError
 from arb_pipelines.execution.records import SessionState
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.session_requests import begin_session
@@ -27,7 +29,7 @@ from arb_pipelines.research.sessions import (
 from arb_pipelines.settings import load_settings
 from arb_pipelines.trading.session_rules import TradingMode
 from tests.e2e.exchange_process import ExchangeProcess, running_exchange
-from tests.e2e.session_process import free_balances, strategy_file
+from tests.e2e.session_process import free_balances, strategy_file, until
 from tests.fakes.kucoin_server import KEY, PASSPHRASE, SECRET, FakeKucoin, fake_kucoin
 
 
@@ -154,6 +156,31 @@ def test_what_does_not_settle_is_reported_by_its_orders(
     assert [event["client_id"] for event in events if event["event"] == "intent"] == [left]
 
 
+def test_a_signal_ends_it_before_it_trades(
+    exchange: ExchangeProcess, run: Run, tmp_path: Path
+) -> None:
+    """While the venue lets it wait, too; its heartbeat says so."""
+    slow = {"kind": "delay", "match": "GET /api/v1/user/api-key", "ms": 30_000, "count": 1}
+    exchange.operate("POST", "/faults", slow)
+    before = signal.getsignal(signal.SIGTERM)
+
+    def end_it() -> None:
+        until(lambda: signal.getsignal(signal.SIGTERM) is not before, "session that listens")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    ending = threading.Thread(target=end_it)
+    ending.start()
+    try:
+        with pytest.raises(ArbError, match="asked to end before it began to trade"):
+            run(strategy_file(tmp_path, "early"))
+    finally:
+        ending.join()
+        exchange.operate("DELETE", "/faults")
+    assert signal.getsignal(signal.SIGTERM) is before
+    beat = json.loads((tmp_path / "home" / "sessions" / ONE / "heartbeat.json").read_bytes())
+    assert beat["state"] == "failed"
+
+
 def test_what_watches_a_session_may_fail_and_does_not_end_it(run: Run, tmp_path: Path) -> None:
     """Its minutes do."""
 
@@ -224,6 +251,32 @@ def test_where_orders_could_leave_this_machine_none_does(
     assert summary.mode is TradingMode.PAPER
     assert free_balances(exchange) == before
     assert careful.query("SELECT DISTINCT mode FROM live_executions").item() == "paper"
+
+
+def test_a_session_goes_by_tls_by_socket_and_by_the_venues_clock(tmp_path: Path) -> None:
+    """All legs at once, to an exchange with a certificate of its own whose clock is an hour off."""
+    with running_exchange(
+        tmp_path, "--tls", "--symbols", "12", "--balance", "USDT=10000,BTC=1,ETH=5"
+    ) as process:
+        assert process.certificate is not None
+        certificate = tmp_path / "exchange.pem"
+        certificate.write_text(process.certificate)
+        process.operate("POST", "/clock", {"skew_ms": 3_600_000})
+        settings = load_settings(
+            home=tmp_path / "home",
+            kucoin_url=process.rest,
+            kucoin_key=SecretStr(process.key),
+            kucoin_secret=SecretStr(process.secret),
+            kucoin_passphrase=SecretStr(process.passphrase),
+            kucoin_certificate=certificate,
+        )
+        rules = ", entry: socket, legs: parallel, orders: ioc, max_executions: 3"
+        file = strategy_file(tmp_path, "quick", rules=rules)
+        file.write_text(file.read_text().replace("{USDT: 5000}", "{USDT: 5000, BTC: 1, ETH: 5}"))
+        summary = run_session(Lake(settings), SessionRequest(ONE, file, None, None, 0.5, now_ns()))
+    assert executions(summary) == 3
+    assert summary.state is SessionState.ENDED
+    assert summary.counts.fills >= 9
 
 
 @contextmanager
