@@ -2,8 +2,9 @@
 
 A cycle is three market orders of amounts fixed beforehand, each awaited until the
 private stream says that it is done. ccxt.pro does the same on the same server, its rate
-limit off and the ends of its orders by ``watch_orders``. The two take turns, since
-whoever is connected is told of the other's orders too.
+limit off and the ends of its orders by ``watch_orders``; and once more with
+``watch_balance``, since our client follows balances all the while. The clients take
+turns, as whoever is connected is told of the others' orders too.
 """
 
 from __future__ import annotations
@@ -79,35 +80,36 @@ async def _measure(
 ) -> list[dict[str, object]]:
     async with connected(exchange) as ours:
         legs = await _legs(ours, markets)
-    times: dict[str, list[float]] = {"REST": [], "WebSocket": [], "ccxt.pro": []}
+    peers = {"": False, " and balances": True}
+    times: dict[str, list[float]] = {name: [] for name in ("REST", "WebSocket", *peers)}
     for _ in range(ROUNDS):
         async with connected(exchange) as ours:
             for name, entry in (("REST", ours.by_rest), ("WebSocket", ours.by_socket)):
                 times[name] += await _cycles(
                     lambda leg, entry=entry, ours=ours: _our_leg(entry, ours.account, leg), legs
                 )
-        async with connected_ccxt(exchange) as peer:
-            times["ccxt.pro"] += await _cycles(peer.leg, legs)
+        for name, balances in peers.items():
+            async with connected_ccxt(exchange, balances=balances) as peer:
+                times[name] += await _cycles(peer.leg, legs)
     told = " > ".join(f"{'buy' if side == BUY else 'sell'} {s}" for s, side, _ in legs)
     sys.stderr.write(f"bench: the cycle is {told}; {ROUNDS * CYCLES} of each\n")
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    peer_ms = statistics.median(times["ccxt.pro"]) * 1e3
-    rows: list[dict[str, object]] = []
-    for name, bar in (("REST", 0.5), ("WebSocket", 0.25)):
-        ms = statistics.median(times[name]) * 1e3
-        rows.append(
-            {
-                "name": f"three legs by {name}, p50, against ccxt.pro {version('ccxt')} by REST",
-                "ours": ms,
-                "peer": peer_ms,
-                "ratio": ms / peer_ms,
-                "unit": "ms",
-                "bar": f"<= {bar:g}x ccxt.pro",
-                "holds": ms <= bar * peer_ms,
-                "peak_mib": peak_mib,
-            }
-        )
-    return rows
+    p50_ms = {name: statistics.median(taken) * 1e3 for name, taken in times.items()}
+    return [
+        {
+            "name": f"three legs by {name}, p50, against ccxt.pro {version('ccxt')}, "
+            f"orders{what} watched",
+            "ours": p50_ms[name],
+            "peer": p50_ms[what],
+            "ratio": p50_ms[name] / p50_ms[what],
+            "unit": "ms",
+            "bar": f"<= {bar:g}x ccxt.pro",
+            "holds": p50_ms[name] <= bar * p50_ms[what],
+            "peak_mib": peak_mib,
+        }
+        for what in peers
+        for name, bar in (("REST", 0.5), ("WebSocket", 0.25))
+    ]
 
 
 @asynccontextmanager
@@ -198,6 +200,11 @@ class CcxtClient:
                     self._over.add(order["id"])
             self._told.set()
 
+    async def watch_balance(self) -> None:
+        """Follow the balances, until cancelled."""
+        while True:
+            await self._client.watch_balance()
+
     async def leg(self, leg: tuple[str, int, Decimal]) -> None:
         """Place a market order and wait for its end."""
         symbol, side, amount = leg
@@ -214,8 +221,8 @@ class CcxtClient:
 
 
 @asynccontextmanager
-async def connected_ccxt(exchange: ExchangeProcess) -> AsyncIterator[CcxtClient]:
-    """ccxt.pro with the endpoints of ``exchange``, its stream of orders in service."""
+async def connected_ccxt(exchange: ExchangeProcess, *, balances: bool) -> AsyncIterator[CcxtClient]:
+    """ccxt.pro with the endpoints of ``exchange``, its streams in service."""
     import ccxt.pro
 
     client = ccxt.pro.kucoin(
@@ -236,11 +243,14 @@ async def connected_ccxt(exchange: ExchangeProcess) -> AsyncIterator[CcxtClient]
     try:
         await client.load_markets()
         async with asyncio.TaskGroup() as tasks:
-            watching = tasks.create_task(peer.watch())
-            topic = "/spotMarket/tradeOrders"
-            while not (await asyncio.to_thread(exchange.subscriptions)).get(topic):
+            watching = {"/spotMarket/tradeOrders": peer.watch()}
+            if balances:
+                watching["/account/balance"] = peer.watch_balance()
+            running = [tasks.create_task(work) for work in watching.values()]
+            while not watching.keys() <= (await asyncio.to_thread(exchange.subscriptions)).keys():
                 await asyncio.sleep(0.01)
             yield peer
-            watching.cancel()
+            for task in running:
+                task.cancel()
     finally:
         await client.close()
