@@ -115,6 +115,13 @@ def _hosted(
     strategy = load_strategy(request.strategy)
     if request.venue is not None:
         strategy = strategy.model_copy(update={"exchange": request.venue})
+    boundless = sorted(set(strategy.session.max_loss) - set(strategy.start))
+    if boundless:
+        raise ConfigError(
+            f"session.max_loss: {', '.join(boundless)} is no start currency, so nothing could be "
+            f"lost in it; name {' or '.join(strategy.start)}",
+            source=str(request.strategy),
+        )
     found = found_kill_file(kill_files(lake.settings.sessions, request.key))
     if found is not None:
         raise ConfigError("is there, so no session begins; remove it first", source=str(found))

@@ -111,6 +111,13 @@ def test_a_loss_ends_it(run: Run, tmp_path: Path) -> None:
     assert executions(again) == 0
 
 
+def test_a_limit_that_could_never_bind_is_refused(run: Run, tmp_path: Path) -> None:
+    """It would only look safe."""
+    file = strategy_file(tmp_path, "loose", rules=", max_loss: {USD: 1.5}")
+    with pytest.raises(ConfigError, match=r"max_loss: USD is no start currency.*name USDT"):
+        run(file)
+
+
 def test_a_kill_switch_ends_it_and_lets_none_begin(run: Run, tmp_path: Path) -> None:
     """The file is all it takes; who would begin is told to remove it."""
     file, kill = strategy_file(tmp_path, "killed"), tmp_path / "home" / "KILL"
