@@ -18,7 +18,8 @@ from arb_pipelines.market.symbols import FeeSide, Market
 from arb_pipelines.settings import Settings, load_settings
 from arb_pipelines.trading.events import Book, OrderKind, TimeInForce
 from arb_pipelines.venues.base import Done, NewOrder, OrderReport, Resting
-from arb_pipelines.venues.ccxt_any.connection import CcxtConnection, open_ccxt
+from arb_pipelines.venues.ccxt_any.books import CcxtFeed
+from arb_pipelines.venues.ccxt_any.connection import CcxtConnection, open_ccxt, opened
 from tests.e2e.exchange_process import ExchangeProcess, running_exchange
 
 SYMBOL = "BTC-USDT"
@@ -180,6 +181,31 @@ def test_a_lost_connection_shows_no_book_until_it_is_back(exchange: ExchangeProc
             assert not len(book.ask_px)
             while not len(book.bid_px):
                 (book,) = await feed.changed()
+            running.cancel()
+
+    run(body)
+
+
+def test_a_stream_that_goes_deaf_is_begun_anew(exchange: ExchangeProcess) -> None:
+    """As ccxt's is when its token expires, which it does not notice."""
+
+    async def body() -> None:
+        async with opened(settings_for(exchange), "kucoin", exact=False) as client:
+            feed = CcxtFeed(client, {SYMBOL: "BTC/USDT"}, quiet_s=0.1)
+            running = asyncio.create_task(feed.run())
+            await feed.changed()
+            await subscribed(exchange, f"{BOOKS}:{SYMBOL}")
+            await asyncio.to_thread(exchange.operate, "POST", "/tokens/expire")
+            while f"{BOOKS}:{SYMBOL}" in await asyncio.to_thread(exchange.subscriptions):
+                await asyncio.sleep(0)
+            back = asyncio.create_task(subscribed(exchange, f"{BOOKS}:{SYMBOL}"))
+            for number in count():
+                if back.done():
+                    break
+                bids, asks = [["50000", str(number + 1)]], [["50002", "1"]]
+                shown = {"symbol": SYMBOL, "bids": bids, "asks": asks}
+                await asyncio.to_thread(exchange.operate, "POST", "/books", shown)
+                await asyncio.sleep(0.02)
             running.cancel()
 
     run(body)

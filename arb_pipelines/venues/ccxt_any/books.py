@@ -24,6 +24,9 @@ from arb_pipelines.venues.tasks import first_error
 RECONNECT = Patience(first_wait_s=0.25, longest_wait_s=15.0)
 _MOST_DOUBLINGS = 30
 _LONGEST_SILENCE_S = 300.0
+#: So often in a row may the market have moved in a stream's silence: a subscription counts
+#: only some time after it was asked for.
+_MISSED = 2
 
 
 class CcxtFeed:
@@ -50,6 +53,7 @@ class CcxtFeed:
         self._patience, self._wall_ns = patience, wall_ns
         self._streams = bool(client.has.get("watchOrderBook"))
         self._changes: LatestWins[str, Book] = LatestWins()
+        self._best: dict[str, list[list[float]]] = {}
         self._waiting: dict[str, asyncio.Future[Any]] = {}
 
     @property
@@ -79,28 +83,37 @@ class CcxtFeed:
         return list((await self._changes.take()).values())
 
     async def _follow(self, symbol: str, name: str) -> None:
-        failures, silence_s = 0, 0.0
+        failures, missed, silence_s = 0, 0, 0.0
         while True:
             try:
                 with asking(f"book of {name}", acts=False):
-                    book = await self._heard(name, silence_s) if silence_s else None
-                    quiet = book is None
-                    if book is None:
-                        book = await self._client.fetch_order_book(name)
+                    told = await self._heard(name, silence_s) if silence_s else None
+                    book = told or await self._client.fetch_order_book(name)
+                moved = self._show(symbol, book["bids"], book["asks"], book.get("timestamp"))
             except Transient as lost:
-                failures, silence_s = min(failures + 1, _MOST_DOUBLINGS), 0.0
+                failures, missed, silence_s = min(failures + 1, _MOST_DOUBLINGS), 0, 0.0
                 self._show(symbol, [], [], None)
                 await asyncio.sleep(self._patience.wait_s(failures, lost.retry_after_s))
                 continue
             failures = 0
-            time_ms = book.get("timestamp")
-            ts_event = None if time_ms is None else int(time_ms) * NS_PER_MS
-            self._show(symbol, book["bids"], book["asks"], ts_event)
-            if self._streams:
-                longer_s = min(2 * silence_s, _LONGEST_SILENCE_S) if quiet else 0.0
-                silence_s = max(longer_s, self._quiet_s)
-            else:
+            missed = missed + moved if silence_s and not told else 0
+            if missed >= _MISSED:
+                await self._hang_up()
+            if not self._streams:
                 await asyncio.sleep(self._poll_s)
+            elif told or not silence_s:
+                silence_s = self._quiet_s
+            else:
+                silence_s = min(2 * silence_s, _LONGEST_SILENCE_S)
+
+    async def _hang_up(self) -> None:
+        """Make ccxt forget its streams, which do not tell what happens; all begin anew.
+
+        KuCoin's class keeps a token for ever, and hears nothing once it has expired.
+        """
+        self._client.options.pop("urls", None)
+        with asking("closing of streams", acts=False):
+            await self._client.close_ws_clients()
 
     async def _heard(self, name: str, silence_s: float) -> Any:
         """Wait for the stream's next book; ``None`` after ``silence_s`` of a quiet market.
@@ -112,9 +125,14 @@ class CcxtFeed:
         done, _ = await asyncio.wait([self._waiting[name]], timeout=silence_s)
         return await self._waiting.pop(name) if done else None
 
-    def _show(self, symbol: str, bids: Any, asks: Any, ts_event: int | None) -> None:
+    def _show(self, symbol: str, bids: Any, asks: Any, time_ms: Any) -> bool:
+        """Show a book; tell whether its best offers are others than before."""
         sides = *_side(bids, self._depth), *_side(asks, self._depth)
+        ts_event = None if time_ms is None else int(time_ms) * NS_PER_MS
         self._changes.put(symbol, Book(symbol, self._wall_ns(), *sides, ts_event))
+        before = self._best.get(symbol)
+        self._best[symbol] = best = [side[:1].tolist() for side in sides]
+        return best != before
 
 
 def _side(levels: Any, depth: int) -> tuple[Floats, Floats]:
