@@ -165,11 +165,12 @@ class FakeKucoin:
         if self.most_fee_requests == 0:
             return no("429000", "Too many requests", status=429)
         self.most_fee_requests -= 1
+        if not set(request.query["symbols"].split(",")) <= set(self.own_fees):
+            return no("400100", "symbol not exists")
         return yes(
             [
-                {"symbol": symbol, "takerFeeRate": fee, "makerFeeRate": "0"}
+                {"symbol": symbol, "takerFeeRate": self.own_fees[symbol], "makerFeeRate": "0"}
                 for symbol in request.query["symbols"].split(",")
-                if (fee := self.own_fees[symbol])
             ]
         )
 

@@ -94,6 +94,22 @@ async def test_where_the_budget_ends_base_rates_and_coefficients_tell_the_fees()
 
 
 @on_loop
+async def test_a_symbol_whose_fee_is_not_told_keeps_no_session_from_beginning() -> None:
+    """A halted one is not asked for; for one that is refused the base rate stands in."""
+    async with fake_kucoin() as fake:
+        names = [f"C{number}-USDT" for number in range(12)]
+        halted = listed("OLD-USDT", enableTrading=False)
+        fake.listed = [halted, *map(listed, names)]
+        fake.own_fees = dict.fromkeys(names[:-1], "0.0007")
+        async with open_kucoin(settings_of(fake)) as connection:
+            assert connection.fees["C0-USDT"] == Decimal("0.0007")
+            assert connection.fees["C11-USDT"] == Decimal("0.001")
+            assert "OLD-USDT" not in connection.fees
+            markets = {market.symbol: market for market in connection.markets}
+            assert markets["OLD-USDT"].taker_fee_bps is None
+
+
+@on_loop
 async def test_a_clock_that_is_off_is_corrected() -> None:
     """Signatures carry the venue's time, to within the way there and back."""
     async with fake_kucoin() as fake:

@@ -15,8 +15,8 @@ from typing import Any
 
 import msgspec
 
-from arb_pipelines.errors import Transient
-from arb_pipelines.market.symbols import Market
+from arb_pipelines.errors import Rejected, Transient
+from arb_pipelines.market.symbols import Market, Status
 from arb_pipelines.venues.kucoin import rest
 from arb_pipelines.venues.kucoin.codec import Reader
 from arb_pipelines.venues.kucoin.rest import Rest
@@ -76,8 +76,9 @@ async def ask_key(client: Rest) -> KeyInfo:
 async def ask_markets(client: Rest) -> tuple[tuple[Market, ...], Mapping[str, Decimal]]:
     """Ask for the symbols and the account's fees; give markets, and taker fees by symbol.
 
-    Fees of a market are in bps, those by symbol exact fractions. A symbol that was renamed,
-    whose orders go under another name than its currencies', is left out.
+    Fees of a market are in bps, those by symbol exact fractions; halted ones have none. A
+    symbol that was renamed, whose orders go under another name than its currencies', is left
+    out.
 
     Raises:
         VenueError: no answer.
@@ -87,22 +88,29 @@ async def ask_markets(client: Rest) -> tuple[tuple[Market, ...], Mapping[str, De
         bytes(await client.call(rest.SYMBOLS)), parse_float=Decimal
     )
     markets = [m for m in parse_listed(listed, rest.SYMBOLS.path) if m.symbol == m.venue_symbol]
-    rates = await _rates(client, listed, [market.symbol for market in markets])
-    priced = tuple(
-        replace(
-            market,
-            taker_fee_bps=float(rates[market.symbol].taker_fee_rate * _BPS),
-            maker_fee_bps=float(rates[market.symbol].maker_fee_rate * _BPS),
-        )
-        for market in markets
-    )
+    trading = [market.symbol for market in markets if market.status is Status.TRADING]
+    rates = await _rates(client, listed, trading)
+    priced = tuple(_priced(market, rates.get(market.symbol)) for market in markets)
     return priced, {symbol: found.taker_fee_rate for symbol, found in rates.items()}
+
+
+def _priced(market: Market, rates: Rates | None) -> Market:
+    if rates is None:
+        return market
+    return replace(
+        market,
+        taker_fee_bps=float(rates.taker_fee_rate * _BPS),
+        maker_fee_bps=float(rates.maker_fee_rate * _BPS),
+    )
 
 
 async def _rates(
     client: Rest, listed: Sequence[Mapping[str, Any]], symbols: Sequence[str]
 ) -> dict[str, Rates]:
-    """Ask for each symbol's own rates; where the budget ends, work them out from the base rates."""
+    """Ask for each symbol's own rates; work those that are not told out from the base rates.
+
+    The venue tells none for symbols that it refuses, nor when the rate budget ends.
+    """
     found: dict[str, Rates] = {}
     chunks = iter(
         [symbols[at : at + _SYMBOLS_A_REQUEST] for at in range(0, len(symbols), _SYMBOLS_A_REQUEST)]
@@ -114,7 +122,7 @@ async def _rates(
         for answer in answers:
             if isinstance(answer, list):
                 found |= {rates.symbol: rates for rates in answer}
-            elif not isinstance(answer, Transient):
+            elif not isinstance(answer, Transient | Rejected):
                 raise answer
         if any(isinstance(answer, Transient) for answer in answers):
             break
