@@ -92,6 +92,14 @@ class SessionManager:
         self._managed[spec.name] = managed
         return managed
 
+    async def ready(self) -> None:
+        """Wait until every way to the venue that strategies asked for is in service.
+
+        Raises:
+            Transient: one is not within a quarter of a minute.
+        """
+        await _ready(self.connection)
+
     def start(self, name: str) -> None:
         """Let a strategy trade until its controls say stop."""
         managed = self._managed[name]

@@ -144,6 +144,7 @@ async def _host(
                 async with managing(names, connection) as manager:
                     for session in sessions:
                         session.join(manager)
+                    await manager.ready()
                     # What is there now stays: nothing of it shall be walked again, which
                     # takes a fifth of a second, while a signal waits.
                     gc.collect()
