@@ -26,7 +26,8 @@ def exchange(
     ] = 1.0,
     seed: Annotated[int, typer.Option(min=0, help="Of the generator, and of jitter.")] = 7,
     account: Annotated[
-        str | None, typer.Option(help="KEY:SECRET:PASSPHRASE; made up without it.")
+        str | None,
+        typer.Option(help="Key, secret and passphrase, joined by colons; made up without it."),
     ] = None,
     balance: Annotated[
         str, typer.Option(help="What the account begins with.")

@@ -16,7 +16,7 @@ import msgspec
 
 from arb_pipelines.exchange.engine.events import BalanceChanged, Relation
 from arb_pipelines.exchange.engine.money import ZERO
-from arb_pipelines.exchange.engine.refusals import insufficient_balance
+from arb_pipelines.exchange.engine.refusals import insufficient_balance, parameter
 
 
 class Balance(msgspec.Struct, frozen=True, gc=False):
@@ -50,8 +50,10 @@ class Accounts:
         """Check that ``amount`` is available.
 
         Raises:
-            Refused: it is not.
+            Refused: it is not, or there is no such account.
         """
+        if user not in self.users:
+            raise parameter(f"there is no account {user}")
         if self.balance(user, currency).available < amount:
             raise insufficient_balance(currency)
 

@@ -104,7 +104,7 @@ class Exchange(ExchangeView):
                 raise too_many_orders(MAX_ACTIVE_ORDERS)
             planned = plan(self._floor.books[request.symbol], listed, user, request)
             held = to_hold(request, planned, hold_rate(self._floor.fees, listed))
-            self._require(user, spends(listed, request), held)
+            self._floor.accounts.require(user, spends(listed, request), held)
             if dry_run:
                 return ()
             self._execute(user, request, planned, held)
@@ -185,7 +185,7 @@ class Exchange(ExchangeView):
             )
             check(request, listed)
             held = to_hold(request, None, hold_rate(self._floor.fees, listed))
-            self._require(user, spends(listed, request), held - order.hold)
+            self._floor.accounts.require(user, spends(listed, request), held - order.hold)
             self._floor.finish(order, cancelled=True)
             planned = plan(self._floor.books[listed.symbol], listed, user, request)
             self._execute(user, request, planned, held)
@@ -274,11 +274,6 @@ class Exchange(ExchangeView):
             self._floor.finish(order, cancelled=True)
         else:
             self._floor.rest(order)
-
-    def _require(self, user: str, currency: str, amount: Decimal) -> None:
-        if user not in self._floor.accounts.users:
-            raise parameter(f"there is no account {user}")
-        self._floor.accounts.require(user, currency, amount)
 
     def _active(self, user: str, order_id: str | None, client_oid: str | None) -> WorkingOrder:
         order = self._archive.find(user, order_id, client_oid)
