@@ -15,7 +15,7 @@ from arb_pipelines.lake.recording.format import BookState, Side
 #: States of this span of market time, from the first one, are shown at once.
 _OPENING_NS = NS_PER_S
 #: Prices whose decimals are remembered: levels stay where they are, though sizes change.
-_REMEMBERED = 1 << 18
+_REMEMBERED = 1 << 17
 
 
 class Player:
