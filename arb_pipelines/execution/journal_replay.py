@@ -7,8 +7,9 @@ are this module's own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from arb_pipelines.execution.journal_reading import read_journal
 from arb_pipelines.execution.recorder import SessionRecorder
 from arb_pipelines.execution.records import Batch, SessionHead, SessionState
 from arb_pipelines.market.cycles import SIDES, CycleSet
-from arb_pipelines.trading.events import Approved, CycleSignal, Ended, Order
+from arb_pipelines.trading.events import Approved, Cancelled, CycleSignal, Ended, Order, OrderFill
 from arb_pipelines.trading.ledger import Parts
 from arb_pipelines.trading.orders import Fill
 from arb_pipelines.trading.reports import CycleReport, LegReport
@@ -30,6 +31,8 @@ from arb_pipelines.trading.session_rules import TradingMode
 
 _TYPES = {name: kind for kind, name in EVENTS.items() if kind is not Ended}
 Document = dict[str, Any]
+#: Executions of a batch: a session of hours is not held in memory at once.
+_A_BATCH = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +44,17 @@ class _Names:
     number: Mapping[int, int]
 
 
-def replayed(folder: Path, reason: str) -> Batch | None:
-    """Give all that the last start of a session did, by its journal, as one batch.
+def replayed(folder: Path, reason: str) -> Iterator[Batch]:
+    """Give all that the last start of a session did, by its journal, some executions a batch.
 
-    Its state is LOST, for the ``reason`` given. ``None`` if the journal has no start. Counts
-    of books and signals are not in a journal, and are 0.
+    Its state is LOST, for the ``reason`` given. Nothing if the journal has no start. Counts of
+    books and signals are not in a journal, and are 0.
 
     Raises:
         DataError: the journal lacks what its events build on.
     """
-    documents = _last_start(read_journal(folder))
-    if not documents:
-        return None
     try:
-        return _replayed(documents, reason)
+        yield from _replayed(folder, reason)
     except (AssertionError, KeyError, TypeError, ValueError) as error:
         raise DataError(
             f"cannot be told once more: {error!r}; its orders are still read off it one by one",
@@ -62,14 +62,20 @@ def replayed(folder: Path, reason: str) -> Batch | None:
         ) from None
 
 
-def _replayed(documents: Sequence[Document], reason: str) -> Batch:
-    names = _names(documents)
-    head = _head(documents[0], names.cycles)
+def _replayed(folder: Path, reason: str) -> Iterator[Batch]:
+    start = _last_start(folder)
+    if start is None:
+        return
+    names, first = start
+    documents = islice(read_journal(folder), first, None)
+    head = _head(next(documents), names.cycles)
     now = head.ts_started
     recorder = SessionRecorder(head, wall_ns=lambda: now)
+    recorder.end(SessionState.LOST, reason)
     symbols: dict[str, str] = {}
     ended = ""
-    for document in documents[1:]:
+    untaken = 0
+    for document in documents:
         now = document["ts_ns"]
         event = _event(document)
         match event:
@@ -80,26 +86,38 @@ def _replayed(documents: Sequence[Document], reason: str) -> Batch:
             case Approved(signal=CycleSignal() as signal):
                 event = replace(event, signal=replace(signal, cycle=names.number[signal.cycle]))
             case LegReport():
-                symbol = names.cycles.symbols.index(symbols[ended])
+                symbol = names.cycles.symbols.index(symbols.pop(ended))
                 event = replace(event, symbol=symbol)
             case CycleReport():
                 event = replace(event, cycle=names.number[event.cycle])
+                untaken += 1
+            case OrderFill() | Cancelled():
+                ended = event.client_id
             case _:
-                ended = document.get("client_id", ended)
+                pass
         recorder.hear(event)
-    recorder.end(SessionState.LOST, reason)
-    return recorder.take()
+        if untaken == _A_BATCH:
+            yield recorder.take()
+            untaken = 0
+    yield recorder.take()
 
 
-def _last_start(documents: Any) -> list[Document]:
-    """Keep the events from the last ``began`` on."""
-    kept: list[Document] = []
-    for document in documents:
-        if document["event"] == "began":
-            kept = [document]
-        elif kept:
-            kept.append(document)
-    return kept
+def _last_start(folder: Path) -> tuple[_Names, int] | None:
+    """Find the last ``began``: its place among the events, and what is named after it."""
+    began: int | None = None
+    keys: dict[int, str] = {}
+    ordered: set[str] = set()
+    for place, document in enumerate(read_journal(folder)):
+        match document["event"]:
+            case "began":
+                began = place
+                keys.clear()
+                ordered.clear()
+            case "cycle_named":
+                keys[document["cycle"]] = document["key"]
+            case "order":
+                ordered.add(document["symbol"])
+    return None if began is None else (_names(keys, ordered), began)
 
 
 def _head(began: Document, cycles: CycleSet) -> SessionHead:
@@ -122,11 +140,9 @@ def _event(document: Document) -> object | None:
     return event
 
 
-def _names(documents: Sequence[Document]) -> _Names:
-    """Lay out the cycles that the journal names, over the symbols of its orders."""
-    keys = {d["cycle"]: d["key"] for d in documents if d["event"] == "cycle_named"}
+def _names(keys: Mapping[int, str], ordered: Set[str]) -> _Names:
+    """Lay out the cycles that the journal names, over their symbols and those of its orders."""
     legs = [[leg.rsplit(":", 1) for leg in key.split(">")] for key in keys.values()]
-    ordered = {d["symbol"] for d in documents if d["event"] == "order"}
     symbols = tuple(sorted(ordered | {symbol for cycle in legs for symbol, _ in cycle}))
     currencies = tuple(sorted({name for symbol in symbols for name in symbol.split("-", 1)}))
     longest = max(map(len, legs), default=0)

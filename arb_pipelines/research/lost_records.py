@@ -31,9 +31,8 @@ def bring_records(lake: Lake, folder: Path, reason: str) -> str:
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         reason += f"; look up at the venue: {', '.join(names[:_NAMED])}{more}"
     try:
-        batch = replayed(folder, reason)
+        for batch in replayed(folder, reason):
+            write_lost(lake, batch)
     except DataError as error:
         return f"{reason}; {error}"
-    if batch is not None:
-        write_lost(lake, batch)
     return reason

@@ -106,8 +106,7 @@ def test_a_journal_alone_gives_the_same_rows(world: World) -> None:
         recorder = SessionRecorder(head, wall_ns=lambda: next(clock))
         play(world, journal.hear, recorder.hear)
         journal.close()
-        again = replayed(Path(folder), "killed")
-    assert again is not None
+        (again,) = replayed(Path(folder), "killed")
     assert again.state == "lost"
     assert again.counts.executions == recorder.counts().executions
     rows, rows_again = rows_of(recorder.take()), rows_of(again)
