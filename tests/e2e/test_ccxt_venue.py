@@ -1,10 +1,11 @@
-"""A venue through ccxt, against the local exchange behind ccxt's own kucoin class."""
+"""Markets, fees and books of a venue through ccxt, against the local exchange."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, suppress
+import json
+import urllib.request
+from collections.abc import Iterator
 from decimal import Decimal
 from itertools import count
 from typing import Any
@@ -12,21 +13,15 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from arb_pipelines.errors import Fatal, OutcomeUnknown, Rejected, Transient
-from arb_pipelines.market.graph import BUY, SELL
-from arb_pipelines.market.symbols import FeeSide, Market
-from arb_pipelines.settings import Settings, load_settings
-from arb_pipelines.trading.events import Book, OrderKind, TimeInForce
-from arb_pipelines.venues.base import Done, NewOrder, OrderReport, Resting
+from arb_pipelines.errors import Fatal
+from arb_pipelines.market.symbols import FeeSide
+from arb_pipelines.trading.events import Book
 from arb_pipelines.venues.ccxt_any.books import CcxtFeed
-from arb_pipelines.venues.ccxt_any.connection import CcxtConnection, open_ccxt, opened
+from arb_pipelines.venues.ccxt_any.connection import opened
+from tests.e2e.ccxt_at_exchange import SYMBOL, connected, run, settings_for, subscribed
 from tests.e2e.exchange_process import ExchangeProcess, running_exchange
 
-SYMBOL = "BTC-USDT"
 BOOKS = "/spotMarket/level2Depth50"
-TIMEOUT_S = 30.0
-SETTLED_S = 5.0
-_numbers = count(1)
 
 
 @pytest.fixture(scope="module")
@@ -38,68 +33,15 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExchangeProce
         yield process
 
 
-def settings_for(exchange: ExchangeProcess, **changed: object) -> Settings:
-    """Settings with which ccxt's kucoin is the local exchange."""
-    given: dict[str, object] = {
-        "ccxt_url": exchange.rest,
-        "ccxt_key": SecretStr(exchange.key),
-        "ccxt_secret": SecretStr(exchange.secret),
-        "ccxt_passphrase": SecretStr(exchange.passphrase),
-    }
-    return load_settings(**(given | changed))
+async def native_list(exchange: ExchangeProcess) -> list[dict[str, Any]]:
+    """The exchange's own symbol list."""
 
+    def ask() -> Any:
+        with urllib.request.urlopen(f"{exchange.rest}/api/v2/symbols", timeout=5) as answer:
+            return json.load(answer)["data"]
 
-@asynccontextmanager
-async def connected(exchange: ExchangeProcess, **changed: object) -> AsyncIterator[CcxtConnection]:
-    """A connection in service."""
-    async with open_ccxt(settings_for(exchange, **changed), "kucoin") as connection:
-        running = asyncio.create_task(connection.run())
-        try:
-            await connection.ready()
-            yield connection
-        finally:
-            running.cancel()
-            with suppress(asyncio.CancelledError):
-                await running
-
-
-def run(body: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run one test's coroutine, which shall not take long."""
-    asyncio.run(asyncio.wait_for(body(), TIMEOUT_S))
-
-
-def market_of(connection: CcxtConnection, symbol: str = SYMBOL) -> Market:
-    """What the exchange lists of a symbol."""
-    return next(market for market in connection.markets if market.symbol == symbol)
-
-
-def order(side: int = BUY, **fields: Any) -> NewOrder:
-    """An order with an id of its own; at market unless a price is given."""
-    kind = OrderKind.LIMIT if "price" in fields else OrderKind.MARKET
-    return NewOrder(f"ccxt-{next(_numbers)}", SYMBOL, side, kind, **fields)
-
-
-async def done(connection: CcxtConnection, placed: NewOrder) -> OrderReport:
-    """What became of an order that was placed."""
-    report = await connection.account.settled(placed.client_id, SETTLED_S)
-    assert report is not None
-    connection.account.forget(placed.client_id)
-    return report
-
-
-async def subscribed(exchange: ExchangeProcess, *topics: str) -> None:
-    """Wait until the exchange has a subscription of each of ``topics``."""
-    while not set(topics) <= set(await asyncio.to_thread(exchange.subscriptions)):
-        await asyncio.sleep(0.01)
-
-
-async def best(connection: CcxtConnection) -> tuple[Decimal, Decimal]:
-    """Best bid and ask."""
-    feed = connection.feed([SYMBOL], channel="level2", depth=5)
-    running = asyncio.create_task(feed.run())
-    (book,) = await feed.changed()
-    running.cancel()
-    return Decimal(repr(float(book.bid_px[0]))), Decimal(repr(float(book.ask_px[0])))
+    rows: list[dict[str, Any]] = await asyncio.to_thread(ask)
+    return rows
 
 
 def test_markets_and_fees_are_those_of_the_exchange(exchange: ExchangeProcess) -> None:
@@ -124,19 +66,6 @@ def test_markets_and_fees_are_those_of_the_exchange(exchange: ExchangeProcess) -
             assert exchange.key not in connection.account_id
 
     run(body)
-
-
-async def native_list(exchange: ExchangeProcess) -> list[dict[str, Any]]:
-    """The exchange's own symbol list."""
-    import json
-    import urllib.request
-
-    def ask() -> Any:
-        with urllib.request.urlopen(f"{exchange.rest}/api/v2/symbols", timeout=5) as answer:
-            return json.load(answer)["data"]
-
-    rows: list[dict[str, Any]] = await asyncio.to_thread(ask)
-    return rows
 
 
 def test_books_move_with_the_market(exchange: ExchangeProcess) -> None:
@@ -207,161 +136,6 @@ def test_a_stream_that_goes_deaf_is_begun_anew(exchange: ExchangeProcess) -> Non
                 await asyncio.to_thread(exchange.operate, "POST", "/books", shown)
                 await asyncio.sleep(0.02)
             running.cancel()
-
-    run(body)
-
-
-def test_orders_at_market_by_funds_and_by_size(exchange: ExchangeProcess) -> None:
-    """Fills, fees and balances agree to the last unit."""
-
-    async def body() -> None:
-        async with connected(exchange) as connection:
-            account, entry = connection.account, connection.entry("rest")
-            before = await account.balances()
-            bought = order(funds=Decimal("123.456789"))
-            accepted = await entry.place(bought)
-            buy = await done(connection, bought)
-            sold = order(SELL, size=Decimal("0.00123"))
-            await entry.place(sold)
-            sell = await done(connection, sold)
-            after = await account.balances()
-            assert (buy.client_id, buy.order_id) == (bought.client_id, accepted.order_id)
-            assert 0 < buy.funds <= Decimal("123.456789")
-            assert buy.fee == buy.funds / 1000
-            assert (buy.fee_currency, buy.active) == ("USDT", False)
-            assert sell.size == Decimal("0.00123")
-            assert sell.fee is not None
-            assert after["BTC"] - before["BTC"] == buy.size - sell.size
-            spent = buy.funds + buy.fee - (sell.funds - sell.fee)
-            assert before["USDT"] - after["USDT"] == spent
-
-    run(body)
-
-
-def test_a_limit_order_rests_until_it_is_cancelled(exchange: ExchangeProcess) -> None:
-    """The account hears of both; a second cancel is refused."""
-
-    async def body() -> None:
-        async with connected(exchange) as connection:
-            account, entry = connection.account, connection.entry("rest")
-            bid, _ = await best(connection)
-            tick = market_of(connection).price_increment
-            assert tick is not None
-            price = (bid * Decimal("0.8") // tick) * tick
-            await subscribed(exchange, "/spotMarket/tradeOrders")
-            resting = order(size=Decimal("0.01"), price=price)
-            await entry.place(resting)
-            open_ = await account.look_up(resting.client_id, SYMBOL)
-            assert open_ is not None
-            assert open_.active
-            await entry.cancel(resting.client_id, SYMBOL)
-            ended = await done(connection, resting)
-            assert (ended.active, ended.cancelled, ended.size) == (False, True, Decimal(0))
-            told: list[Any] = []
-            while not any(isinstance(event, Done) for event in told):
-                told.append(await account.next_event())
-            assert any(isinstance(event, Resting) for event in told)
-            with pytest.raises(Rejected):
-                await entry.cancel(resting.client_id, SYMBOL)
-
-    run(body)
-
-
-def test_immediate_or_cancel_takes_what_is_there(exchange: ExchangeProcess) -> None:
-    """Above the best ask it fills, below it ends without a fill."""
-
-    async def body() -> None:
-        async with connected(exchange) as connection:
-            entry = connection.entry("rest")
-            _, ask = await best(connection)
-            tick = market_of(connection).price_increment
-            assert tick is not None
-            for factor, fills in ((Decimal("1.01"), True), (Decimal("0.9"), False)):
-                price = (ask * factor // tick) * tick
-                sent = order(size=Decimal("0.001"), price=price, time_in_force=TimeInForce.IOC)
-                await entry.place(sent)
-                report = await done(connection, sent)
-                assert not report.active
-                assert (report.size > 0) is fills
-
-    run(body)
-
-
-@pytest.mark.parametrize("kind", ["lost_acknowledgement", "drop_after", "server_error"])
-def test_a_lost_answer_is_unknown_until_it_is_looked_up(
-    exchange: ExchangeProcess, kind: str
-) -> None:
-    """The order went out once and filled; nothing is sent again."""
-
-    async def body() -> None:
-        async with connected(exchange) as connection:
-            account, entry = connection.account, connection.entry("rest")
-            before = await account.balances()
-            fault = {"kind": kind, "match": "POST /api/v1/hf/orders"}
-            await asyncio.to_thread(exchange.operate, "POST", "/faults", fault)
-            sent = order(SELL, size=Decimal("0.002"))
-            with pytest.raises(OutcomeUnknown):
-                await entry.place(sent)
-            report = await done(connection, sent)
-            assert report.size == Decimal("0.002")
-            after = await account.balances()
-            assert before["BTC"] - after["BTC"] == Decimal("0.002")
-
-    run(body)
-
-
-def test_what_did_not_arrive_is_not_known_to_the_exchange(exchange: ExchangeProcess) -> None:
-    """A connection dropped before the order: unknown too, and the look-up finds nothing."""
-
-    async def body() -> None:
-        async with connected(exchange) as connection:
-            fault = {"kind": "drop_before", "match": "POST /api/v1/hf/orders"}
-            await asyncio.to_thread(exchange.operate, "POST", "/faults", fault)
-            sent = order(SELL, size=Decimal("0.002"))
-            with pytest.raises(OutcomeUnknown):
-                await connection.entry("rest").place(sent)
-            assert await connection.account.look_up(sent.client_id, SYMBOL) is None
-
-    run(body)
-
-
-def test_refusals_say_that_nothing_happened(exchange: ExchangeProcess) -> None:
-    """Too little money, too small an amount, too many requests, an amount ccxt would change."""
-
-    async def body() -> None:
-        async with connected(exchange) as connection:
-            account, entry = connection.account, connection.entry("rest")
-            before = await account.balances()
-            with pytest.raises(Rejected, match="InsufficientFunds"):
-                await entry.place(order(funds=Decimal("9000000")))
-            with pytest.raises(Rejected):
-                await entry.place(order(funds=Decimal("0.01")))
-            with pytest.raises(Rejected, match=r"make size 0\.001000000001 into 0\.001; not sent"):
-                await entry.place(order(SELL, size=Decimal("0.001000000001")))
-            with pytest.raises(Rejected, match="not sent"):
-                await entry.place(order(funds=Decimal("10.12345678901")))
-            fault = {"kind": "too_many_requests", "match": "POST /api/v1/hf/orders"}
-            await asyncio.to_thread(exchange.operate, "POST", "/faults", fault)
-            with pytest.raises(Transient):
-                await entry.place(order(SELL, size=Decimal("0.001")))
-            assert await account.balances() == before
-
-    run(body)
-
-
-def test_a_checked_order_leaves_no_trace(exchange: ExchangeProcess) -> None:
-    """Nor does one that would be refused."""
-
-    async def body() -> None:
-        async with connected(exchange) as connection:
-            account, entry = connection.account, connection.entry("rest")
-            before = await account.balances()
-            tried = order(funds=Decimal("50"))
-            await entry.test(tried)
-            with pytest.raises(Rejected):
-                await entry.test(order(funds=Decimal("0.01")))
-            assert await account.look_up(tried.client_id, SYMBOL) is None
-            assert await account.balances() == before
 
     run(body)
 

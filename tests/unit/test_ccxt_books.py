@@ -1,0 +1,85 @@
+"""Books through ccxt where a class has no stream."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+from arb_pipelines.errors import (
+    Fatal,
+    ProtocolViolation,
+    Rejected,
+    VenueError,
+)
+from arb_pipelines.venues.ccxt_any.books import CcxtFeed
+from arb_pipelines.venues.retry import Patience
+
+theirs: Any = import_module("ccxt.base.errors")
+
+
+class PolledClient:
+    """A class without streams: each question is answered by the next of ``answers``."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.has: Mapping[str, bool] = {}
+        self.answers = list(answers)
+
+    async def fetch_order_book(self, _: str) -> Any:
+        if not self.answers:
+            await asyncio.get_running_loop().create_future()
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def a_book(*bids: tuple[float, float]) -> dict[str, object]:
+    """ccxt's structure of a book, with a level of size 0 that is none."""
+    return {"bids": [[*bid, 5] for bid in bids], "asks": [[11.0, 0.0], [12.0, 1.0]]}
+
+
+def test_a_book_is_polled_where_there_is_no_stream() -> None:
+    """A question without an answer shows no book; the next answer shows it again."""
+
+    async def body() -> None:
+        first, last = a_book((10.0, 1.0), (9.0, 2.0)), a_book((8.0, 1.0))
+        client = PolledClient(first, theirs.RequestTimeout(), last)
+        feed = CcxtFeed(
+            client, {"BTC-USDT": "BTC/USDT"}, depth=5, poll_s=0.0, patience=Patience(1, 0.0)
+        )
+        running = asyncio.create_task(feed.run())
+        seen: list[list[float]] = []
+        while len(seen) < 3:
+            for book in await feed.changed():
+                seen.append(book.bid_px.tolist())
+                assert book.ask_px.tolist() in ([12.0], [])
+        assert seen == [[10.0, 9.0], [], [8.0]]
+        running.cancel()
+
+    asyncio.run(body())
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (theirs.BadSymbol(), Rejected),
+        (theirs.PermissionDenied(), Fatal),
+        (a_book((float("nan"), 1.0)), ProtocolViolation),
+        (a_book((10.0, -1.0)), ProtocolViolation),
+    ],
+)
+def test_a_feed_ends_with_what_no_patience_mends(
+    answer: object, expected: type[VenueError]
+) -> None:
+    """One error, whatever else was running."""
+
+    async def body() -> None:
+        symbols = {"BTC-USDT": "BTC/USDT", "ETH-USDT": "ETH/USDT"}
+        with pytest.raises(expected):
+            await CcxtFeed(PolledClient(answer), symbols).run()
+
+    asyncio.run(body())
