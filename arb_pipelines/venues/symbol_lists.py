@@ -16,7 +16,9 @@ from arb_pipelines.lake.readers.cryptofeed_files import embedded_symbol_list
 from arb_pipelines.market.symbols import Market
 
 #: Venues whose symbol lists can be read; each has ``venues/<venue>/symbols.py``.
-VENUES = ("binance", "ccxt_any", "kraken", "kucoin", "okx")
+VENUES = ("binance", "kraken", "kucoin", "okx")
+#: What ccxt tells of any exchange: a list of that shape says itself whose it is.
+_OF_ANY = "ccxt_any"
 #: Venues that write their lists in another's shape: the generated market.
 SHAPES = {"demo": "kucoin"}
 
@@ -59,7 +61,7 @@ def parse_symbol_list(document: object, venue: str, source: str) -> list[Market]
 
 def _shape_of(venue: str) -> str:
     shape = SHAPES.get(venue, venue)
-    if shape not in VENUES:
+    if shape not in (*VENUES, _OF_ANY):
         raise ConfigError(
             f"no symbol lists of {venue!r} are known; choose one of {', '.join((*VENUES, *SHAPES))}"
         )
