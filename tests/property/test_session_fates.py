@@ -37,7 +37,7 @@ def any_fate(draw: st.DrawFn) -> Fate:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     fates=st.lists(any_fate(), max_size=8),
     kind=st.sampled_from(["market", "ioc"]),
