@@ -29,6 +29,7 @@ from arb_pipelines.lake.readers.recording import read_recording
 from arb_pipelines.lake.recording.format import BookState
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.exchange_books import open_books
+from arb_pipelines.research.listed import store_listed_markets
 from tests.e2e.exchange_process import ExchangeProcess, running_exchange
 
 N_SYMBOLS = 6
@@ -259,6 +260,7 @@ def test_a_recording_through_ccxt_plays_back(market: Market, lake: Lake, tmp_pat
     (path,) = map(Path, told["files"])
     for symbol, states in books_of(path).items():
         assert is_part_of(states, market.books[symbol]), symbol
+    assert store_listed_markets(lake, "kucoin", day_of(now_ns())).symbols == N_SYMBOLS
     played = open_books(str(path), lake, n_symbols=None, seed=0)
     assert {m.symbol for m in played.markets} == set(market.books)
     assert all(m.base_increment and m.quote_increment and m.min_funds for m in played.markets)
