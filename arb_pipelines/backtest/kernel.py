@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 
 from arb_pipelines.backtest.flight import consider, next_due, settle
-from arb_pipelines.backtest.kernel_books import show
+from arb_pipelines.backtest.kernel_books import show_again
 from arb_pipelines.backtest.records import Outcome
 from arb_pipelines.backtest.scenario import Books, Scenario, Setting, peek_depth
 from arb_pipelines.backtest.state import LEGS, NEVER, TRADES, State, grown, new_state
@@ -74,18 +74,16 @@ def _replay(setting: Setting, state: State, books: Books, first: int) -> int:
                 settle(setting, state, slot)
                 due, slot = next_due(flights.slots)
         s = symbol[i]
+        now_books.updated[s] = now
         if now_books.touched[s]:
-            show(now_books, s, 0, ask_px[i], ask_sz[i], step[s])
-            show(now_books, s, 1, bid_px[i], bid_sz[i], step[s])
-            now_books.touched[s] = now_books.taken[s].any()
+            show_again(now_books, s, bid_px[i], bid_sz[i], ask_px[i], ask_sz[i], step[s])
         else:
             for level in range(depth):
                 px[s, 0, level] = ask_px[i, level]
                 px[s, 1, level] = bid_px[i, level]
                 left[s, 0, level] = ask_sz[i, level] if ask_sz[i, level] > 0.0 else 0.0
                 left[s, 1, level] = bid_sz[i, level] if bid_sz[i, level] > 0.0 else 0.0
-        now_books.updated[s] = now
-        rate[2 * s], rate[2 * s + 1] = top_rates(px, left, s)
+            rate[2 * s], rate[2 * s + 1] = top_rates(px, left, s)
         found = rank_signals(rate, legs, keep, ptr[s], ptr[s + 1], threshold, entries, products)
         for j in range(found):
             consider(setting, state, setting.entry_cycle[entries[j]], now)

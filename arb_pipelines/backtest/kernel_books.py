@@ -6,16 +6,31 @@ import numpy as np
 from numba import njit
 
 from arb_pipelines.backtest.state import BookState, Floats
+from arb_pipelines.market.graph import BUY, SELL
 from arb_pipelines.trading.orders import rest_of, take
 from arb_pipelines.trading.signals import top_rates
 
 
 @njit(cache=True)
-def show(books: BookState, s: int, side: int, px: Floats, sz: Floats, step: float) -> None:
-    """Replace one side of a book by newly shown levels; keep what we took of unchanged ones.
+def show_again(
+    books: BookState,
+    s: int,
+    bid_px: Floats,
+    bid_sz: Floats,
+    ask_px: Floats,
+    ask_sz: Floats,
+    step: float,
+) -> None:
+    """Replace a book of which we took by a newly shown one; ``step`` is as in ``rest_of``."""
+    _show_side(books, s, BUY, ask_px, ask_sz, step)
+    _show_side(books, s, SELL, bid_px, bid_sz, step)
+    books.touched[s] = books.taken[s].any()
+    books.rate[2 * s], books.rate[2 * s + 1] = top_rates(books.px, books.left, s)
 
-    ``step`` is the symbol's of sizes, as in ``rest_of``.
-    """
+
+@njit(cache=True)
+def _show_side(books: BookState, s: int, side: int, px: Floats, sz: Floats, step: float) -> None:
+    """Replace one side by newly shown levels; keep what we took of unchanged ones."""
     depth = px.shape[0]
     shown, taken = np.zeros(depth), np.zeros(depth)
     for i in range(depth):

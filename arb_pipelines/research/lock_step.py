@@ -79,12 +79,15 @@ class Operator:
         """Wait until somebody listens to every symbol; give how many states were shown so far."""
         await self._ask("POST", "/admin/limits", {"public": _UNLIMITED})
         wanted = {f"{topic}:{symbol}" for symbol in symbols}
-        async with asyncio.timeout(_TAKEN_IN_S):
-            while True:
-                progress = await self._ask("GET", "/admin/progress")
-                if wanted <= set(progress["subscriptions"]):
-                    return int(progress["shown"])
-                await asyncio.sleep(_LOOK_AGAIN_S)
+        try:
+            async with asyncio.timeout(_TAKEN_IN_S):
+                while True:
+                    progress = await self._ask("GET", "/admin/progress")
+                    if wanted <= set(progress["subscriptions"]):
+                        return int(progress["shown"])
+                    await asyncio.sleep(_LOOK_AGAIN_S)
+        except TimeoutError:
+            raise Transient(f"the session did not subscribe in {_TAKEN_IN_S:g} s") from None
 
     async def step(self, symbol: str) -> bool:
         """Show the next state, which is of ``symbol``; whether its displayed book has changed."""
@@ -97,8 +100,11 @@ class Operator:
         return str((await self._ask("GET", path))["sequence"])
 
     async def _ask(self, method: str, path: str, document: object = None) -> Any:
-        async with self._client.request(method, self._rest + path, json=document) as response:
-            answer = await response.json()
+        try:
+            async with self._client.request(method, self._rest + path, json=document) as response:
+                answer = await response.json()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise Transient(f"the exchange did not answer {method} {path}: {error!r}") from None
         if answer.get("code") != "200000":
             raise Transient(f"the exchange answered {method} {path} with {answer}")
         return answer["data"]
