@@ -16,6 +16,7 @@ from arb_pipelines.clock import day_of
 from arb_pipelines.containers.executors import open_executor
 from arb_pipelines.containers.modes import ThreadModel
 from arb_pipelines.errors import ArbError
+from arb_pipelines.execution.timings import Stage
 from arb_pipelines.lake.models.checks import run_checks
 from arb_pipelines.lake.schemas import LIVE_EXECUTIONS, LIVE_LEGS, LIVE_METRICS, LIVE_SESSIONS
 from arb_pipelines.lake.store import Lake
@@ -122,7 +123,7 @@ def facts_of(progress: SessionProgress, pictures: dict[str, str]) -> dict[str, d
         LIVE_EXECUTIONS.name: {
             "executions": sum(counts.executions.values()),
             "by_status": {str(status): n for status, n in counts.executions.items()},
-            "profit": dict(progress.profit),
+            **{f"profit_{currency}": amount for currency, amount in progress.profit.items()},
             "orders": counts.orders,
             "fills": counts.fills,
             "in_flight": counts.in_flight,
@@ -137,6 +138,8 @@ def facts_of(progress: SessionProgress, pictures: dict[str, str]) -> dict[str, d
                 f"latency_{name}_us": {stage: spread[name] for stage, spread in latency.items()}
                 for name in ("p50", "p99", "max")
             },
+            # a number by itself is drawn over time by the UI
+            **{f"cycle_{name}_us": us for name, us in latency.get(Stage.CYCLE, {}).items()},
             **{name: drawn[name] for name in drawn if name == "latency"},
         },
     }

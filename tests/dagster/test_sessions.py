@@ -87,7 +87,8 @@ def progress(request: SessionRequest, executions: int) -> SessionProgress:
         orders=3 * executions,
         fills=3 * executions,
     )
-    latency = {"fill": {"p50": 1500.0, "p99": 9000.0, "max": 10000.0}}
+    spread = {"p50": 1500.0, "p99": 9000.0, "max": 10000.0}
+    latency = {"fill": spread, "cycle": spread}
     return SessionProgress(request.key, now_ns(), 1, counts, {"USDT": -1.5}, latency)
 
 
@@ -152,13 +153,14 @@ def test_a_session_is_shown_while_it_runs(
     assert result.success
     last, first = shown(instance, "live_executions")
     assert (first["executions"], last["executions"]) == (2, 8)
-    assert last["profit"] == {"USDT": -1.5}
+    assert last["profit_USDT"] == -1.5
     assert "base64," in last["profit_over_time"]
     (figures, _) = shown(instance, "live_session_metrics")
     assert "base64," in figures["latency"]
     assert figures["refusals"] == {"slots": 3}
-    assert figures["latency_p50_us"] == {"fill": 1500.0}
-    assert figures["latency_p99_us"] == {"fill": 9000.0}
+    assert figures["latency_p50_us"] == {"fill": 1500.0, "cycle": 1500.0}
+    assert figures["latency_p99_us"] == {"fill": 9000.0, "cycle": 9000.0}
+    assert (figures["cycle_p50_us"], figures["cycle_p99_us"]) == (1500.0, 9000.0)
     day = day_of(now_ns()).isoformat()
     assert instance.get_materialized_partitions(dg.AssetKey("live_executions")) == {f"{day}|alpha"}
     run = instance.get_run_by_id(result.run_id)
