@@ -35,7 +35,7 @@ from arb_pipelines.trading.parameters import Strategy
 from arb_pipelines.venues.tasks import first_error
 
 #: Once the process is asked to end: time for what is in flight, and until it is over.
-_SETTLE_S, _END_S = 7.0, 9.0
+_SETTLE_S, _END_S = 7.0, 8.0
 #: Longest wait for the venue's balances to be what was booked, when all has ended.
 _LATE_BALANCES_S = 1.0
 

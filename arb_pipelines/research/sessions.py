@@ -85,28 +85,27 @@ def run_sessions(
         )
     warm_up()
     locks = settings.sessions / "locks"
-    with ExitStack() as stack, _failures_told(sessions):
+    with ExitStack() as stack:
         for session in sessions:
             name = f"{session.strategy.name}@{venues[0]}"
             stack.enter_context(held(locks, name, session.request.key))
-            session.folder.mkdir(parents=True, exist_ok=True)
-            beat(session.folder, "starting", {})
+            stack.enter_context(_failure_told(session))
         return on_loop(_host(settings, venues[0], sessions))
 
 
 @contextmanager
-def _failures_told(sessions: Sequence[HostedSession]) -> Iterator[None]:
-    """Have the heartbeats of sessions that end by an error say so."""
+def _failure_told(session: HostedSession) -> Iterator[None]:
+    """Have a session's heartbeat say that it starts, and that it failed if it ends by an error."""
+    session.folder.mkdir(parents=True, exist_ok=True)
+    beat(session.folder, "starting", {})
     try:
         yield
     except (ArbError, asyncio.CancelledError) as error:
-        said = str(error) or "asked to end before it began to trade"
-        for session in sessions:
-            if session.folder.exists():
-                beat(session.folder, SessionState.FAILED, {"reason": said})
+        said = str(error) or f"{session.request.key}: asked to end before it began to trade"
+        beat(session.folder, SessionState.FAILED, {"reason": said})
         if isinstance(error, ArbError):
             raise
-        raise ArbError(f"{', '.join(one.request.key for one in sessions)}: {said}") from None
+        raise ArbError(said) from None
 
 
 def _hosted(

@@ -93,6 +93,7 @@ def test_a_second_session_is_refused_and_told_who_trades(
             (line,) = [line for line in errors.splitlines() if line.startswith("arb: ")]
             assert first.folder.name in line
             assert str(first.process.pid) in line
+        assert first.heartbeat()["state"] == "running"
         summary, _ = first.stop()
     assert summary["state"] == "ended"
 
