@@ -19,6 +19,8 @@ from arb_pipelines.settings import Settings
 
 #: Silence after which a session is lost.
 SILENCE_NS = 15 * NS_PER_S
+#: The same while it connects and asks for symbols and fees, which takes its time and beats once.
+_SILENCE_AT_START_NS = 180 * NS_PER_S
 #: Beats that a session whose run is over may still have missed, in time.
 _LATE_NS = 3 * NS_PER_S
 #: States of a heartbeat after which no other comes.
@@ -42,7 +44,8 @@ class Heartbeat:
 
     def silent(self, now_ns: int) -> bool:
         """Whether it is not over and was not heard of for too long."""
-        return not self.over and now_ns - self.ts_ns > SILENCE_NS
+        patience_ns = _SILENCE_AT_START_NS if self.state == "starting" else SILENCE_NS
+        return not self.over and now_ns - self.ts_ns > patience_ns
 
 
 def heartbeats(settings: Settings) -> dict[str, Heartbeat]:

@@ -396,7 +396,9 @@ def state_of(lake: Lake, request: SessionRequest) -> str:
         (1, "running", dg.DagsterRunStatus.STARTED, False),
         (14, "running", dg.DagsterRunStatus.STARTED, False),
         (16, "running", dg.DagsterRunStatus.STARTED, True),
-        (16, "starting", dg.DagsterRunStatus.STARTED, True),
+        (16, "starting", dg.DagsterRunStatus.STARTED, False),
+        (16, "starting", dg.DagsterRunStatus.FAILURE, True),
+        (181, "starting", dg.DagsterRunStatus.STARTED, True),
         (16, "running", None, True),
         (1, "running", dg.DagsterRunStatus.FAILURE, False),
         (5, "running", dg.DagsterRunStatus.FAILURE, True),
@@ -413,7 +415,7 @@ def test_a_session_is_lost_when_its_heart_stops(
     run: dg.DagsterRunStatus | None,
     lost: bool,
 ) -> None:
-    """After 15 s, or some missed beats where its run is over; told once."""
+    """After 15 s, more while it connects, or some missed beats where its run is over; told once."""
     request = new_request(lake.settings, "alpha")
     beat(lake.settings, request, age_s=age_s, state=state)
     if run is not None:
