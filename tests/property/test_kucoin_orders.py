@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from fractions import Fraction
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,10 +13,12 @@ from arb_pipelines.trading.events import OrderKind
 from arb_pipelines.venues.base import Done, Match, NewOrder, Resting
 from arb_pipelines.venues.kucoin.orders_followed import FollowedOrders
 
-amounts = st.decimals("0.00000001", "1000", places=8)
+prices = st.decimals("0.00000001", "99999", places=8)
+#: An exchange that plays a recording without increments trades sizes of any decimals.
+sizes = st.decimals("0.00000001", "1000", places=8) | st.decimals("0.1", "1000", places=18)
 
 
-@given(data=st.data(), executions=st.lists(st.tuples(amounts, amounts), max_size=6))
+@given(data=st.data(), executions=st.lists(st.tuples(prices, sizes), max_size=6))
 def test_an_order_is_settled_when_all_of_it_was_told(data, executions):
     """Repeats and disorder change nothing: each execution counts once, none is missed."""
     matches = [
@@ -35,7 +38,8 @@ def test_an_order_is_settled_when_all_of_it_was_told(data, executions):
     assert sorted(map(repr, fresh)) == sorted(map(repr, events))
     report = followed.report()
     assert report.size == filled
-    assert report.funds == sum((price * size for price, size in executions), Decimal(0))
+    exact = sum(Fraction(price) * Fraction(size) for price, size in executions)
+    assert Fraction(report.funds) == exact
     assert not report.active
 
 

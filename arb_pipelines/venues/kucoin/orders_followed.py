@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 from arb_pipelines.clock import NS_PER_MS
 from arb_pipelines.errors import InvariantBroken
@@ -40,8 +40,9 @@ class FollowedOrder:
 
     @property
     def funds(self) -> Decimal:
-        """Value in quote of what was traded, before fees."""
-        return sum((match.size * match.price for match in self._matches.values()), _ZERO)
+        """Value in quote of what was traded, before fees; exact, with 18 decimals on both too."""
+        with localcontext(prec=80):
+            return sum((match.size * match.price for match in self._matches.values()), _ZERO)
 
     def take(self, event: OrderEvent) -> bool:
         """Note what was told; ``False`` if it was known."""
