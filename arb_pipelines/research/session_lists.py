@@ -80,16 +80,17 @@ def _known(lake: Lake) -> Iterator[Listed]:
     for key in beats.keys() | rows.keys() | begun:
         row, beat = rows.get(key, {}), beats.get(key)
         heard_ns = max(row.get("ts_heard", 0), beat.ts_ns if beat else 0)
-        state = row.get("state", "starting")
+        state, remark = row.get("state", "starting"), row.get("end_reason")
         if beat is not None:
             state = "silent" if beat.silent(now_ns()) else beat.state
+            remark = remark or beat.counts.get("reason")
         yield Listed(
             key,
             state,
             row.get("mode"),
             iso(heard_ns) if heard_ns else None,
             row.get("executions"),
-            row.get("end_reason"),
+            remark,
         )
 
 

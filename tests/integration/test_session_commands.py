@@ -47,11 +47,13 @@ def arb(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
     return int(left.value.code or 0), captured.out, captured.err
 
 
-def beat(settings: Settings, key: str, state: str, *, pid: int = 7, ts_ns: int = 0) -> None:
+def beat(
+    settings: Settings, key: str, state: str, *, ts_ns: int = 0, reason: str | None = None
+) -> None:
     """Let a session be heard of."""
     folder = settings.sessions / key
     folder.mkdir(parents=True, exist_ok=True)
-    document = {"ts_ns": ts_ns or now_ns(), "pid": pid, "state": state, "executions": 3}
+    document = {"ts_ns": ts_ns or now_ns(), "pid": 7, "state": state, "reason": reason}
     (folder / "heartbeat.json").write_bytes(orjson.dumps(document))
 
 
@@ -99,7 +101,7 @@ def test_the_list_knows_requests_heartbeats_and_the_lake(
         write_batch(lake, batch)
     beat(settings, "alpha-kucoin-20260105T094000Z", "running")
     beat(settings, "alpha-kucoin-20260105T095000Z", "running", ts_ns=1)
-    beat(settings, "alpha-kucoin-20260105T100000Z", "lost")
+    beat(settings, "alpha-kucoin-20260105T100000Z", "failed", reason="no balance")
     begun = settings.sessions / "alpha-kucoin-20260105T101000Z"
     begun.mkdir()
     (begun / "request.yaml").write_text("strategy: alpha\n")
@@ -111,12 +113,14 @@ def test_the_list_knows_requests_heartbeats_and_the_lake(
     assert [(one["session"][-17:], one["state"]) for one in listed if one["state"] != "asked"] == [
         ("wrong.yaml", "rejected"),
         ("-20260105T101000Z", "starting"),
-        ("-20260105T100000Z", "lost"),
+        ("-20260105T100000Z", "failed"),
         ("-20260105T095000Z", "silent"),
         ("-20260105T094000Z", "running"),
         ("-20260105T093000Z", "ended"),
     ]
     assert [one["state"] for one in listed].count("asked") == 1
+    remarks = {one["state"]: one["remark"] for one in listed}
+    assert (remarks["failed"], remarks["ended"]) == ("no balance", "its market is over")
     code, text, _ = arb(capsys, "list")
     assert code == 0
     assert "no strategy is named 'gamma'" in " ".join(text.split())
