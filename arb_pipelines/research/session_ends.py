@@ -18,16 +18,19 @@ _PATIENCE_S = 12.0
 def end_sessions_of(settings: Settings, leader: int, *, within_s: float = _PATIENCE_S) -> None:
     """Ask the sessions in the process session that ``leader`` leads to end; wait until they have.
 
-    One that begins meanwhile is asked too; one that takes longer is left as it is.
+    Their processes too, which have to tell of it. One that begins meanwhile is asked as
+    well; one that takes longer is left as it is.
     """
     asked: set[int] = set()
     deadline = time.monotonic() + within_s
-    while (hosted := _hosted_by(settings, leader)) and time.monotonic() < deadline:
-        for beat in hosted:
-            if beat.pid not in asked:
-                asked.add(beat.pid)
-                with suppress(ProcessLookupError):
-                    os.kill(beat.pid, signal.SIGTERM)
+    while time.monotonic() < deadline:
+        begun = {beat.pid for beat in _hosted_by(settings, leader)} - asked
+        for pid in begun:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        asked |= begun
+        if not any(_leader_of(pid) == leader for pid in asked):
+            return
         time.sleep(0.1)
 
 
