@@ -24,6 +24,7 @@ def agreement(
     strategy: Annotated[
         str, typer.Option(help="Strategy file, or a name in the strategies folder.")
     ],
+    venue: Annotated[str | None, typer.Option(help="Default: the strategy's exchange.")] = None,
     seconds: Annotated[float, typer.Option(min=0.1, help="How long a session trades freely.")] = 60,
     states: Annotated[
         int | None,
@@ -42,7 +43,7 @@ def agreement(
     Freely, books and orders race as they do on any venue, and each difference is told with
     its reason; in lock step (the exchange plays with --speed 0) nothing should differ.
 
-    Example: arb agreement --strategy strategies/demo.yaml --seconds 30
+    Example: arb agreement --strategy strategies/demo.yaml --venue kucoin --seconds 30
     """
     import asyncio
 
@@ -57,6 +58,8 @@ def agreement(
 
     settings = load_settings()
     trader = load_strategy(strategy_file(settings, strategy))
+    if venue is not None:
+        trader = trader.model_copy(update={"exchange": venue})
     if states is None:
         observed = asyncio.run(observe(settings, trader, seconds=seconds))
     else:

@@ -109,9 +109,11 @@ def test_the_command_says_that_nothing_differs(
 ) -> None:
     """In lock step, from where the exchange stands, as one JSON document."""
     file = tmp_path / "lock-step.yaml"
-    file.write_text(STRATEGY.model_dump_json(exclude_defaults=True))
+    elsewhere = STRATEGY.model_copy(update={"exchange": "demo"})
+    file.write_text(elsewhere.model_dump_json(exclude_defaults=True))
     market = ("--symbols", str(SYMBOLS), "--seed", str(SEED))
     command = (sys.executable, "-m", "arb_pipelines.cli", "agreement", "--strategy", str(file))
+    command += ("--venue", "kucoin")
     ran = subprocess.run(
         (*command, "--states", "60", *market, "--json"),
         env=os.environ | environment_of(exchange),
