@@ -18,11 +18,22 @@ NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
 NS_PER_DAY = 86_400 * NS_PER_S
 _EPOCH = date(1970, 1, 1)
+#: What the wall's clock was ahead of the steady one when the process began.
+_AHEAD_NS = time.time_ns() - time.monotonic_ns()
 
 
 def now_ns() -> int:
     """Wall-clock time in nanoseconds."""
     return time.time_ns()
+
+
+def steady_ns() -> int:
+    """Wall-clock time as of the process's start, carried on by a clock that nobody sets.
+
+    What a session measures ages by: it never steps, so a book does not stay fresh for an
+    hour since the wall was set back by one. It may differ from the wall by such steps.
+    """
+    return _AHEAD_NS + time.monotonic_ns()
 
 
 def day_of(ts_ns: int) -> date:

@@ -90,6 +90,7 @@ class OrderCarrier(ABC):
         self._calmer = asyncio.Event()
         self._turned_away = asyncio.Event()
         self._reason: Fatal | ProtocolViolation | None = None
+        self._newest = 0
         self.tasks: asyncio.TaskGroup | None = None
 
     @property
@@ -285,8 +286,9 @@ class OrderCarrier(ABC):
         self._calmer.set()
 
     def _now(self, order: Order) -> int:
-        """The wall's time, never before the order's own: a clock may be set back."""
-        return max(order.ts, self._wall_ns())
+        """The wall's time, never before anything that was told: a clock may be set back."""
+        self._newest = max(self._newest, order.ts, self._wall_ns())
+        return self._newest
 
     def _tell_refused(self, order: Order, reason: str, ending: Ending = Ending.REJECTED) -> None:
         self._tell(Cancelled(order.client_id, self._now(order), reason, ending))

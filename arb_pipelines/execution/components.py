@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from arb_pipelines.clock import day_of, now_ns
+from arb_pipelines.clock import day_of, now_ns, steady_ns
 from arb_pipelines.containers.container import Container
 from arb_pipelines.containers.desk import open_desk
 from arb_pipelines.containers.factories import NoParams
@@ -156,7 +156,7 @@ def session_broker(params: BrokerParams, container: Container) -> SessionBroker:
             universe.markets,
             universe.fees,
             rules,
-            wall_ns=now_ns,
+            wall_ns=steady_ns,
             intent=lambda new, order: container.bus.publish(new),
             free=line.free,
             publish=container.bus.publish,
@@ -170,7 +170,7 @@ def session_broker(params: BrokerParams, container: Container) -> SessionBroker:
             universe.markets,
             universe.fees,
             rules,
-            wall_ns=now_ns,
+            wall_ns=steady_ns,
             intent=lambda new, order: container.bus.publish(new),
         )
     container.bus.subscribe(Ended, broker.on_ended)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from arb_pipelines.clock import NS_PER_MS, now_ns
+from arb_pipelines.clock import NS_PER_MS, steady_ns
 from arb_pipelines.containers.container import Container
 from arb_pipelines.containers.spec import CONTROLS, COORDINATOR, ORDER_MANAGER
 from arb_pipelines.errors import InvariantBroken
@@ -70,7 +70,7 @@ def open_control(
         run.session.on_signals,
         bus,
         signal_age_ms=strategy.session.signal_age_ms,
-        wall_ns=now_ns,
+        wall_ns=steady_ns,
         id_prefix=id_prefix,
     )
     board = Board(universe.traded, universe.seen, bus, id_prefix=id_prefix)
@@ -87,7 +87,7 @@ def open_control(
             "strategy": strategy.model_dump(mode="json"),
         },
         strategy_slots=strategy.slots,
-        wall_ns=now_ns,
+        wall_ns=steady_ns,
         health=lambda: _health(container, run, int(universe.seen.updated.max())),
     )
     return SessionControl(intake, board, LineServer(folder / SOCKET, desk.answer, desk.refusal))
@@ -98,6 +98,6 @@ def _health(container: Container, run: SessionRun, newest_ns: int) -> dict[str, 
     parts = (container.parent or container).health()
     return {
         "books": run.session.books,
-        "newest_book_ms_ago": (now_ns() - newest_ns) / NS_PER_MS if newest_ns else None,
+        "newest_book_ms_ago": (steady_ns() - newest_ns) / NS_PER_MS if newest_ns else None,
         "trouble": {part: wrong for part, wrong in parts.items() if wrong is not None},
     }

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from arb_pipelines.clock import day_of, now_ns
+from arb_pipelines.clock import day_of, now_ns, steady_ns
 from arb_pipelines.containers.spec import MARKET_DATA
 from arb_pipelines.execution.components import run_of, universe_of
 from arb_pipelines.execution.journal import Journal
@@ -66,6 +66,7 @@ class Listeners:
         patience_s = loop.time() + _LAST_WRITES_S
         while self.writer.running and loop.time() < min(patience_s, latest_s()):
             await asyncio.sleep(_LOOK_EVERY_S)
+        self.writer.give_up()
 
 
 def listen(
@@ -92,7 +93,7 @@ def listen(
     watched = manager if reconcile else None
     recorder = SessionRecorder(
         head,
-        wall_ns=now_ns,
+        wall_ns=steady_ns,
         gauges=partial(_gauges, managed, journal, watched),
         told=journal.tell,
     )

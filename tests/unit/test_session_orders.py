@@ -301,6 +301,21 @@ def test_a_clock_set_back_is_no_news_from_the_past() -> None:
     assert traded.cycle.legs_filled == 3
 
 
+@pytest.mark.parametrize("asked", range(12))
+def test_a_clock_set_back_in_mid_cycle_leaves_the_order_of_news(asked: int) -> None:
+    """Whenever the wall steps back, also between an order's leaving and its fill."""
+    times = iter(range(1_000))
+
+    def clock() -> int:
+        time = next(times)
+        return wall_ns() + time * 100_000 - (50_000_000 if time >= asked else 0)
+
+    traded = trade_once({leg: Fate(told_s=0.005) for leg in range(3)}, clock=clock)
+    assert traded.cycle.legs_filled == 3
+    told = [news.ts for news in traded.news]
+    assert told == sorted(told)
+
+
 def test_an_order_is_routed_before_anything_else_is_told() -> None:
     """``Routed`` first, one end each, whatever the venue does."""
     for fates in ({}, {1: lost(arrives=False)}, {0: Fate(share=Decimal("0.3"))}):

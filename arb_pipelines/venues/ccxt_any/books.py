@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from arb_pipelines.clock import NS_PER_MS, now_ns
+from arb_pipelines.clock import NS_PER_MS, steady_ns
 from arb_pipelines.errors import ProtocolViolation, Transient
 from arb_pipelines.trading.events import Book, Floats
 from arb_pipelines.venues.ccxt_any.failures import asking
@@ -46,7 +46,7 @@ class CcxtFeed:
         poll_s: float = 1.0,
         quiet_s: float = 10.0,
         patience: Patience = RECONNECT,
-        wall_ns: Callable[[], int] = now_ns,
+        wall_ns: Callable[[], int] = steady_ns,
     ) -> None:
         self._client, self._symbols, self._depth = client, dict(symbols), depth
         self._poll_s, self._quiet_s = poll_s, quiet_s

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from arb_pipelines.clock import now_ns
+from arb_pipelines.clock import steady_ns
 from arb_pipelines.errors import Fatal, OutcomeUnknown, Rejected, Transient
 from arb_pipelines.venues.base import Accepted, NewOrder
 from arb_pipelines.venues.ccxt_any.account import CcxtAccount
@@ -26,7 +26,7 @@ class CcxtOrderEntry:
         account: CcxtAccount,
         listed: Mapping[str, Listed],
         *,
-        wall_ns: Callable[[], int] = now_ns,
+        wall_ns: Callable[[], int] = steady_ns,
     ) -> None:
         self._client, self._account, self._listed = client, account, listed
         self._wall_ns = wall_ns

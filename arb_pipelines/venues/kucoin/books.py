@@ -15,7 +15,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from arb_pipelines.clock import NS_PER_MS, now_ns
+from arb_pipelines.clock import NS_PER_MS, steady_ns
 from arb_pipelines.errors import Transient
 from arb_pipelines.market.book import Delta, Ladder, SequencedBook, Snapshot, Taken
 from arb_pipelines.trading.events import Book, Floats
@@ -134,7 +134,7 @@ class BookFeed:
         channel: Channel = Channel.LEVEL2,
         depth: int = 20,
         patience: Patience = RECONNECT,
-        wall_ns: Callable[[], int] = now_ns,
+        wall_ns: Callable[[], int] = steady_ns,
     ) -> None:
         self._client, self._symbols, self._channel = client, tuple(symbols), channel
         self._depth, self._patience, self._wall_ns = depth, patience, wall_ns

@@ -17,7 +17,7 @@ from itertools import count
 import aiohttp
 import msgspec
 
-from arb_pipelines.clock import now_ns
+from arb_pipelines.clock import steady_ns
 from arb_pipelines.errors import (
     Fatal,
     OutcomeUnknown,
@@ -56,7 +56,7 @@ class RestOrderEntry:
     """Sends orders by REST (``OrderEntry``)."""
 
     def __init__(
-        self, client: Rest, account: KucoinAccount, *, wall_ns: Callable[[], int] = now_ns
+        self, client: Rest, account: KucoinAccount, *, wall_ns: Callable[[], int] = steady_ns
     ) -> None:
         self._client, self._account, self._wall_ns = client, account, wall_ns
 
@@ -96,7 +96,7 @@ class SocketOrderEntry:
         *,
         answer_s: float = 5.0,
         patience: Patience = RECONNECT,
-        wall_ns: Callable[[], int] = now_ns,
+        wall_ns: Callable[[], int] = steady_ns,
     ) -> None:
         self._client, self._account, self._url = client, account, url
         self._answer_s, self._patience, self._wall_ns = answer_s, patience, wall_ns

@@ -16,7 +16,7 @@ from itertools import count
 import aiohttp
 import msgspec
 
-from arb_pipelines.clock import NS_PER_S, now_ns
+from arb_pipelines.clock import NS_PER_S, steady_ns
 from arb_pipelines.errors import Fatal, ProtocolViolation, Rejected, Transient
 from arb_pipelines.venues.kucoin import rest
 from arb_pipelines.venues.kucoin.codec import Bullet, Frame, InstanceServer, Reader
@@ -67,7 +67,7 @@ class Stream:
         on_up: Callable[[], None],
         on_down: Callable[[], None],
         patience: Patience = RECONNECT,
-        wall_ns: Callable[[], int] = now_ns,
+        wall_ns: Callable[[], int] = steady_ns,
     ) -> None:
         self._client, self._topics, self._private = client, tuple(topics), private
         self._on_message, self._on_up, self._on_down = on_message, on_up, on_down
