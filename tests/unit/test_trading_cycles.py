@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from arb_pipelines.backtest.reference import traded_of
+from arb_pipelines.clock import NS_PER_S, steady_ns
 from arb_pipelines.errors import InvariantBroken
 from arb_pipelines.market.graph import BUY
 from arb_pipelines.trading.book_shelf import BookShelf
@@ -200,6 +203,26 @@ def test_a_fill_is_gone_from_the_books_that_decisions_see() -> None:
     assert trio.shelf.levels(symbol, BUY)[1].tolist() == [100.5]
 
 
+def test_books_grow_old_and_rests_end_though_the_wall_is_set_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By the clock that sessions go by, an hour's step back keeps nothing fresh or at rest."""
+    wall, since = time.time_ns(), time.monotonic_ns()
+    began = steady_ns()
+    trio = Trio(cool_down_ms=500.0, max_age_ms=1_000.0)
+    (signal,) = trio.show(steady_ns())
+    approved = trio.approve(signal)
+    trio.risk.on_ended(Ended(approved, steady_ns(), execution="t0"))
+    monkeypatch.setattr(time, "time_ns", lambda: wall - 3_600 * NS_PER_S)
+    monkeypatch.setattr(time, "monotonic_ns", lambda: since + 5 * NS_PER_S)
+    assert 4 * NS_PER_S < steady_ns() - began < 6 * NS_PER_S
+    refused = trio.risk.review(replace(signal, ts=steady_ns()))
+    assert isinstance(refused, Refused)
+    assert refused.reason == "stale"
+    (again,) = trio.show(steady_ns())
+    trio.approve(again)  # they rest no more
+
+
 def test_a_cycle_taken_back_between_legs_is_brought_home() -> None:
     """No further leg leaves: what the first bought is sold again, at the books of that moment."""
     trio = Trio()
@@ -210,6 +233,7 @@ def test_a_cycle_taken_back_between_legs_is_brought_home() -> None:
     fallen = [np.array([value]) for value in (5.0, 100.0, 5.1, 100.0)]
     trio.strategy.on_market(Book("ETH-USDT", 2, *fallen))  # else the best way back is the way on
     assert trio.orders.cancel(0)
+    assert trio.orders.cancel(0)  # asking twice changes nothing more
     _, back = trio.orders.on_broker(a_fill(first, first.funds, first.funds / 100, final=True))
     assert isinstance(back, Order)
     assert (back.symbol, back.side, back.size) == ("BTC-USDT", 1, first.funds / 100)
@@ -218,7 +242,26 @@ def test_a_cycle_taken_back_between_legs_is_brought_home() -> None:
     assert isinstance(report, CycleReport)
     assert (report.legs, report.unwind_orders, report.fell_short) == (1, 1, True)
     assert report.profit == pytest.approx(-first.funds * 0.01)
+    assert report.cancelled
     assert isinstance(ended, Ended)
+
+
+def test_a_cycle_stays_taken_back_when_it_is_asked_for_again_too_late() -> None:
+    """While it unwinds there is nothing to keep it from; the report still says why it did."""
+    trio = Trio()
+    (signal,) = trio.show(1)
+    (first,) = trio.orders.begin(trio.approve(signal))
+    assert isinstance(first, Order)
+    assert first.funds is not None
+    fallen = [np.array([value]) for value in (5.0, 100.0, 5.1, 100.0)]
+    trio.strategy.on_market(Book("ETH-USDT", 2, *fallen))
+    assert trio.orders.cancel(0)
+    _, back = trio.orders.on_broker(a_fill(first, first.funds, first.funds / 100, final=True))
+    assert isinstance(back, Order)
+    assert not trio.orders.cancel(0)
+    sold = a_fill(back, back.size or 0.0, first.funds * 0.99, final=True, ts=4)
+    report = next(r for r in trio.orders.on_broker(sold) if isinstance(r, CycleReport))
+    assert report.cancelled
 
 
 def test_only_what_is_between_legs_is_taken_back() -> None:

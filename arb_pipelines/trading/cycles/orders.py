@@ -102,8 +102,9 @@ class CycleOrderManager:
             if execution.number == number:
                 legs = len(execution.plan.planned)
                 between = order.leg is not None and order.leg + 1 < legs
-                execution.cancelled = between and not execution.together
-                return execution.cancelled
+                changes = between and not execution.together
+                execution.cancelled |= changes
+                return changes
         return False
 
     def close(self, ts: int) -> Sequence[Order]:
