@@ -43,9 +43,13 @@ class Heartbeat:
         return self.state in _OVER
 
     def silent(self, now_ns: int) -> bool:
-        """Whether it is not over and was not heard of for too long."""
+        """Whether it is not over and was not heard of for too long.
+
+        One heard of in a future is as silent: the clock was set back, and a session that
+        lives beats by the new one.
+        """
         patience_ns = _SILENCE_AT_START_NS if self.state == "starting" else SILENCE_NS
-        return not self.over and now_ns - self.ts_ns > patience_ns
+        return not self.over and abs(now_ns - self.ts_ns) > patience_ns
 
 
 def heartbeats(settings: Settings) -> dict[str, Heartbeat]:
@@ -69,7 +73,7 @@ def lost_sessions(settings: Settings, now_ns: int, finished: Collection[str]) ->
         beat
         for beat in heartbeats(settings).values()
         if beat.silent(now_ns)
-        or (not beat.over and beat.key in finished and now_ns - beat.ts_ns > _LATE_NS)
+        or (not beat.over and beat.key in finished and abs(now_ns - beat.ts_ns) > _LATE_NS)
     ]
 
 

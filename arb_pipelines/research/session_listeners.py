@@ -67,6 +67,7 @@ class Listeners:
         while self.writer.running and loop.time() < min(patience_s, latest_s()):
             await asyncio.sleep(_LOOK_EVERY_S)
         self.writer.give_up()
+        self.writer.give_up()
 
 
 def listen(

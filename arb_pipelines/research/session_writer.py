@@ -1,7 +1,8 @@
 """Bringing a session's records to the lake from a thread of its own.
 
 The session's loop never waits for the lake. What could not be written is kept and tried
-again, in order; a lake that fails stops no session, and the journal has everything.
+again, in order, also after the session's end, until who waits for it gives up; a lake that
+fails stops no session, and the journal has everything.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from collections.abc import Callable
 import structlog
 
 from arb_pipelines.execution.records import Batch
+
+#: After the end, the longest pause between two attempts.
+_AGAIN_S = 0.5
 
 _log = structlog.get_logger()
 
@@ -38,7 +42,7 @@ class SessionWriter:
         self._taking = threading.Lock()
         self._waiting: deque[Batch] = deque()
         self._prepared = False
-        self._ending = threading.Event()
+        self._ending, self._given_up = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="lake-writer", daemon=True)
         self.written = 0
         self.trouble: str | None = None
@@ -58,10 +62,14 @@ class SessionWriter:
         self._thread.start()
 
     def end(self) -> Batch:
-        """Take the last batch and give it; ``running`` tells when all that can be is written."""
+        """Take the last batch and give it; it is ``running`` until all is written."""
         batch = self._take_one()
         self._ending.set()
         return batch
+
+    def give_up(self) -> None:
+        """Let an end that the lake keeps from coming be one: no attempt begins any more."""
+        self._given_up.set()
 
     def _take_one(self) -> Batch:
         with self._taking:
@@ -72,9 +80,14 @@ class SessionWriter:
     def _run(self) -> None:
         self._attempt(self._make_ready)  # at once: opening a lake takes time
         while not self._ending.wait(self._flush_s):
-            self._take_one()
-            self._attempt(self._write_waiting)
+            self._attempt(self._flush)
         self._attempt(self._write_waiting)
+        while self._waiting and not self._given_up.wait(min(self._flush_s, _AGAIN_S)):
+            self._attempt(self._write_waiting)
+
+    def _flush(self) -> None:
+        self._take_one()
+        self._write_waiting()
 
     def _attempt(self, work: Callable[[], None]) -> None:
         try:

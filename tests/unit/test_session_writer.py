@@ -84,9 +84,43 @@ def test_what_a_lake_does_not_take_waits_and_is_counted() -> None:
     until(lambda: writer.unwritten > 3)
     assert writer.trouble == "the lake cannot be reached"
     last = writer.end()
+    attempts = lake.attempts
+    until(lambda: lake.attempts > attempts + 3)  # the session has ended, its lake may yet return
+    assert writer.running
+    writer.give_up()
     until(lambda: not writer.running)
     assert writer.unwritten == last + 1
     assert writer.written == 0
+
+
+def test_a_lake_that_returns_after_the_end_gets_everything() -> None:
+    """An attempt that fails is not the last, as long as somebody waits."""
+    lake = Lake(set(range(1, 12)))
+    writer = writer_of(lake, [])
+    writer.start()
+    last = writer.end()
+    until(lambda: not writer.running)
+    assert lake.rows == list(range(last + 1))
+    assert (writer.unwritten, writer.trouble) == (0, None)
+
+
+def test_a_batch_that_cannot_be_taken_ends_no_writer() -> None:
+    """Its trouble is told, and the next batches are written."""
+    lake, calls = Lake(), counting()
+
+    def take() -> Any:
+        if (number := calls()) == 1:
+            raise RuntimeError("changed size during iteration")
+        return number
+
+    writer = SessionWriter(
+        take, lake.write, 0.001, prepare=lake.prepare, on_written=lambda batch: None
+    )
+    writer.start()
+    until(lambda: len(lake.rows) > 3)
+    writer.end()
+    until(lambda: not writer.running)
+    assert lake.rows == [0, *range(2, len(lake.rows) + 1)]
 
 
 def test_a_lake_that_hangs_keeps_nobody_waiting() -> None:
