@@ -41,7 +41,7 @@ from arb_pipelines.venues.kucoin.signing import Credentials, Signer
 from tests.e2e.exchange_process import ExchangeProcess, running_exchange
 
 SYMBOLS, SEED = 10, 7
-CYCLES, ROUNDS, WARM_UP = 150, 4, 10
+CYCLES, ROUNDS, WARM_UP = 50, 12, 10
 #: What an order is worth, in USDT.
 WORTH = Decimal(20)
 #: Quotas are not what is measured.
