@@ -14,7 +14,7 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import Protocol
 
-from arb_pipelines.errors import Transient
+from arb_pipelines.errors import Fatal, ProtocolViolation, Rejected, Transient
 
 #: Time between comparisons, and between the last ones.
 EVERY_S, _AGAIN_S = 5.0, 0.1
@@ -56,6 +56,7 @@ def unexplained(
 class BalanceWatch:
     """Compares now and then; ``unexplained`` is what the last comparison found, by currency.
 
+    ``trouble`` is why the venue did not tell its balances when it was asked last, if so.
     ``balances`` asks the venue what is free, ``before`` is what it said before the first
     order. All who trade on the account are added, since its balances are one.
     """
@@ -68,6 +69,7 @@ class BalanceWatch:
         self._balances, self._before = balances, dict(before)
         self._traders: list[Bookings] = []
         self.unexplained: Mapping[str, Decimal] = {}
+        self.trouble: str | None = None
         self.comparisons = 0
 
     def add(self, bookings: Bookings) -> None:
@@ -87,10 +89,9 @@ class BalanceWatch:
     async def conclude(self, within_s: float) -> None:
         """Compare until all is explained, for so long at most: a venue may settle late.
 
-        Raises:
-            Fatal: the keys do not do.
+        A venue that turns us away ends this early: there is nothing more to be stopped by it.
         """
-        with suppress(TimeoutError):
+        with suppress(TimeoutError, Fatal):
             async with asyncio.timeout(within_s):
                 while not await self.compare() or any(self.unexplained.values()):
                     await asyncio.sleep(_AGAIN_S)
@@ -106,8 +107,12 @@ class BalanceWatch:
             return False
         try:
             now = await self._balances()
-        except Transient:
+        except (Transient, Rejected, ProtocolViolation, Fatal) as untold:
+            self.trouble = f"not told, so not compared: {untold}"
+            if isinstance(untold, Fatal):
+                raise
             return False
+        self.trouble = None
         if self._orders_made() != orders:
             return False
         self.unexplained = unexplained(self._before, now, self._booked())

@@ -136,7 +136,7 @@ class SessionManager:
 
     def health(self) -> Mapping[str, str | None]:
         """Say of connection, components and strategies how they are: None is well."""
-        found = dict(self._container.health())
+        found = dict(self._container.health()) | {"balances": self.balances.trouble}
         for name, managed in self._managed.items():
             found[name] = managed.error
         return found
@@ -198,7 +198,7 @@ async def managing(name: str, connection: VenueConnection) -> AsyncIterator[Sess
                 free = await connection.account.balances()
                 manager = SessionManager(container, connection, tasks, free)
                 managers.append(manager)
-                serving.append(tasks.create_task(manager.balances.run()))
+                serving.append(tasks.create_task(_compare(manager)))
                 yield manager
                 for task in serving:
                     task.cancel()
@@ -214,6 +214,14 @@ async def _serve(connection: VenueConnection, managers: Sequence[SessionManager]
         if not managers:
             raise
         managers[0].fail(failure)
+
+
+async def _compare(manager: SessionManager) -> None:
+    """Compare balances; when the keys do no more, all that trade settle and end."""
+    try:
+        await manager.balances.run()
+    except VenueError as failure:
+        manager.fail(failure)
 
 
 async def _ready(connection: VenueConnection) -> None:

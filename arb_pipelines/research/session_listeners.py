@@ -14,6 +14,7 @@ from typing import Any
 
 from arb_pipelines.clock import day_of, now_ns, steady_ns
 from arb_pipelines.containers.spec import MARKET_DATA
+from arb_pipelines.execution.balance_watch import BalanceWatch
 from arb_pipelines.execution.components import run_of, universe_of
 from arb_pipelines.execution.journal import Journal
 from arb_pipelines.execution.manager import Managed, SessionManager
@@ -39,11 +40,16 @@ class Listeners:
     journal: Journal
     writer: SessionWriter
     connection: VenueConnection
+    balances: BalanceWatch
 
     def health(self) -> dict[str, Any]:
-        """Say what is wrong with the venue's connection and with the lake; None is well."""
+        """Say what is wrong with connection, balances and lake; None is well."""
         wrong = [f"{part} {what}" for part, what in self.connection.health().items() if what]
-        return {"venue": "; ".join(wrong) or None, "lake": self.writer.trouble}
+        return {
+            "venue": "; ".join(wrong) or None,
+            "balances": self.balances.trouble,
+            "lake": self.writer.trouble,
+        }
 
     def standing(self) -> dict[str, Any]:
         """Count what has happened."""
@@ -66,7 +72,6 @@ class Listeners:
         patience_s = loop.time() + _LAST_WRITES_S
         while self.writer.running and loop.time() < min(patience_s, latest_s()):
             await asyncio.sleep(_LOOK_EVERY_S)
-        self.writer.give_up()
         self.writer.give_up()
 
 
@@ -105,7 +110,7 @@ def listen(
     flush_s = universe_of(managed.container).strategy.session.flush_s
     writer = _writer(lake, recorder, manager.connection, flush_s, on_flush)
     writer.start()
-    return Listeners(recorder, journal, writer, manager.connection)
+    return Listeners(recorder, journal, writer, manager.connection, manager.balances)
 
 
 def _writer(

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arb_pipelines.errors import Transient
+from arb_pipelines.errors import Fatal, ProtocolViolation, Rejected, Transient, VenueError
 from arb_pipelines.execution.balance_watch import BalanceWatch, unexplained
 
 amounts = st.decimals(-1_000, 1_000, places=8)
@@ -76,23 +76,29 @@ def test_a_comparison_waits_until_nothing_is_in_flight() -> None:
     asyncio.run(body())
 
 
-def test_a_venue_that_does_not_answer_is_asked_again() -> None:
-    """A question without an answer is no finding, and ends nothing."""
+@pytest.mark.parametrize(
+    "error", [Transient("no answer"), Rejected("code 400100"), ProtocolViolation("<html>")]
+)
+def test_a_venue_that_does_not_answer_is_asked_again(error: VenueError) -> None:
+    """A question without an answer is no finding, is told as trouble, and ends nothing."""
 
     async def body() -> None:
-        answers: list[Mapping[str, Decimal] | None] = [None, {"BTC": Decimal(1)}]
+        answers: list[Mapping[str, Decimal]] = [{"BTC": Decimal(1)}]
+        troubles: list[str | None] = []
 
         async def ask() -> Mapping[str, Decimal]:
-            answer = answers.pop(0)
-            if answer is None:
-                raise Transient("no answer")
-            return answer
+            troubles.append(watch.trouble)
+            if len(troubles) == 1:
+                raise error
+            return answers[0]
 
         watch = BalanceWatch(ask, {})
         watch.add(Booked())
         running = asyncio.create_task(watch.run(0.0))
         while not watch.comparisons:
             await asyncio.sleep(0)
+        assert str(error) in str(troubles[1])
+        assert watch.trouble is None
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
@@ -137,5 +143,22 @@ def test_a_venue_that_settles_late_is_waited_for_at_the_end() -> None:
         answers[0] = Decimal(3)
         await watch.conclude(0.01)
         assert watch.gauge() == {"BTC": 2.0}
+
+    asyncio.run(asyncio.wait_for(body(), 10))
+
+
+def test_keys_that_do_no_more_end_comparing_but_not_the_end_of_a_session() -> None:
+    """While others may still be stopped it is raised; at the end it is told as trouble."""
+
+    async def body() -> None:
+        async def ask() -> Mapping[str, Decimal]:
+            raise Fatal("400003 key")
+
+        watch = BalanceWatch(ask, {})
+        watch.add(Booked())
+        with pytest.raises(Fatal, match="400003"):
+            await watch.run(0.0)
+        await watch.conclude(10.0)
+        assert "400003" in str(watch.trouble)
 
     asyncio.run(asyncio.wait_for(body(), 10))

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from arb_pipelines.containers.spec import PORTFOLIO, ContainerSpec
-from arb_pipelines.errors import ConfigError, DataError, Fatal, InvariantBroken
+from arb_pipelines.errors import (
+    ConfigError,
+    DataError,
+    Fatal,
+    InvariantBroken,
+    ProtocolViolation,
+    Rejected,
+    VenueError,
+)
+from arb_pipelines.execution.balance_watch import BalanceWatch
 from arb_pipelines.execution.components import strategy_spec
 from arb_pipelines.execution.manager import SessionManager, managing
 from arb_pipelines.trading.parameters import Universe
@@ -124,6 +135,70 @@ def test_a_connection_that_fails_has_all_settle_and_end() -> None:
             await manager.ended(name)
             assert there.settled
             assert there.controls.stop_reason == "the connection failed: the key is revoked"
+        assert isinstance(manager.failure, Fatal)
+
+    managed(body, USDT="20")
+
+
+@dataclass
+class Idle:
+    """One who trades on the account, and has nothing in flight."""
+
+    in_flight: int = 0
+    orders: int = 0
+
+    def booked(self) -> Mapping[str, Decimal]:
+        return {}
+
+
+def asking(answers: list[VenueError | None]) -> Callable[[], Coroutine[Any, Any, Any]]:
+    """Balances that are told (``None``) or not; the last answer stays."""
+
+    async def ask() -> Mapping[str, Decimal]:
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if answer is not None:
+            raise answer
+        return {"USDT": Decimal(20)}
+
+    return ask
+
+
+def test_a_comparison_of_balances_that_fails_leaves_trading_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An answer without sense is told in health until there is one with."""
+    monkeypatch.setattr(BalanceWatch.run, "__defaults__", (0.001,))
+
+    async def body(manager: SessionManager, _: QuietConnection) -> None:
+        manager.add(spec("one", 10))
+        manager.start("one")
+        manager.balances._balances = asking([Rejected("HTTP 400"), ProtocolViolation("<html>")])
+        manager.balances.add(Idle())
+        while "<html>" not in str(manager.health()["balances"]):
+            await asyncio.sleep(0)
+        manager.balances._balances = asking([None])
+        while not manager.balances.comparisons:
+            await asyncio.sleep(0)
+        assert manager.health()["balances"] is None
+        assert not manager.strategies()["one"].ended.is_set()
+        await manager.remove("one", "over")
+
+    managed(body, USDT="20")
+
+
+def test_keys_that_do_no_more_have_all_settle_and_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found out by asking for balances, it stops strategies as a lost connection does."""
+    monkeypatch.setattr(BalanceWatch.run, "__defaults__", (0.001,))
+
+    async def body(manager: SessionManager, _: QuietConnection) -> None:
+        manager.add(spec("one", 10))
+        manager.start("one")
+        manager.balances._balances = asking([Fatal("the key is revoked")])
+        manager.balances.add(Idle())
+        await manager.ended("one")
+        there = manager.strategies()["one"]
+        assert there.settled
+        assert there.controls.stop_reason == "the connection failed: the key is revoked"
         assert isinstance(manager.failure, Fatal)
 
     managed(body, USDT="20")
