@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from arb_pipelines.commands.output import JsonFlag, print_facts, print_json, print_rows
+from arb_pipelines.commands.output import JsonFlag, print_facts, print_json, print_rows, readable
 
 #: Every command of sessions joins this group.
 session = typer.Typer(no_args_is_help=True, help="Live and paper sessions.")
@@ -168,25 +168,18 @@ def stop(key: Key, reason: Why = None, json: JsonFlag = False) -> None:
 
 def _ask(key: str, op: str, **arguments: object) -> dict[str, Any]:
     from arb_pipelines.execution.control_client import ask
+    from arb_pipelines.research.session_requests import checked_key
     from arb_pipelines.settings import load_settings
 
     given = {name: value for name, value in arguments.items() if value is not None}
-    return ask(load_settings().sessions / key, op, given)
+    return ask(load_settings().sessions / checked_key(key), op, given)
 
 
 def _print(answer: dict[str, Any], json: bool) -> None:
     if json:
         print_json(answer)
     else:
-        print_facts({name: _text(value) for name, value in answer.items()})
-
-
-def _text(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name}: {_text(of)}" for name, of in value.items()) or "none"
-    if isinstance(value, list):
-        return ", ".join(map(_text, value)) or "none"
-    return "" if value is None else str(value)
+        print_facts(readable(answer))
 
 
 def _number(value: float | None) -> str:

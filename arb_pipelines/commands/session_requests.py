@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-from arb_pipelines.commands.output import JsonFlag, print_facts, print_json, print_rows, remarks
+from arb_pipelines.commands.output import (
+    JsonFlag,
+    print_facts,
+    print_json,
+    print_lines,
+    readable,
+    remarks,
+)
 from arb_pipelines.commands.session import session
 from arb_pipelines.trading.session_rules import TradingMode
 
@@ -56,7 +63,8 @@ def start(
 def list_all(json: JsonFlag = False) -> None:
     """List the sessions that were asked for, that run, and that have ended.
 
-    From requests, heartbeats and the lake; at most 50 of the lake's, newest first.
+    From requests, heartbeats and the lake; at most 50 of the lake's, newest first. Each with
+    when it was last heard of (UTC), the executions it has done, and below it why it ended.
 
     Example: arb session list --json
     """
@@ -64,13 +72,17 @@ def list_all(json: JsonFlag = False) -> None:
     from arb_pipelines.research.session_lists import list_sessions
     from arb_pipelines.settings import load_settings
 
-    found = [asdict(one) for one in list_sessions(Lake(load_settings(), read_only=True))]
+    found = list_sessions(Lake(load_settings(), read_only=True))
     if json:
-        print_json(found)
+        print_json([asdict(one) for one in found])
         return
-    columns = ("session", "state", "mode", "heard", "executions", "remark")
-    print_rows(
-        columns, ([_text(one[name]) for name in columns] for one in found), f"{len(found)} sessions"
+    print_lines(
+        ("session", "state", "mode", "heard", "done"),
+        (
+            ((one.session, one.state, one.mode, _second(one.heard), one.executions), one.remark)
+            for one in found
+        ),
+        f"{len(found)} sessions",
     )
 
 
@@ -90,8 +102,9 @@ def show(
     if json:
         print_json(facts)
     else:
-        print_facts(facts)
+        print_facts(readable(facts))
 
 
-def _text(value: object) -> str:
-    return "" if value is None else str(value)
+def _second(time: str | None) -> str | None:
+    """Cut ``2026-01-05T09:30:00.123456789Z`` to its second."""
+    return None if time is None else f"{time[:10]} {time[11:19]}"

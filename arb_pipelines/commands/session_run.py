@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from arb_pipelines.commands.output import JsonFlag, print_facts, print_json, remarks
+from arb_pipelines.commands.output import JsonFlag, print_facts, print_json, readable, remarks
 from arb_pipelines.commands.session import session
 from arb_pipelines.trading.session_rules import TradingMode
 
@@ -71,7 +71,8 @@ def run(
         print_json(documents[0] if len(documents) == 1 else documents)
     else:
         for document in documents:
-            print_facts(document | document.pop("counts"), title=document["session"])
+            facts = document | document.pop("counts")
+            print_facts(readable(facts), title=document["session"])
     if any(summary.unwritten for summary in summaries):
         # the thread that writes to the lake hangs in it, and would keep the process from ending
         sys.stdout.flush()

@@ -11,7 +11,7 @@ from arb_pipelines.errors import ConfigError, DataError
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.session_folders import heartbeats
 from arb_pipelines.research.session_reports import SessionStanding, session_rows, session_standing
-from arb_pipelines.research.session_requests import waiting_requests
+from arb_pipelines.research.session_requests import checked_key, waiting_requests
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,9 @@ def show_session(lake: Lake, key: str) -> dict[str, Any]:
     """Give all there is to know of a session at a glance, by name.
 
     Raises:
-        ConfigError: there is no word of it.
+        ConfigError: there is no word of it, or it is no key.
     """
+    checked_key(key)
     facts: dict[str, Any] = {}
     waiting = [each for each in waiting_requests(lake.settings)[0] if each.request.key == key]
     if waiting:

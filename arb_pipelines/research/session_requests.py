@@ -105,6 +105,21 @@ def session_key(strategy: str, venue: str, asked_ns: int) -> str:
     return f"{strategy}-{venue}-{compact(asked_ns)}"
 
 
+def checked_key(key: str) -> str:
+    """Give ``key`` back if it can be a session's, and so the name of a folder.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    if not _KEY.fullmatch(key):
+        raise ConfigError(
+            "is no key of a session; one is like demo-kucoin-20260105T093000Z, see "
+            "arb session list",
+            source=repr(key),
+        )
+    return key
+
+
 def new_request(
     settings: Settings,
     strategy: str,
@@ -118,8 +133,8 @@ def new_request(
     """Make a checked request of now; ``key`` is another's that it repeats.
 
     Raises:
-        ConfigError: there is no such strategy, its file or a parameter is wrong, or live was
-            asked for and a switch is missing.
+        ConfigError: there is no such strategy, its file or a parameter is wrong, ``key`` is
+            none, or live was asked for and a switch is missing.
     """
     file = strategy_file(settings, strategy)
     try:
@@ -136,7 +151,9 @@ def new_request(
         first = error.errors()[0]
         raise ConfigError(first["msg"], source=str(first["loc"][0])) from None
     trader, asked_ns = _trader(settings, file, said), now_ns()
-    key = key or session_key(trader.name, venue or trader.exchange, asked_ns)
+    if key is None:
+        key = session_key(trader.name, venue or trader.exchange, asked_ns)
+    key = checked_key(key)
     return SessionRequest(key, file, venue, said.mode, minutes, asked_ns, continues)
 
 
@@ -220,7 +237,12 @@ def admit_requests(settings: Settings) -> tuple[list[Asked], list[RejectedFile]]
 
 
 def begin_session(settings: Settings, request: SessionRequest) -> None:
-    """Keep the request of a session that begins now in its folder; it waits no longer."""
+    """Keep the request of a session that begins now in its folder; it waits no longer.
+
+    Raises:
+        ConfigError: its key cannot be a session's.
+    """
+    checked_key(request.key)
     _appears(settings.sessions / request.key / "request.yaml", request_text(request))
     (requests_folder(settings) / f"{request.key}.yaml").unlink(missing_ok=True)
 

@@ -23,7 +23,7 @@ from arb_pipelines.execution.warm_up import warm_up
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.hosted_session import HostedSession
 from arb_pipelines.research.session_process import on_loop, stopped_by_signals
-from arb_pipelines.research.session_requests import SessionRequest
+from arb_pipelines.research.session_requests import SessionRequest, checked_key
 from arb_pipelines.research.session_values import SessionProgress, SessionSummary
 from arb_pipelines.settings import Settings
 from arb_pipelines.trading.strategy import load_strategy
@@ -124,7 +124,7 @@ def _hosted(
     found = found_kill_file(kill_files(lake.settings.sessions, request.key))
     if found is not None:
         raise ConfigError("is there, so no session begins; remove it first", source=str(found))
-    folder = lake.settings.sessions / request.key
+    folder = lake.settings.sessions / checked_key(request.key)
     return HostedSession(lake, request, strategy, folder, on_flush, run_id)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ import orjson
 import pytest
 
 from arb_pipelines import cli
-from arb_pipelines.clock import now_ns
+from arb_pipelines.clock import iso, now_ns
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.session_ends import end_sessions_of
 from arb_pipelines.research.session_folders import heartbeats
@@ -72,6 +73,12 @@ def test_a_session_is_asked_for_listed_and_shown(
     assert shown == {"session": said["session"], "state": "asked", "request": said["request"]}
 
 
+ONE_SESSION = (
+    *("pause", "resume", "cancel", "slots", "in-flight", "reports", "config", "uptime"),
+    *("health", "stop"),
+)
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
@@ -79,7 +86,10 @@ def test_a_session_is_asked_for_listed_and_shown(
         (("start", "--strategy", "alpha", "--minutes", "-1"), "minutes: "),
         (("start", "--strategy", "alpha", "--mode", "live"), "mode: live"),
         (("start", "--strategy", "alpha", "--venue", "../x"), "venue: "),
-        (("show", "nobody"), "no such session"),
+        (("show", "nobody-kucoin-20260105T093000Z"), "no such session"),
+        (("show", "../locks"), "'../locks': is no key of a session"),
+        *((f"{command} ../x".split(), "'../x': is no key") for command in ONE_SESSION),
+        (("run", "--strategy", "alpha", "--venue", "../x"), "is no key of a session"),
     ],
 )
 def test_what_cannot_be_is_said_in_one_line(
@@ -125,6 +135,12 @@ def test_the_list_knows_requests_heartbeats_and_the_lake(
     code, text, _ = arb(capsys, "list")
     assert code == 0
     assert "no strategy is named 'gamma'" in " ".join(text.split())
+    lines = text.splitlines()
+    for one in listed:
+        assert any(line.startswith(one["session"] + "  ") for line in lines)
+    ended = next(line for line in lines if line.startswith(KEY))
+    assert len(ended) <= 80
+    assert re.search(r"  ended +paper +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  \d+$", ended)
 
 
 def test_a_session_of_the_lake_is_shown_with_its_figures(
@@ -141,6 +157,10 @@ def test_a_session_of_the_lake_is_shown_with_its_figures(
     assert shown["profit"] == profit
     p50 = {m.label: m.value / 1e3 for m in last.metrics if m.name == "latency_p50_us"}
     assert shown["latency_p50_ms"] == pytest.approx(p50, abs=1e-4)
+    said = arb(capsys, "show", KEY)[1]
+    assert re.search(rf"ts started +{iso(shown['ts_started'])} *\n", said)
+    assert re.search(r"profit +[A-Z]+: -?[\d.]+", said)
+    assert "{" not in said
 
 
 SESSION = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,18 @@ def test_what_is_asked_for_is_what_waits(settings: Settings) -> None:
     read = asked.request
     assert (read.key, read.strategy) == (request.key, Path(path))
     assert (read.venue, read.mode, read.minutes) == ("okx", TradingMode.PAPER, 1.5)
+
+
+@pytest.mark.parametrize("key", ["../x", "", "alpha", "alpha-kucoin-20260105T093000Z/../../x"])
+def test_a_key_that_is_none_names_no_folder(settings: Settings, key: str) -> None:
+    """Whoever gives it, by configuration or by hand: nothing is written."""
+    path = str(settings.strategies / "one.yaml")
+    with pytest.raises(ConfigError, match="is no key of a session"):
+        new_request(settings, path, key=key)
+    request = replace(new_request(settings, path), key=key)
+    with pytest.raises(ConfigError, match="is no key of a session"):
+        begin_session(settings, request)
+    assert not settings.sessions.exists()
 
 
 def test_one_second_holds_one_request(settings: Settings) -> None:
