@@ -1,19 +1,38 @@
 """Settings of one installation, read from the environment and from ``.env``.
 
 The only module that reads the environment. A strategy's parameters do not
-belong here: they live in its YAML file.
+belong here: they live in its YAML file. Nor does ``.env`` hold the second switch of live
+trading, since the first one is in a file already.
 """
 
 from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from arb_pipelines.errors import ConfigError
+
+
+class _EnvFile(DotEnvSettingsSource):
+    """``.env``, in which nobody allows live trading: one commit would turn both switches."""
+
+    def __call__(self) -> dict[str, Any]:
+        found = super().__call__()
+        if "allow_live" in found:
+            raise ConfigError(
+                "belongs in the environment of the process alone; take it out of this file",
+                source=".env: ARB_ALLOW_LIVE",
+            )
+        return found
 
 
 class Settings(BaseSettings):
@@ -97,10 +116,23 @@ class Settings(BaseSettings):
     studies: Path = Field(Path("studies"), description="Folder of the study files.")
     allow_live: Literal["yes", "no"] = Field(
         "no",
-        description="The second switch of live trading; the first is `mode: live` in a strategy.",
+        description="The second switch of live trading; the first is `mode: live` in a strategy. "
+        "Taken from the environment of the process, and refused in `.env`.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_json: bool = Field(False, description="Log lines as JSON instead of text.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Say where values come from, the first that has one winning."""
+        return init_settings, env_settings, _EnvFile(settings_cls), file_secret_settings
 
     @cached_property
     def root(self) -> Path:
@@ -122,7 +154,8 @@ def load_settings(**overrides: object) -> Settings:
     """Read the settings.
 
     Raises:
-        ConfigError: a variable does not parse; the message names it.
+        ConfigError: a variable does not parse, or ``.env`` has one that it may not; the
+            message names it.
     """
     try:
         return Settings(**overrides)  # type: ignore[arg-type]
