@@ -126,6 +126,13 @@ async def test_an_order_leaves_as_the_venue_wants_it():
         (answers(no("400005", "Invalid KC-API-SIGN", 401)), Fatal, "400005"),
         (answers(no("411100", "frozen")), Fatal, "411100"),
         (answers(web.Response(status=403, text="<html>")), Fatal, None),
+        (answers(web.Response(status=429, text="<html>")), Transient, None),
+        (answers(web.Response(status=404, text="<html>")), OutcomeUnknown, None),
+        (answers(web.Response(status=408)), OutcomeUnknown, None),
+        (answers(web.Response(status=409, text="<html>")), OutcomeUnknown, None),
+        (answers(web.Response(status=425)), OutcomeUnknown, None),
+        (answers(web.Response(status=499)), OutcomeUnknown, None),
+        (answers(no("200000", "", 400)), OutcomeUnknown, "200000"),
     ],
 )
 @on_loop
@@ -149,13 +156,18 @@ async def test_what_an_answer_to_an_order_means(answer, error, code):
 
 @on_loop
 async def test_a_question_that_fails_did_nothing():
-    """The same failures of a test order are Transient, and nonsense is a violation."""
+    """The same failures of a test order are Transient or a no, and nonsense is a violation."""
     async with fake_kucoin() as fake, fake.rest() as client:
         entry = RestOrderEntry(client, KucoinAccount(client))
         fake.order_answers.extend(
-            [drop, answers(web.Response(status=502)), answers(web.Response(text="nonsense"))]
+            [
+                drop,
+                answers(web.Response(status=502)),
+                answers(web.Response(status=404, text="<html>")),
+                answers(web.Response(text="nonsense")),
+            ]
         )
-        for error in (Transient, Transient, ProtocolViolation):
+        for error in (Transient, Transient, Rejected, ProtocolViolation):
             with pytest.raises(error):
                 await entry.test(market_buy())
         await entry.test(market_buy())
@@ -315,17 +327,3 @@ async def test_warm_connections_are_used_again():
         await RestOrderEntry(client, KucoinAccount(client)).place(market_buy())
         assert sum(len(free) for free in pool._conns.values()) == 2
         await until(lambda: len(fake.requests) == 3)
-
-
-@on_loop
-async def test_idle_connections_are_kept_warm_whatever_the_venue_says():
-    """The upkeep goes on through failures; who needs the venue next is told of them."""
-    async with fake_kucoin() as fake:
-        timeouts = Timeouts(warm_every_s=0.001)
-        async with fake.rest(timeouts=timeouts) as client, asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(client.keep_warm())
-            await until(lambda: len(fake.requests) >= 2)
-            fake.timestamp_status = 503
-            asked = len(fake.requests)
-            await until(lambda: len(fake.requests) >= asked + 3)
-            running.cancel()

@@ -48,9 +48,10 @@ def data_of(status: int, body: bytes, quota: Quota | None, *, acts: bool, what: 
 
     Raises:
         Transient: too many requests; or a 5xx or nonsense to a question, which did nothing.
-        Rejected: the venue says no, with its code.
+        Rejected: the venue says no, with its code; or a 4xx without one, to a question.
         Fatal: keys, permission, clock or account need a person.
-        OutcomeUnknown: a 5xx, or an answer without sense, to a request that acts.
+        OutcomeUnknown: a 5xx, or an answer without the venue's code or sense, to a request
+            that acts.
         ProtocolViolation: an answer to a question without sense.
     """
     try:
@@ -81,8 +82,10 @@ def refusal(
         )
     if code == _BALANCE_INSUFFICIENT:
         return Unfunded(said, code=known)
-    if code not in ("", OK) or 400 <= status < 500:
+    if code not in ("", OK):
         return Rejected(said, code=known)
-    if acts:
+    if acts:  # without a code of the venue, a proxy may speak for what it passed on
         return OutcomeUnknown(f"{said}; look it up, never send it again", code=known)
+    if 400 <= status < 500:
+        return Rejected(said, code=known)
     return ProtocolViolation(said, code=known)
