@@ -172,7 +172,11 @@ class MarketData(Protocol):
 
 
 class OrderEntry(Protocol):
-    """Sends orders. None of its methods ever sends anything twice."""
+    """Sends orders. None ever leaves twice.
+
+    A cancel may, where an HTTP library repeats it on a connection that was dead:
+    cancelling twice is cancelling once.
+    """
 
     async def place(self, order: NewOrder) -> Accepted:
         """Send an order.

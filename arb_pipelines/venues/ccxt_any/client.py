@@ -6,19 +6,25 @@ default address: where ccxt would know the exchange's own, it has to be told to 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from decimal import Decimal
 from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
 
+import aiohttp
+
 from arb_pipelines.errors import ConfigError, InvariantBroken
 from arb_pipelines.settings import Settings
 from arb_pipelines.venues.addresses import is_loopback
+from arb_pipelines.venues.guarded_http import expect_secrecy, guarded_http
 
 #: What ARB_CCXT_URL says for the addresses that ccxt knows of an exchange.
 OWN_ADDRESSES = "venue"
 _TIMEOUT_MS = 5_000
+_quiet = logging.getLogger(f"{__name__}.ccxt")
+_quiet.setLevel(logging.WARNING)
 #: ccxt asks again by itself where this is above 0: an order would be sent twice.
 _RETRIES = "maxRetriesOnFailure"
 #: What single classes need to be told. KuCoin's: the classic API, spot alone, and books
@@ -37,7 +43,7 @@ def address_of(settings: Settings) -> str:
     """Give the base address that ccxt is to use, or ``OWN_ADDRESSES``.
 
     Raises:
-        ConfigError: none is set.
+        ConfigError: none is set, or it is of another machine and not encrypted.
     """
     if settings.ccxt_url is None:
         raise ConfigError(
@@ -45,6 +51,7 @@ def address_of(settings: Settings) -> str:
             f"exchange, or {OWN_ADDRESSES} for those that ccxt knows of the exchange",
             source="ARB_CCXT_URL",
         )
+    expect_secrecy(settings.ccxt_url, "ARB_CCXT_URL")
     return settings.ccxt_url.rstrip("/")
 
 
@@ -100,6 +107,25 @@ def _careful(known: Any, base: str) -> Any:
     too_many = import_module("ccxt.base.errors").RateLimitExceeded
 
     class Careful(known):  # type: ignore[misc]
+        session: Any
+        logger = _quiet  # ccxt's own tells headers and bodies at DEBUG: key and signature
+
+        def open(self) -> None:
+            self.own_session = False  # ccxt prepares all but the connections
+            super().open()
+            if self.session is None:
+                self.session = guarded_http(
+                    local=guarded,
+                    timeout=aiohttp.ClientTimeout(total=_TIMEOUT_MS / 1000),
+                    trust=self.ssl_context,
+                )
+
+        async def close(self, *arguments: Any, **named: Any) -> None:
+            connections = self.session
+            await super().close(*arguments, **named)
+            if connections is not None:
+                await connections.close()
+
         async def fetch(self, url: str, *arguments: Any, **named: Any) -> Any:
             if guarded:
                 _expect_loopback(url)

@@ -9,12 +9,11 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from arb_pipelines.errors import ConfigError
 from arb_pipelines.market.symbols import Market
 from arb_pipelines.settings import Settings
-from arb_pipelines.venues.addresses import is_loopback
+from arb_pipelines.venues.addresses import account_name, is_loopback
 from arb_pipelines.venues.base import MarketData, OrderEntry
 from arb_pipelines.venues.ccxt_any.account import CcxtAccount
 from arb_pipelines.venues.ccxt_any.books import CcxtFeed
@@ -76,7 +75,7 @@ async def open_ccxt(settings: Settings, exchange: str) -> AsyncIterator[CcxtConn
             {symbol: _priced(one, fees[symbol]) for symbol, one in listed.items()},
             {symbol: taker for symbol, (taker, _) in fees.items() if taker is not None},
             local=is_loopback(address),
-            account_id=f"{urlsplit(address).netloc or exchange}-{identity}".replace(":", "-"),
+            account_id=account_name(exchange, address, identity, local=is_loopback(address)),
         )
 
 

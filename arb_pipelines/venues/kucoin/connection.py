@@ -13,15 +13,15 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Literal
-from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 from arb_pipelines.errors import ConfigError
 from arb_pipelines.market.symbols import Market
 from arb_pipelines.settings import Settings
-from arb_pipelines.venues.addresses import is_loopback
+from arb_pipelines.venues.addresses import account_name, is_loopback
 from arb_pipelines.venues.base import MarketData, OrderEntry
+from arb_pipelines.venues.guarded_http import expect_secrecy
 from arb_pipelines.venues.kucoin.account import KucoinAccount
 from arb_pipelines.venues.kucoin.books import BookFeed, Channel
 from arb_pipelines.venues.kucoin.limits import Pool
@@ -45,16 +45,19 @@ async def open_kucoin(settings: Settings) -> AsyncIterator[KucoinConnection]:
     """Connect with the key of the settings: clock set, key, markets and fees known, lines warm.
 
     Raises:
-        ConfigError: address, key or certificate is missing or cannot be used.
+        ConfigError: address, key or certificate is missing or cannot be used, or an address
+            of another machine is not encrypted.
         VenueError: the venue does not answer, or turns the key away.
         DataError: its list of symbols is none.
     """
-    url, clock = _url(settings), VenueClock()
+    url, entry_url, clock = _url(settings), settings.kucoin_entry_url, VenueClock()
+    if entry_url is not None:
+        expect_secrecy(entry_url, "ARB_KUCOIN_ENTRY_URL")
     async with open_client(settings, clock) as client:
         await client.warm_up()
         key = await ask_key(client)
         markets, fees = await ask_markets(client)
-        yield KucoinConnection(client, clock, url, settings.kucoin_entry_url, key, markets, fees)
+        yield KucoinConnection(client, clock, url, entry_url, key, markets, fees)
 
 
 @asynccontextmanager
@@ -89,7 +92,7 @@ class KucoinConnection:
     ) -> None:
         self.venue = VENUE
         self.local = is_loopback(url) and (entry_url is None or is_loopback(entry_url))
-        self.account_id = f"{urlsplit(url).netloc}-{key.uid}".replace(":", "-")
+        self.account_id = account_name(VENUE, url, str(key.uid), local=self.local)
         self.can_withdraw: bool | None = key.can_withdraw
         self.markets, self.fees = markets, fees
         self.account = KucoinAccount(client)

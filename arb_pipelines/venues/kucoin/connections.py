@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 import aiohttp
 
 from arb_pipelines.errors import Fatal, Transient
+from arb_pipelines.venues.guarded_http import why
 from arb_pipelines.venues.retry import Patience
 
 #: Pauses between attempts to connect; the number of attempts has no end.
@@ -49,7 +50,7 @@ async def open_socket(
     """Connect. The error's own text is left out: ``url`` holds a token or a key.
 
     Raises:
-        Transient: no connection.
+        Transient: no connection, or a redirect, which ``session`` does not follow.
         Fatal: the venue turns these keys, or this address, away.
     """
     try:
@@ -61,7 +62,7 @@ async def open_socket(
             raise Fatal(f"{what}: HTTP {error.status}", code=str(error.status)) from None
         raise Transient(f"{what}: HTTP {error.status}") from None
     except (aiohttp.ClientError, TimeoutError) as error:
-        raise Transient(f"{what}: no connection ({type(error).__name__})") from None
+        raise Transient(f"{what}: no connection ({why(error)})") from None
 
 
 async def receive_text(socket: aiohttp.ClientWebSocketResponse, timeout_s: float, what: str) -> str:

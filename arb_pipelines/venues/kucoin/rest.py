@@ -1,7 +1,9 @@
 """KuCoin by REST: one pooled session, kept warm, every call signed, counted and timed.
 
 Nothing here sends anything twice. A question that failed may be asked again by whoever
-asked it; an order that failed may not (``replies`` says which is which).
+asked it; an order that failed may not (``replies`` says which is which). The HTTP library
+repeats a GET or a DELETE once by itself, on a kept connection that the server had closed:
+cancelling twice is cancelling once. A POST, and so an order, it never repeats.
 """
 
 from __future__ import annotations
@@ -21,11 +23,14 @@ import yarl
 
 from arb_pipelines.clock import NS_PER_MS, NS_PER_S, now_ns
 from arb_pipelines.errors import ConfigError, Fatal, OutcomeUnknown, Transient, VenueError
+from arb_pipelines.venues.addresses import is_loopback
+from arb_pipelines.venues.guarded_http import expect_secrecy, guarded_http, why
 from arb_pipelines.venues.kucoin import limits
 from arb_pipelines.venues.kucoin.limits import Budget, Pool, quota_of
 from arb_pipelines.venues.kucoin.replies import data_of
 from arb_pipelines.venues.kucoin.signing import Signer
 
+_MOST_CONNECTIONS = 16
 #: The request did not leave: no connection could be had.
 _NOT_SENT = (
     aiohttp.ClientConnectorError,
@@ -69,11 +74,10 @@ TRADE_FEES = Call("GET", "/api/v1/trade-fees", Pool.SPOT, 3, reserve=400)
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds until a call is given up, and how often idle connections are used to stay open."""
+    """Seconds until a connection, and a call, is given up."""
 
     connect_s: float = 3.0
     total_s: float = 5.0
-    warm_every_s: float = 10.0
 
 
 class Rest:
@@ -100,6 +104,7 @@ class Rest:
                 "give KuCoin's address, or a local exchange's, from http:// or https:// on",
                 source="ARB_KUCOIN_URL",
             )
+        expect_secrecy(base_url, "ARB_KUCOIN_URL")
         self._base_url = base_url.rstrip("/")
         self._signer = signer
         self._timeouts, self._trust = timeouts, trust
@@ -108,13 +113,13 @@ class Rest:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                ssl=self._trust or True, limit=16, keepalive_timeout=60, ttl_dns_cache=300
-            ),
+        self._session = guarded_http(
+            local=is_loopback(self._base_url),
             timeout=aiohttp.ClientTimeout(
                 total=self._timeouts.total_s, connect=self._timeouts.connect_s
             ),
+            trust=self._trust or True,
+            most=_MOST_CONNECTIONS,
         )
         return self
 
@@ -151,10 +156,6 @@ class Rest:
     def timestamp_ms(self) -> int:
         """The wall clock as signatures carry it."""
         return self._wall_ns() // NS_PER_MS
-
-    def budget(self, pool: Pool) -> Budget:
-        """The points of a pool; order entry by WebSocket spends from the same."""
-        return self._budgets[pool]
 
     def left(self, pool: Pool) -> int:
         """Points of a pool that may still be taken."""
@@ -211,7 +212,7 @@ class Rest:
                 answer = await response.read()
                 status = response.status
         except _NOT_SENT as error:
-            raise Transient(f"{what}: no connection ({type(error).__name__}); not sent") from None
+            raise Transient(f"{what}: no connection ({why(error)}); not sent") from None
         except (aiohttp.ClientError, TimeoutError) as error:
             raise _lost(what, error, acts=call.acts) from None
         finally:
@@ -225,15 +226,6 @@ class Rest:
             VenueError: the venue does not answer.
         """
         await asyncio.gather(*(self.call(TIMESTAMP) for _ in range(connections)))
-
-    async def keep_warm(self) -> None:
-        """Use idle connections until cancelled, so that the next order finds one open."""
-        while True:
-            await asyncio.sleep(self._timeouts.warm_every_s)
-            try:
-                await self.call(TIMESTAMP)
-            except VenueError:
-                continue  # whoever needs the venue next is told
 
 
 def _lost(what: str, error: Exception, *, acts: bool) -> VenueError:
