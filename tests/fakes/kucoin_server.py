@@ -62,7 +62,7 @@ class FakeKucoin:
         self.requests: list[tuple[str, str]] = []
         self.orders: list[dict[str, str]] = []
         self.bad_signatures = 0
-        self.timestamp_status = 200
+        self.timestamp_status, self.timestamp_code = 200, "200000"
         self.now_ms: Callable[[], int] = lambda: 0
         self.permission = "General,Spot"
         self.listed: list[dict[str, Any]] = []
@@ -149,8 +149,9 @@ class FakeKucoin:
         return await handler(request)
 
     async def _timestamp(self, request: web.Request) -> web.Response:
-        answer = {"code": "200000", "data": self.now_ms()}
-        return web.json_response(answer, status=self.timestamp_status)
+        if self.timestamp_status != 200:
+            return web.Response(status=self.timestamp_status, text="<html>")
+        return web.json_response({"code": self.timestamp_code, "data": self.now_ms()})
 
     async def _api_key(self, request: web.Request) -> web.Response:
         return yes({"permission": self.permission, "uid": 42, "apiVersion": 3})

@@ -75,7 +75,7 @@ async def test_each_market_has_the_fees_that_the_account_pays() -> None:
             assert markets["C22-USDT"].taker_fee_bps == pytest.approx(23.0)
             assert markets["C22-USDT"].maker_fee_bps == 0.0
             assert connection.local
-            assert "42" in connection.account_id
+            assert connection.account_id == f"local-{fake.url.rpartition(':')[2]}-42"
             assert connection.can_withdraw is False
         assert fake.bad_signatures == 0
 

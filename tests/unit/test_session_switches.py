@@ -9,7 +9,7 @@ import pytest
 from arb_pipelines.errors import ConfigError
 from arb_pipelines.execution.switches import Permission, check_key, permission
 from arb_pipelines.trading.session_rules import TradingMode
-from arb_pipelines.venues.addresses import is_loopback
+from arb_pipelines.venues.addresses import account_name, is_loopback
 
 PAPER, LIVE = TradingMode.PAPER, TradingMode.LIVE
 
@@ -99,3 +99,13 @@ def test_live_wants_a_key_that_cannot_withdraw() -> None:
 def test_loopback_is_known_by_the_host_alone(url: str, local: bool) -> None:
     """Names that merely look like this machine are not."""
     assert is_loopback(url) is local
+
+
+def test_an_account_has_one_name_however_its_address_is_written() -> None:
+    """One lock an account: neither capitals, nor a port, nor a user in the address part it."""
+    elsewhere = ["https://api.kucoin.com", "https://API.KUCOIN.COM:443/", "https://u:pw@10.0.0.1"]
+    named = {account_name("kucoin", url, "42", local=False) for url in elsewhere}
+    assert named == {"kucoin-42"}
+    here = ["http://127.0.0.1:8420", "http://localhost:8420/", "http://u:pw@[::1]:8420"]
+    assert {account_name("kucoin", url, "42", local=True) for url in here} == {"local-8420-42"}
+    assert account_name("kucoin", "https://localhost", "42", local=True) == "local-443-42"

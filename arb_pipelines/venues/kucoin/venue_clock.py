@@ -1,7 +1,8 @@
 """KuCoin's clock as this machine knows it: signatures carry the venue's time, not ours.
 
-A timestamp more than 5 s off is refused (400002), so a session measures how far off this
-machine is and corrects its signatures. Times of receipt stay our own.
+A timestamp more than 5 s off is refused (400002), so a session asks for the venue's time
+and goes on from there by this machine's monotonic clock: a step of the wall clock changes
+no signature. Times of receipt stay our own.
 
 Source: https://www.kucoin.com/docs-new/rest/spot-trading/market-data/get-server-time
 """
@@ -15,29 +16,44 @@ from collections.abc import Callable
 import structlog
 
 from arb_pipelines.clock import NS_PER_MS, NS_PER_S, now_ns
-from arb_pipelines.errors import Transient
+from arb_pipelines.errors import Fatal, VenueError
 from arb_pipelines.venues.kucoin import rest
 from arb_pipelines.venues.kucoin.codec import Reader
 from arb_pipelines.venues.kucoin.rest import Rest
 
 _TIME = Reader(int, "the venue's time")
 _QUESTIONS = 3
-_EVERY_S = 10.0
 #: Off by more than this the venue refuses what is signed.
 WINDOW_NS = 5 * NS_PER_S
 _log = structlog.get_logger()
 
 
 class VenueClock:
-    """The venue's time: this machine's and what it is off by (``skew_ns``)."""
+    """The venue's time: the monotonic clock and an offset. Until it is measured, ours.
 
-    def __init__(self, wall_ns: Callable[[], int] = now_ns) -> None:
-        self._wall_ns = wall_ns
-        self.skew_ns = 0
+    A machine that slept is behind until the next measurement, ``every_s`` seconds at most.
+    """
+
+    def __init__(
+        self,
+        wall_ns: Callable[[], int] = now_ns,
+        monotonic_ns: Callable[[], int] = time.monotonic_ns,
+        *,
+        every_s: float = 10.0,
+    ) -> None:
+        self._wall_ns, self._monotonic_ns = wall_ns, monotonic_ns
+        self._every_s = every_s
+        self._offset_ns = wall_ns() - monotonic_ns()
+        self._is_off = False
 
     def now_ns(self) -> int:
         """Give the venue's time, ns since the epoch."""
-        return self._wall_ns() + self.skew_ns
+        return self._monotonic_ns() + self._offset_ns
+
+    @property
+    def skew_ns(self) -> int:
+        """The venue's time less this machine's wall clock, ns."""
+        return self.now_ns() - self._wall_ns()
 
     async def measure(self, client: Rest, questions: int = _QUESTIONS) -> None:
         """Ask for the time; the quickest answer counts, as of the middle of its way.
@@ -46,22 +62,32 @@ class VenueClock:
             VenueError: no answer.
         """
         measured = [await self._ask(client) for _ in range(questions)]
-        _, skew_ns = min(measured)
-        if abs(skew_ns) > WINDOW_NS and abs(self.skew_ns) <= WINDOW_NS:
-            _log.warning("kucoin.clock_off", skew_s=round(skew_ns / NS_PER_S, 3), corrected=True)
-        self.skew_ns = skew_ns
+        _, self._offset_ns = min(measured)
+        was_off, self._is_off = self._is_off, abs(self.skew_ns) > WINDOW_NS
+        if self._is_off and not was_off:
+            skew_s = round(self.skew_ns / NS_PER_S, 3)
+            _log.warning("kucoin.clock_off", skew_s=skew_s, corrected=True)
 
     async def keep(self, client: Rest) -> None:
-        """Measure again and again until cancelled, which keeps a connection open as well."""
+        """Measure again and again until cancelled, which keeps a connection open as well.
+
+        Whatever else fails is tried again, be it a page of a proxy: the time goes on by
+        the last answer, and whoever needs the venue next is told.
+
+        Raises:
+            Fatal: the venue turns us away, with its code for it.
+        """
         while True:
-            await asyncio.sleep(_EVERY_S)
+            await asyncio.sleep(self._every_s)
             try:
                 await self.measure(client, 1)
-            except Transient:
-                continue  # whoever needs the venue next is told
+            except VenueError as error:
+                if isinstance(error, Fatal) and error.code:
+                    raise
 
     async def _ask(self, client: Rest) -> tuple[int, int]:
-        began = time.monotonic_ns()
+        """Give how long an answer took, and the offset that it tells."""
+        began = self._monotonic_ns()
         venue_ms = _TIME.read(await client.call(rest.TIMESTAMP))
-        took = time.monotonic_ns() - began
-        return took, venue_ms * NS_PER_MS + took // 2 - self._wall_ns()
+        took = self._monotonic_ns() - began
+        return took, venue_ms * NS_PER_MS - (began + took // 2)
