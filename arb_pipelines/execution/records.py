@@ -27,11 +27,11 @@ class SessionState(StrEnum):
 class ExecutionStatus(StrEnum):
     """How an execution ended."""
 
-    FILLED = "filled"  # each leg after the first was filled whole
-    FAILED = "failed"  # the first leg came to nothing
+    FILLED = "filled"  # each leg after the first was filled whole; if sent at once, each
+    FAILED = "failed"  # nothing was filled that it began with
     ABORTED = "aborted"  # a person took it back between its legs, and it came home
     UNWOUND = "unwound"  # it fell short, and came back to the start currency
-    RESIDUAL = "residual"  # it fell short, and more than a hundredth of the input is out
+    RESIDUAL = "residual"  # it fell short, and over a hundredth of the input is out or missing
 
 
 class LegStatus(StrEnum):
@@ -148,12 +148,13 @@ class Batch:
 
 def execution_status(report: CycleReport) -> ExecutionStatus:
     """Say how an execution ended."""
-    if not (report.spent or report.returned or report.residual):
+    if not (report.spent or report.returned or report.residual or report.missing):
         return ExecutionStatus.ABORTED if report.cancelled else ExecutionStatus.FAILED
     if report.spent > 0.0 and not report.fell_short:
         return ExecutionStatus.FILLED
     # of legs that left at once the first may be the one that found nothing
-    if abs(report.residual) > LEFT_OUT * (report.spent or report.committed):
+    out = max(abs(report.residual), report.missing)
+    if out > LEFT_OUT * (report.spent or report.committed):
         return ExecutionStatus.RESIDUAL
     return ExecutionStatus.ABORTED if report.cancelled else ExecutionStatus.UNWOUND
 

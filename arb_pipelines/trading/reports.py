@@ -45,8 +45,11 @@ class CycleReport:
     """One execution of a cycle, when it has ended; amounts in start currency.
 
     ``gross`` and ``predicted`` are edges as fractions. ``fell_short`` tells that a
-    leg after the first was not filled whole, ``cancelled`` that a person took it back
-    between its legs.
+    leg after the first was not filled whole (of legs that left at once: any),
+    ``cancelled`` that a person took it back between its legs. ``missing`` is what such
+    legs took from other balances and could not buy back, valued at the decision: it was
+    not the cycle's to sell, so it is taken off ``returned``, and ``residual_value`` is
+    less by it.
     """
 
     execution: int
@@ -70,10 +73,14 @@ class CycleReport:
     unwind: float
     residual_value: float
     cancelled: bool = False
+    missing: float = 0.0
 
     @property
     def profit(self) -> float:
-        """What came back less what was spent; a residual counts nothing."""
+        """What came back less what was spent; what is left over counts nothing.
+
+        What is missing counts in full, since ``returned`` is without it.
+        """
         return self.returned - self.spent
 
 

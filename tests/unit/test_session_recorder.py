@@ -265,11 +265,12 @@ def test_an_order_that_was_refused_says_why() -> None:
         ("failed", {"spent": 0.0, "returned": 0.0}),
         ("unwound", {"fell_short": True, "residual": 1.0}),
         ("residual", {"fell_short": True, "residual": 1.01}),
-        ("residual", {"fell_short": True, "residual": -2.0}),  # one currency is missing
+        ("residual", {"fell_short": True, "missing": 2.0}),
+        ("unwound", {"fell_short": True, "missing": 0.5}),
         ("residual", {"fell_short": True, "residual": 50.0, "cancelled": True}),
         ("aborted", {"fell_short": True, "cancelled": True}),
         ("unwound", {"spent": 0.0, "returned": 5.0}),  # of legs at once the first found nothing
-        ("residual", {"spent": 0.0, "returned": 5.0, "residual": -3.0}),
+        ("residual", {"spent": 0.0, "returned": 5.0, "missing": 3.0}),
     ],
 )
 def test_how_an_execution_ended_has_one_word(status: str, changes: dict[str, object]) -> None:

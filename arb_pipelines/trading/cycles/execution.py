@@ -101,6 +101,7 @@ class Execution:
     fell_short: bool = False
     spent: float = 0.0
     returned: float = 0.0
+    missing: float = 0.0
     expected_profit: float = 0.0
     fee: float = 0.0
     slippage: float = 0.0
@@ -122,6 +123,13 @@ class Execution:
         moved = value * (spent / held)
         self.holdings[currency] = (held - spent, value - moved)
         return moved
+
+    def write_off(self, currency: int, missing: float) -> None:
+        """Take from what was returned what is missing of a currency, valued at the decision."""
+        amount, value = self.holdings[currency]
+        self.holdings[currency] = (amount, value + missing)
+        self.missing += missing
+        self.returned -= missing
 
     def settle(self, order: LegOrder, ts: int) -> LegReport:
         """Book an order that has ended, and report it."""
@@ -181,6 +189,7 @@ class Execution:
             latency=self.latency,
             residual=residual,
             unwind=self.unwind,
-            residual_value=residual_value,
+            residual_value=residual_value - self.missing,
+            missing=self.missing,
             cancelled=self.cancelled,
         )

@@ -159,10 +159,11 @@ class CycleOrderManager:
                 execution.unwind_orders += 1
                 yield order
                 return
+        self._write_off(execution)
         residual = residual_value = 0.0
         for currency, (amount, value) in execution.holdings.items():
             residual += value
-            residual_value += self._left_over(execution, currency, amount, value)
+            residual_value += self._left_over(execution, currency, amount)
         yield execution.report(ts, residual, residual_value)
         yield Ended(execution.approved, ts, execution=self._purse(execution))
 
@@ -175,7 +176,10 @@ class CycleOrderManager:
                     return order
         return None
 
-    def _left_over(self, execution: Execution, currency: int, amount: float, value: float) -> float:
+    def _write_off(self, execution: Execution) -> None:
+        """Nothing: one leg after the other, no more is sold than was bought."""
+
+    def _left_over(self, execution: Execution, currency: int, amount: float) -> float:
         """What the books would pay for what an ended execution holds, in start currency."""
         terms, routes, shelf = self._traded.terms, self._traded.routes, self._shelf
         if not amount > 0.0:

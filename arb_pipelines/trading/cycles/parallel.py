@@ -5,7 +5,7 @@ holds every currency of a cycle need not wait: each leg spends what is in hand a
 it back through the leg before. The price is that a leg can fail while the others fill.
 Then one currency is left over and another is missing; the first is brought back as any
 residual, the second is bought back from the start currency, and what cannot be is reported
-as a residual below zero.
+as missing and counted as lost: its proceeds are no gain.
 """
 
 from __future__ import annotations
@@ -71,9 +71,9 @@ class ParallelCycleOrders(CycleOrderManager):
             return
         given, got = self._traded.currencies(order.symbol, order.side)
         done, values = order.done, execution.plan.values
+        execution.fell_short |= done.short
         if leg > 0:
             execution.hold(given, -done.spent, -done.spent * values[leg])
-            execution.fell_short |= done.short
         if leg + 1 == len(values) - 1:
             execution.returned += done.received
         else:
@@ -151,8 +151,13 @@ class ParallelCycleOrders(CycleOrderManager):
             )
         return None
 
-    def _left_over(self, execution: Execution, currency: int, amount: float, value: float) -> float:
-        """What is missing costs what it was worth at the decision."""
-        if execution.together and amount < 0.0:
-            return value
-        return super()._left_over(execution, currency, amount, value)
+    def _write_off(self, execution: Execution) -> None:
+        """Count what is missing as lost, at what it was worth at the decision."""
+        if not execution.together:
+            return
+        legs, values = self._traded.legs[execution.cycle], execution.plan.values
+        for (symbol, side), value in zip(legs[1:], values[1:-1], strict=True):
+            given, _ = self._traded.currencies(symbol, side)
+            amount, _ = execution.holdings.get(given, (0.0, 0.0))
+            if amount < 0.0:
+                execution.write_off(given, -amount * value)
