@@ -14,10 +14,9 @@ from arb_pipelines.trading.events import OrderKind
 from arb_pipelines.venues.base import BalanceChanged, Done, Match, NewOrder, Resting
 from arb_pipelines.venues.kucoin.account import KucoinAccount
 from arb_pipelines.venues.kucoin.books import BookFeed, Channel
-from arb_pipelines.venues.kucoin.connections import reconnecting
 from arb_pipelines.venues.kucoin.order_entry import RestOrderEntry
 from arb_pipelines.venues.kucoin.streams import Stream
-from arb_pipelines.venues.retry import Patience
+from arb_pipelines.venues.retry import Patience, reconnecting
 from tests.fakes.kucoin_server import SOON, FakeKucoin, fake_kucoin, on_loop, until
 
 ORDERS, BALANCE = "/spotMarket/tradeOrdersV2", "/account/balance"
@@ -356,3 +355,9 @@ async def test_pauses_grow_until_a_connection_is_in_service():
     with pytest.raises(Rejected, match="enough"):
         await reconnecting(connection, Recorded())
     assert asked == [(1, None), (2, 7.0), (3, None), (1, None), (2, None)]
+
+
+def test_a_venue_that_is_away_for_days_is_still_asked_again():
+    """Thousands of failures in a row make the pause no longer than the longest."""
+    patience = Patience(first_wait_s=0.25, longest_wait_s=15.0)
+    assert 7.5 <= patience.wait_s(100_000, None) <= 15.0

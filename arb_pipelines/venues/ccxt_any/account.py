@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import Any
 
 from arb_pipelines.clock import NS_PER_MS, now_ns
-from arb_pipelines.errors import InvariantBroken, Rejected, Transient
+from arb_pipelines.errors import InvariantBroken, Rejected
 from arb_pipelines.venues.base import (
     AccountEvent,
     BalanceChanged,
@@ -26,11 +26,9 @@ from arb_pipelines.venues.base import (
 from arb_pipelines.venues.ccxt_any.failures import asking
 from arb_pipelines.venues.ccxt_any.numbers import exact
 from arb_pipelines.venues.ccxt_any.orders import Listed, has_ended, report_of, was_cancelled
-from arb_pipelines.venues.retry import Patience
+from arb_pipelines.venues.retry import RECONNECT, Patience, reconnecting
 from arb_pipelines.venues.tasks import first_error
 
-RECONNECT = Patience(first_wait_s=0.25, longest_wait_s=15.0)
-_MOST_DOUBLINGS = 30
 #: Between two looks at an order that no stream has told of: the first, and the longest.
 _FIRST_LOOK_S, _LONGEST_LOOK_S = 0.1, 2.0
 #: Where an order may be found that cannot be asked for by its client id.
@@ -182,15 +180,12 @@ class CcxtAccount:
     async def _watch(
         self, what: str, watch: Callable[[], Awaitable[Any]], take: Callable[[Any], None]
     ) -> None:
-        failures = 0
-        while True:
-            try:
-                with asking(f"stream of {what}", acts=False):
-                    take(await watch())
-                failures = 0
-            except Transient as lost:  # look-ups find what it would have told
-                failures = min(failures + 1, _MOST_DOUBLINGS)
-                await asyncio.sleep(self._patience.wait_s(failures, lost.retry_after_s))
+        async def hear(heard: Callable[[], None]) -> None:
+            with asking(f"stream of {what}", acts=False):
+                take(await watch())
+            heard()
+
+        await reconnecting(hear, self._patience)  # look-ups find what a loss keeps from us
 
     def _take_orders(self, orders: list[Mapping[str, Any]]) -> None:
         for order in orders:

@@ -18,11 +18,9 @@ from arb_pipelines.errors import ProtocolViolation, Transient
 from arb_pipelines.trading.events import Book, Floats
 from arb_pipelines.venues.ccxt_any.failures import asking
 from arb_pipelines.venues.conflation import LatestWins
-from arb_pipelines.venues.retry import Patience
+from arb_pipelines.venues.retry import RECONNECT, Patience
 from arb_pipelines.venues.tasks import first_error
 
-RECONNECT = Patience(first_wait_s=0.25, longest_wait_s=15.0)
-_MOST_DOUBLINGS = 30
 _LONGEST_SILENCE_S = 300.0
 #: So often in a row may the market have moved in a stream's silence: a subscription counts
 #: only some time after it was asked for.
@@ -91,7 +89,7 @@ class CcxtFeed:
                     book = told or await self._client.fetch_order_book(name)
                 moved = self._show(symbol, book["bids"], book["asks"], book.get("timestamp"))
             except Transient as lost:
-                failures, missed, silence_s = min(failures + 1, _MOST_DOUBLINGS), 0, 0.0
+                failures, missed, silence_s = failures + 1, 0, 0.0
                 self._show(symbol, [], [], None)
                 await asyncio.sleep(self._patience.wait_s(failures, lost.retry_after_s))
                 continue

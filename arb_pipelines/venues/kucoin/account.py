@@ -28,7 +28,6 @@ from arb_pipelines.venues.kucoin.codec_orders import (
     amount,
     side_of,
 )
-from arb_pipelines.venues.kucoin.connections import RECONNECT
 from arb_pipelines.venues.kucoin.orders_followed import (
     FollowedOrder,
     FollowedOrders,
@@ -37,7 +36,7 @@ from arb_pipelines.venues.kucoin.orders_followed import (
 )
 from arb_pipelines.venues.kucoin.rest import Rest
 from arb_pipelines.venues.kucoin.streams import Stream
-from arb_pipelines.venues.retry import Patience
+from arb_pipelines.venues.retry import RECONNECT, Patience, reconnecting
 from arb_pipelines.venues.tasks import first_error
 
 TOPICS = ("/spotMarket/tradeOrdersV2", "/account/balance")
@@ -98,7 +97,7 @@ class KucoinAccount:
         with first_error():
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(stream.run())
-                tasks.create_task(self._recover())
+                tasks.create_task(reconnecting(self._recover, self._patience))
 
     async def next_event(self) -> AccountEvent:
         """Wait for the next event, in order of receipt; none is ever dropped."""
@@ -192,21 +191,18 @@ class KucoinAccount:
         self._returned.set()
         self.in_service.set()
 
-    async def _recover(self) -> None:
-        """Each time the stream is back, tell what it may have missed."""
-        failures = 0
-        while True:
-            await self._returned.wait()
-            self._returned.clear()
-            try:
-                await self._find_balances()
-                for followed in self._orders.unsettled():
-                    await self._find(followed)
-                failures = 0
-            except Transient as error:
-                failures = min(failures + 1, 30)
-                self._returned.set()
-                await asyncio.sleep(self._patience.wait_s(failures, error.retry_after_s))
+    async def _recover(self, recovered: Callable[[], None]) -> None:
+        """When the stream is back, tell what it may have missed."""
+        await self._returned.wait()
+        self._returned.clear()
+        try:
+            await self._find_balances()
+            for followed in self._orders.unsettled():
+                await self._find(followed)
+        except Transient:
+            self._returned.set()
+            raise
+        recovered()
 
     async def _find(self, followed: FollowedOrder) -> None:
         order = followed.order

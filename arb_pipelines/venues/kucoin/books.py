@@ -30,10 +30,9 @@ from arb_pipelines.venues.kucoin.codec import (
     PriceSize,
     Reader,
 )
-from arb_pipelines.venues.kucoin.connections import RECONNECT
 from arb_pipelines.venues.kucoin.rest import Rest
 from arb_pipelines.venues.kucoin.streams import SYMBOLS_A_CONNECTION, Stream, topics_of
-from arb_pipelines.venues.retry import Patience
+from arb_pipelines.venues.retry import RECONNECT, Patience
 from arb_pipelines.venues.tasks import first_error
 
 _UPDATE = Reader(Level2Update, "a level-2 update")
@@ -241,7 +240,7 @@ class BookFeed:
                 answer = await self._client.call(rest.FULL_BOOK, query={"symbol": symbol})
                 snapshot, failures = _FULL.read(answer).snapshot(), 0
             except Transient as error:
-                failures = min(failures + 1, 30)
+                failures += 1
                 pause_s = self._patience.wait_s(failures, error.retry_after_s)
             if self.level2.load(symbol, epoch, snapshot):
                 self._changes.put(symbol, (self._wall_ns(), None))

@@ -1,47 +1,21 @@
-"""What every WebSocket of KuCoin needs: opening, pings, noticing a dead peer, trying again.
+"""What every WebSocket of KuCoin needs: opening, pings, noticing a dead peer.
 
-Which messages pass is the business of ``streams`` and ``order_entry``.
+Which messages pass is the business of ``streams`` and ``order_entry``; a connection that
+was lost is opened again by ``retry``.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import aiohttp
 
 from arb_pipelines.errors import Fatal, Transient
 from arb_pipelines.venues.guarded_http import why
-from arb_pipelines.venues.retry import Patience
 
-#: Pauses between attempts to connect; the number of attempts has no end.
-RECONNECT = Patience(first_wait_s=0.25, longest_wait_s=15.0)
 _MS = 1 / 1000
 _CLOSING_S = 1.0
-_MOST_DOUBLINGS = 30
-
-
-async def reconnecting(
-    connection: Callable[[Callable[[], None]], Awaitable[None]], patience: Patience = RECONNECT
-) -> None:
-    """Hold a connection until cancelled: open it again after each ``Transient``, with jitter.
-
-    ``connection`` runs one, and calls what it is given once it is in service; that
-    makes the next pause the shortest again. Any other error of it ends this.
-    """
-    failures = 0
-
-    def in_service() -> None:
-        nonlocal failures
-        failures = 0
-
-    while True:
-        try:
-            await connection(in_service)
-        except Transient as lost:
-            failures += 1
-            attempt = min(failures, _MOST_DOUBLINGS)
-            await asyncio.sleep(patience.wait_s(attempt, lost.retry_after_s))
 
 
 async def open_socket(

@@ -31,17 +31,15 @@ from arb_pipelines.venues.kucoin.account import KucoinAccount
 from arb_pipelines.venues.kucoin.codec import Reader
 from arb_pipelines.venues.kucoin.codec_orders import Placed, SocketAnswer, order_fields
 from arb_pipelines.venues.kucoin.connections import (
-    RECONNECT,
     closed,
     keep_alive,
     open_socket,
     receive_text,
-    reconnecting,
     send_text,
 )
 from arb_pipelines.venues.kucoin.replies import OK, refusal
 from arb_pipelines.venues.kucoin.rest import Call, Rest
-from arb_pipelines.venues.retry import Patience
+from arb_pipelines.venues.retry import RECONNECT, Patience, reconnecting
 from arb_pipelines.venues.tasks import first_error
 
 _PLACED = Reader(Placed, "the answer to an order")

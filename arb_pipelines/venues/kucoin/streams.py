@@ -21,16 +21,14 @@ from arb_pipelines.errors import Fatal, ProtocolViolation, Rejected, Transient
 from arb_pipelines.venues.kucoin import rest
 from arb_pipelines.venues.kucoin.codec import Bullet, Frame, InstanceServer, Reader
 from arb_pipelines.venues.kucoin.connections import (
-    RECONNECT,
     closed,
     keep_alive,
     open_socket,
     receive_text,
-    reconnecting,
     send_text,
 )
 from arb_pipelines.venues.kucoin.rest import Rest
-from arb_pipelines.venues.retry import Patience
+from arb_pipelines.venues.retry import RECONNECT, Patience, reconnecting
 from arb_pipelines.venues.tasks import first_error
 
 #: What one request and one connection may subscribe to, in symbols.
