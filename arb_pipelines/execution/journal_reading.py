@@ -13,6 +13,9 @@ from arb_pipelines.execution.rolling_file import rolled_files
 
 T = TypeVar("T")
 
+#: The name under which a journal says what was found out of an execution that was cut short.
+RECOVERED = "recovered"
+
 
 def journal_lines(folder: Path, kind: type[T]) -> Iterator[T]:
     """Decode each line of a journal; one that was cut short, by a crash, is passed over."""
@@ -35,7 +38,7 @@ def read_journal(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def unfinished_orders(folder: Path) -> list[dict[str, Any]]:
-    """Give the intents of which the journal knows no end, oldest first.
+    """Give the intents of which the journal knows no end, nor a recovery, oldest first.
 
     After a crash these are the orders to look up by their client id: they may never have
     left, rest, or have filled since.
@@ -51,4 +54,7 @@ def unfinished_orders(folder: Path) -> list[dict[str, Any]]:
                 "final": True,
             }:
                 intents.pop(client_id, None)
+            case {"event": "recovered", "execution": str(execution), "unknown": []}:
+                for known in [name for name in intents if name.rpartition("-")[0] == execution]:
+                    del intents[known]
     return list(intents.values())

@@ -19,7 +19,7 @@ import numpy as np
 from arb_pipelines.errors import DataError
 from arb_pipelines.execution.journal import JOURNAL
 from arb_pipelines.execution.journal_lines import EVENTS
-from arb_pipelines.execution.journal_reading import read_journal
+from arb_pipelines.execution.journal_reading import RECOVERED, read_journal
 from arb_pipelines.execution.recorder import SessionRecorder
 from arb_pipelines.execution.records import Batch, SessionHead, SessionState
 from arb_pipelines.market.cycles import SIDES, CycleSet
@@ -76,6 +76,8 @@ def _replayed(folder: Path, reason: str) -> Iterator[Batch]:
     ended = ""
     untaken = 0
     for document in documents:
+        if document["event"] == RECOVERED:  # by another session, when this one was over
+            continue
         now = document["ts_ns"]
         event = _event(document)
         match event:

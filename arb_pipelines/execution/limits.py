@@ -1,8 +1,10 @@
 """Where a session stops by itself: losses, number of executions, kill switch files.
 
 What counts is read back from the session's folder when a session goes on under its key, or
-continues a lost one, so that no restart makes room. Executions that are in flight when a
-limit is reached settle as ever; what they lose comes on top.
+continues a lost one as ``restart: true`` has it, with what was found out of executions that
+were cut short: those restarts make no room. A session that somebody asks for anew begins at
+nothing. Executions that are in flight when a limit is reached settle as ever; what they lose
+comes on top.
 """
 
 from __future__ import annotations

@@ -8,46 +8,63 @@ session, decides.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
 import msgspec
+import structlog
 
-from arb_pipelines.errors import Rejected, Transient
+from arb_pipelines.clock import now_ns
+from arb_pipelines.errors import Fatal, VenueError
 from arb_pipelines.execution.amounts import Booked
-from arb_pipelines.execution.journal_reading import journal_lines
+from arb_pipelines.execution.journal import JOURNAL, MAX_BYTES
+from arb_pipelines.execution.journal_lines import object_line
+from arb_pipelines.execution.journal_reading import RECOVERED, journal_lines
+from arb_pipelines.execution.rolling_file import RollingFile
 from arb_pipelines.market.graph import BUY
 from arb_pipelines.market.symbols import Market
 from arb_pipelines.venues.base import Account
 
-#: The name under which the journal says what was found out of an execution.
-RECOVERED = "recovered"
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """An execution without an end: the client ids of its orders, with their symbols."""
+    """An execution without an end: the client ids of its orders, with their symbols.
+
+    ``start`` is the currency that it began with.
+    """
 
     execution: str
     orders: tuple[tuple[str, str], ...]
+    start: str
 
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
     """What an unfinished execution changed each balance by, as the venue tells it, exactly.
 
-    ``unknown`` are orders of which it tells no end: it did not answer, or they are open.
+    ``unknown`` are orders of which it tells no end: it did not answer so that it could be
+    read, or they are open.
     """
 
     execution: str
     changes: Mapping[str, Decimal]
     unknown: tuple[str, ...]
 
+    def facts(self) -> dict[str, object]:
+        """Give it as a journal says it."""
+        return {
+            "execution": self.execution,
+            "changes": {currency: f"{by:f}" for currency, by in self.changes.items()},
+            "unknown": list(self.unknown),
+        }
+
 
 class _Line(msgspec.Struct):
-    """``{"event":"intent","client_id":"3465efc67f4d-7-0","symbol":"ETH-USDT",…}``,
+    """``{"event":"intent","client_id":"3465efc67f4d-7-0","symbol":"ETH-USDT","side":0,…}``,
     ``{"event":"ended","execution":"3465efc67f4d-7",…}`` or
     ``{"event":"recovered","execution":"3465efc67f4d-7","unknown":[],…}``
     """
@@ -55,24 +72,39 @@ class _Line(msgspec.Struct):
     event: str
     client_id: str = ""
     symbol: str = ""
+    side: int = BUY
     execution: str | int | None = None
     unknown: list[str] = []
 
 
-def read_unfinished(folders: Iterable[Path]) -> list[Unfinished]:
-    """List the executions that sent orders and did not end, nor were recovered since.
+def read_unfinished(folder: Path) -> list[Unfinished]:
+    """List the executions of a folder's journal that sent orders and did not end.
 
-    ``folders`` are of sessions that went on one after the other, the oldest first.
+    Nor were they recovered since, which its journal says too: see ``note_recovered``.
     """
     orders: dict[str, dict[str, str]] = {}
-    for folder in folders:
-        for line in journal_lines(folder, _Line):
-            if line.event == "intent":
-                execution = line.client_id.rpartition("-")[0]
-                orders.setdefault(execution, {})[line.client_id] = line.symbol
-            elif line.event in ("ended", RECOVERED) and not line.unknown:
-                orders.pop(str(line.execution), None)
-    return [Unfinished(name, tuple(sent.items())) for name, sent in orders.items()]
+    starts: dict[str, str] = {}
+    for line in journal_lines(folder, _Line):
+        if line.event == "intent":
+            execution = line.client_id.rpartition("-")[0]
+            orders.setdefault(execution, {})[line.client_id] = line.symbol
+            base, _, quote = line.symbol.partition("-")
+            starts.setdefault(execution, quote if line.side == BUY else base)
+        elif line.event in ("ended", RECOVERED) and not line.unknown:
+            orders.pop(str(line.execution), None)
+    return [Unfinished(name, tuple(sent.items()), starts[name]) for name, sent in orders.items()]
+
+
+def note_recovered(folder: Path, found: Recovered) -> None:
+    """Say in the journal of a session that runs no more what was found out of an execution."""
+    try:
+        journal = RollingFile(folder / JOURNAL, MAX_BYTES)
+        try:
+            journal.append(object_line(now_ns(), RECOVERED, found.facts()))
+        finally:
+            journal.close()
+    except OSError as error:  # it is looked into again by the next session
+        _log.warning("session.recovery_not_noted", folder=str(folder), error=str(error))
 
 
 async def look_into(
@@ -83,6 +115,8 @@ async def look_into(
 ) -> Recovered:
     """Ask the venue what became of each order; one that it does not know never arrived.
 
+    One that it tells nothing of, or nothing that can be read, is unknown, and warned of.
+
     Raises:
         Fatal: the keys do not do.
     """
@@ -91,7 +125,10 @@ async def look_into(
     for client_id, symbol in unfinished.orders:
         try:
             report = await account.look_up(client_id, symbol)
-        except (Transient, Rejected):
+        except Fatal:
+            raise
+        except VenueError as error:
+            _log.warning("session.order_not_told", client_id=client_id, error=str(error))
             unknown.append(client_id)
             continue
         if report is None:

@@ -41,6 +41,10 @@ class SessionRisk:
             self._limits.on_begun()
         return verdict
 
+    def on_recovered(self, currency: str, profit: float) -> None:
+        """Count what an execution brought that an earlier start of the session left."""
+        self._limits.on_profit(currency, profit)
+
     def on_ended(self, ended: Ended) -> None:
         """Give back the place that an approval took."""
         self.in_flight -= 1

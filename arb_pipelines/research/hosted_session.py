@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,20 +18,24 @@ from typing import Any
 import structlog
 
 from arb_pipelines.clock import now_ns
+from arb_pipelines.containers.spec import RISK
 from arb_pipelines.execution.components import run_of, strategy_spec, universe_of
 from arb_pipelines.execution.control import open_control
 from arb_pipelines.execution.heartbeat import beat, beating
+from arb_pipelines.execution.journal_reading import RECOVERED
 from arb_pipelines.execution.limits import kill_files, watch_kill_files
 from arb_pipelines.execution.manager import Managed, SessionManager
 from arb_pipelines.execution.records import SessionHead, SessionState
-from arb_pipelines.execution.recovery import RECOVERED, look_into, read_unfinished
+from arb_pipelines.execution.recovery import note_recovered
 from arb_pipelines.execution.switches import Permission, check_key, permission
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.session_listeners import Listeners, listen
-from arb_pipelines.research.session_past import earlier_folders, spent_before
+from arb_pipelines.research.session_past import earlier_folders, left_on_account, spent_before
+from arb_pipelines.research.session_recovery import LookedInto, looked_into
 from arb_pipelines.research.session_requests import SessionRequest
 from arb_pipelines.research.session_values import SessionProgress, SessionSummary
 from arb_pipelines.trading.parameters import Strategy
+from arb_pipelines.venues.base import VenueConnection
 from arb_pipelines.venues.tasks import first_error
 
 #: Once the process is asked to end: time for what is in flight, and until it is over.
@@ -55,7 +59,13 @@ class _Joined:
 
 @dataclass(slots=True)
 class HostedSession:
-    """A session to be hosted: ``join``, then ``trade``; ``folder`` is its own."""
+    """A session to be hosted: ``join``, then ``trade``; ``folder`` is its own.
+
+    ``hosted`` are the requests of all that share the connection, its own among them. The
+    first of these also looks into what other sessions left on the account. ``broken_off`` is
+    what came of it where an error ended it while it traded, ``unrecovered`` whether the end
+    of an order of its earlier starts is not known.
+    """
 
     lake: Lake
     request: SessionRequest
@@ -63,6 +73,9 @@ class HostedSession:
     folder: Path
     on_flush: Callable[[SessionProgress], None]
     run_id: str | None
+    hosted: Sequence[SessionRequest]
+    broken_off: SessionSummary | None = field(default=None, init=False)
+    unrecovered: bool = field(default=False, init=False)
     _joined: _Joined | None = field(default=None, init=False)
     _over_by_s: float = field(default=math.inf, init=False)  # on the loop's clock
 
@@ -119,13 +132,17 @@ class HostedSession:
             failed = managed.error is not None or joined.manager.failure is not None
             state = SessionState.FAILED if failed else SessionState.ENDED
             reason = managed.controls.stop_reason or "ended"
-            left = run_of(managed.container).session.open_orders
-            if left:
-                heard.journal.note("left", open_orders=left)
-            await heard.finish(state, reason, lambda: self._over_by_s)
-        summary = self._summary(joined, heard, state, reason, left)
-        beat(self.folder, state, {"reason": reason, **heard.standing()})
+            summary = await self._conclude(joined, heard, state, reason)
+        beat(self.folder, state, {"reason": reason, **heard.standing(), **self.left(summary)})
         return summary
+
+    def left(self, summary: SessionSummary) -> dict[str, Any]:
+        """Give what its last heartbeat says of what is out, for the next session to look into."""
+        return {
+            "in_flight": summary.in_flight,
+            "open_orders": [*summary.open_orders],
+            "unrecovered": self.unrecovered,
+        }
 
     def end_soon(self, reason: str) -> None:
         """Stop within seconds, since the process is asked to end."""
@@ -136,23 +153,42 @@ class HostedSession:
     def _past(self) -> list[Path]:
         return earlier_folders(self.lake.settings.sessions, self.request)
 
+    def _left_by_others(self, connection: VenueConnection) -> list[Path]:
+        """Give the folders of what none of the hosted sessions is a restart of."""
+        if self.hosted[0] is not self.request:
+            return []
+        sessions = self.lake.settings.sessions
+        own = {past for request in self.hosted for past in earlier_folders(sessions, request)}
+        return left_on_account(sessions, connection.venue, _account(connection), own)
+
     async def _recover(self, joined: _Joined, heard: Listeners) -> None:
-        """Find out what earlier starts left unfinished, and say so."""
+        """Find out what earlier sessions of the account left unfinished, and say so.
+
+        What an execution of its own past brought counts against this session's limits.
+        """
         if not joined.chosen.places_orders:
             return
-        connection = joined.manager.connection
-        markets = {market.symbol: market for market in connection.markets}
-        for unfinished in read_unfinished(reversed(self._past())):
-            if joined.managed.controls.stopping.is_set():
-                return
-            found = await look_into(unfinished, connection.account, markets, connection.fees)
-            facts = {
-                "execution": found.execution,
-                "changes": {of: f"{by:f}" for of, by in found.changes.items()},
-                "unknown": list(found.unknown),
-            }
-            heard.journal.note(RECOVERED, **facts)
-            _log.warning("session.recovered", session=self.request.key, **facts)
+        self.unrecovered, unknown = True, False
+        connection, past = joined.manager.connection, self._past()
+        risk: Any = joined.managed.container.get(RISK)  # made by session_risk
+        others = await asyncio.to_thread(self._left_by_others, connection)
+        async with aclosing(looked_into([*reversed(past), *others], connection)) as all_looked_into:
+            async for one in all_looked_into:
+                self._tell_recovered(one, heard)
+                unknown |= one.folder == self.folder and bool(one.found.unknown)
+                if one.folder in past:
+                    risk.on_recovered(one.unfinished.start, one.profit)
+                if joined.managed.controls.stopping.is_set():
+                    return
+        self.unrecovered = unknown
+
+    def _tell_recovered(self, one: LookedInto, heard: Listeners) -> None:
+        """Have the journals say it: this session's, and that of the session that left it."""
+        facts = {"session": one.folder.name, **one.found.facts()}
+        heard.journal.note(RECOVERED, **facts)
+        if one.folder != self.folder:
+            note_recovered(one.folder, one.found)
+        _log.warning("session.recovered", by=self.request.key, **facts)
 
     # -- what accompanies it -----------------------------------------------------------
 
@@ -182,7 +218,8 @@ class HostedSession:
                     controls.stop("what keeps the session failed", settle_s=_SETTLE_S)
                     await joined.manager.ended(self.strategy.name)
                     reason = str(controls.stop_reason)
-                    await heard.finish(SessionState.FAILED, reason, lambda: self._over_by_s)
+                    failed = SessionState.FAILED
+                    self.broken_off = await self._conclude(joined, heard, failed, reason)
                     raise
 
     def _watches(self, managed: Managed) -> list[Any]:
@@ -200,22 +237,22 @@ class HostedSession:
             strategy=self.strategy.name,
             venue=connection.venue,
             mode=joined.chosen.mode,
-            account=hashlib.sha256(connection.account_id.encode()).hexdigest()[:16],
+            account=_account(connection),
             strategy_digest=self.strategy.digest,
             ts_started=joined.started,
             cycles=universe_of(joined.managed.container).traded.cycles,
             run_id=self.run_id,
         )
 
-    def _summary(
-        self,
-        joined: _Joined,
-        heard: Listeners,
-        state: SessionState,
-        reason: str,
-        left: tuple[str, ...],
+    async def _conclude(
+        self, joined: _Joined, heard: Listeners, state: SessionState, reason: str
     ) -> SessionSummary:
+        """Write down what is left to write, and sum up."""
         recorder = heard.recorder
+        left = run_of(joined.managed.container).session.open_orders
+        if left:
+            heard.journal.note("left", open_orders=left)
+        await heard.finish(state, reason, lambda: self._over_by_s)
         return SessionSummary(
             session=self.request.key,
             strategy=self.strategy.name,
@@ -238,6 +275,11 @@ class HostedSession:
 async def _end_after(minutes: float, managed: Managed) -> None:
     await asyncio.sleep(minutes * 60)
     managed.controls.stop(f"its {minutes:g} minutes are over")
+
+
+def _account(connection: VenueConnection) -> str:
+    """Name an account so that nobody reads off who it is."""
+    return hashlib.sha256(connection.account_id.encode()).hexdigest()[:16]
 
 
 def _id_prefix(key: str, started: int) -> str:

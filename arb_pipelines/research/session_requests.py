@@ -113,8 +113,7 @@ def checked_key(key: str) -> str:
     """
     if not _KEY.fullmatch(key):
         raise ConfigError(
-            "is no key of a session; one is like demo-kucoin-20260105T093000Z, see "
-            "arb session list",
+            "is no key of a session, as demo-kucoin-20260105T093000Z is; see arb session list",
             source=repr(key),
         )
     return key

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from arb_pipelines.errors import ArbError
 from arb_pipelines.execution.records import Batch, Counts, SessionState
 from arb_pipelines.trading.session_rules import TradingMode
 
@@ -63,8 +64,25 @@ class SessionSummary:
     unwritten: int
     open_orders: tuple[str, ...] = ()
 
+    @property
+    def left_something(self) -> bool:
+        """Whether a person has to look at what is out, or at records that are not in the lake."""
+        return bool(self.in_flight or self.unwritten or self.open_orders)
+
     def document(self) -> dict[str, Any]:
         """Give it as plain values, as JSON has them."""
         said = asdict(self)
         said["counts"] |= {"executions": {str(k): n for k, n in self.counts.executions.items()}}
         return said
+
+
+class SessionBrokenOff(ArbError):
+    """A session ended by an error, its cause, and left something; ``summary`` tells what."""
+
+    def __init__(self, reason: str, summary: SessionSummary) -> None:
+        self.summary = summary
+        out = f"; look up at the venue: {', '.join(summary.open_orders)}"
+        super().__init__(
+            f"{summary.session}: {reason}; it left {summary.in_flight} executions in flight and "
+            f"{summary.unwritten} batches of records unwritten{out if summary.open_orders else ''}"
+        )

@@ -24,7 +24,11 @@ from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.hosted_session import HostedSession
 from arb_pipelines.research.session_process import on_loop, stopped_by_signals
 from arb_pipelines.research.session_requests import SessionRequest, checked_key
-from arb_pipelines.research.session_values import SessionProgress, SessionSummary
+from arb_pipelines.research.session_values import (
+    SessionBrokenOff,
+    SessionProgress,
+    SessionSummary,
+)
 from arb_pipelines.settings import Settings
 from arb_pipelines.trading.strategy import load_strategy
 from arb_pipelines.venues.opening import open_venue
@@ -55,6 +59,7 @@ def run_session(
             there, or another session trades the same strategy at the venue, or the account.
         DataError: the venue has none of the strategy's cycles.
         VenueError: the venue does not answer, or turns us away.
+        SessionBrokenOff: an error ended it while it traded, and it left something.
     """
     (summary,) = run_sessions(lake, [request], on_flush=on_flush, run_id=run_id)
     return summary
@@ -76,7 +81,7 @@ def run_sessions(
         ConfigError: as ``run_session``, or they trade at different venues.
     """
     settings = lake.settings
-    sessions = [_hosted(lake, request, on_flush, run_id) for request in requests]
+    sessions = [_hosted(lake, request, requests, on_flush, run_id) for request in requests]
     venues = sorted({session.strategy.exchange for session in sessions})
     if len(venues) != 1:
         raise ConfigError(
@@ -102,14 +107,28 @@ def _failure_told(session: HostedSession) -> Iterator[None]:
         yield
     except (ArbError, asyncio.CancelledError) as error:
         said = str(error) or f"{session.request.key}: asked to end before it began to trade"
-        beat(session.folder, SessionState.FAILED, {"reason": said})
+        beat(session.folder, SessionState.FAILED, {"reason": said, **_left_by(session)})
+        if session.broken_off is not None and session.broken_off.left_something:
+            raise SessionBrokenOff(said, session.broken_off) from error
         if isinstance(error, ArbError):
             raise
         raise ArbError(said) from None
 
 
+def _left_by(session: HostedSession) -> dict[str, Any]:
+    """Say what is out of a session that an error ended; nothing is known of any other."""
+    ended = session.broken_off
+    if ended is None:
+        return {}
+    return session.left(ended)
+
+
 def _hosted(
-    lake: Lake, request: SessionRequest, on_flush: OnFlush, run_id: str | None
+    lake: Lake,
+    request: SessionRequest,
+    requests: Sequence[SessionRequest],
+    on_flush: OnFlush,
+    run_id: str | None,
 ) -> HostedSession:
     strategy = load_strategy(request.strategy)
     if request.venue is not None:
@@ -125,7 +144,7 @@ def _hosted(
     if found is not None:
         raise ConfigError("is there, so no session begins; remove it first", source=str(found))
     folder = lake.settings.sessions / checked_key(request.key)
-    return HostedSession(lake, request, strategy, folder, on_flush, run_id)
+    return HostedSession(lake, request, strategy, folder, on_flush, run_id, requests)
 
 
 async def _host(

@@ -8,8 +8,17 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from arb_pipelines.errors import Rejected, Transient
-from arb_pipelines.execution.recovery import Recovered, Unfinished, look_into, read_unfinished
+from arb_pipelines.errors import OutcomeUnknown, ProtocolViolation, Rejected, Transient
+from arb_pipelines.execution.journal_reading import unfinished_orders
+from arb_pipelines.execution.limits import Spent
+from arb_pipelines.execution.recovery import (
+    Recovered,
+    Unfinished,
+    look_into,
+    note_recovered,
+    read_unfinished,
+)
+from arb_pipelines.execution.spent import read_spent
 from arb_pipelines.market.graph import BUY, SELL
 from arb_pipelines.market.symbols import FeeSide, Market
 from arb_pipelines.venues.base import OrderReport
@@ -55,7 +64,7 @@ def report(symbol: str, side: int, size: str, funds: str, **changed: Any) -> Ord
 def look(answers: Mapping[str, OrderReport | Exception | None], *symbols: str) -> Recovered:
     """Look into one execution, whose orders are named 0, 1, 2 and so on."""
     markets = {symbol: market(symbol) for symbol in ("BTC-USDT", "ETH-BTC")}
-    unfinished = Unfinished("a-7", tuple((str(n), symbol) for n, symbol in enumerate(symbols)))
+    unfinished = Unfinished("a-7", tuple((str(n), symbol) for n, symbol in enumerate(symbols)), "X")
     account: Any = Asked(answers)
     return asyncio.run(look_into(unfinished, account, markets, dict.fromkeys(markets, FEE)))
 
@@ -98,21 +107,22 @@ def test_what_the_venue_does_not_tell_is_unknown() -> None:
             "1": report("ETH-BTC", BUY, "0", "0", active=True),
             "2": report("OLD-USDT", BUY, "1", "1"),
             "3": Rejected("busy"),
+            "4": ProtocolViolation("'hold' is not a side of an order"),
+            "5": OutcomeUnknown("no answer"),
+            "6": report("BTC-USDT", BUY, "0.002", "100"),
         },
         "BTC-USDT",
         "ETH-BTC",
         "OLD-USDT",
-        "BTC-USDT",
+        *["BTC-USDT"] * 4,
     )
-    assert found == Recovered("a-7", {}, ("0", "1", "2", "3"))
+    assert found.unknown == ("0", "1", "2", "3", "4", "5")
+    assert found.changes["USDT"] == Decimal("-100.100")
 
 
-def test_executions_without_an_end_are_found_over_all_that_went_on(tmp_path: Path) -> None:
+def test_executions_without_an_end_are_found(tmp_path: Path) -> None:
     """Those that ended, or were recovered since, are done; unknown ones are asked for again."""
-    old, new = tmp_path / "old", tmp_path / "new"
-    for folder in (old, new):
-        folder.mkdir()
-    (old / "journal.ndjson").write_text(
+    (tmp_path / "journal.ndjson").write_text(
         '{"event":"intent","client_id":"a-0-0","symbol":"BTC-USDT","side":0}\n'
         '{"event":"ended","execution":"a-0"}\n'
         '{"event":"ended","execution":null,"declined":"edge"}\n'
@@ -120,15 +130,37 @@ def test_executions_without_an_end_are_found_over_all_that_went_on(tmp_path: Pat
         '{"event":"intent","client_id":"a-1-1","symbol":"ETH-BTC","side":0}\n'
         '{"event":"cycle","execution":1,"spent":1.0}\n'
         '{"event":"intent","client_id":"a-2-0","symbol":"BTC-USDT","side":0}\n'
-        '{"event":"intent","client_id":"a-3-0","symbol":"BTC-USDT","side":0}\n'
+        '{"event":"intent","client_id":"a-3-0","symbol":"ETH-BTC","side":1}\n'
         '{"event":"ende'
-    )
-    (new / "journal.ndjson").write_text(
         '\n{"event":"recovered","execution":"a-1","changes":{},"unknown":["a-1-1"]}\n'
         '{"event":"recovered","execution":"a-2","changes":{},"unknown":[]}\n'
     )
-    assert read_unfinished([old, new]) == [
-        Unfinished("a-1", (("a-1-0", "BTC-USDT"), ("a-1-1", "ETH-BTC"))),
-        Unfinished("a-3", (("a-3-0", "BTC-USDT"),)),
+    assert read_unfinished(tmp_path) == [
+        Unfinished("a-1", (("a-1-0", "BTC-USDT"), ("a-1-1", "ETH-BTC")), "USDT"),
+        Unfinished("a-3", (("a-3-0", "ETH-BTC"),), "ETH"),
     ]
-    assert read_unfinished([tmp_path / "none"]) == []
+    assert read_unfinished(tmp_path / "none") == []
+
+
+def test_what_was_found_out_is_noted_where_it_was_left_and_counts_there(tmp_path: Path) -> None:
+    """Once: it is not asked for again, and what its start currency lost counts as a loss."""
+    journal = tmp_path / "journal.ndjson"
+    journal.write_text(
+        '{"ts_ns":1,"event":"intent","client_id":"a-0-0","symbol":"BTC-USDT","side":0}\n'
+        '{"ts_ns":1,"event":"intent","client_id":"a-0-1","symbol":"ETH-BTC","side":0}\n'
+        '{"ts_ns":2,"event":"or'
+    )
+    changes = {"USDT": Decimal("-100.1"), "ETH": Decimal("0.03")}
+    note_recovered(tmp_path, Recovered("a-0", changes, ("a-0-1",)))
+    assert len(read_unfinished(tmp_path)) == 1
+    assert len(unfinished_orders(tmp_path)) == 2
+    assert read_spent(tmp_path) == Spent(1)  # it is asked for again, and counts then
+    note_recovered(tmp_path, Recovered("a-0", changes, ()))
+    assert read_unfinished(tmp_path) == []
+    assert unfinished_orders(tmp_path) == []
+    assert read_spent(tmp_path) == Spent(1, {"USDT": -100.1})
+
+
+def test_a_journal_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
+    """The next session looks into it once more."""
+    note_recovered(tmp_path / "gone", Recovered("a-0", {}, ()))
