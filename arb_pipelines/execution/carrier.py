@@ -150,6 +150,10 @@ class OrderCarrier(ABC):
         if ended.execution is not None:
             self._purses.drop(ended.execution)
 
+    async def finish(self, within_s: float) -> None:
+        """Do nothing: what is heard of an order ends with it."""
+        return
+
     # -- for those that carry ----------------------------------------------------------
 
     @abstractmethod

@@ -18,3 +18,7 @@ class SessionBroker(Broker, Protocol):
     async def next_event(self) -> BrokerEvent:
         """Wait for the next piece of news, in the order it became known."""
         ...
+
+    async def finish(self, within_s: float) -> None:
+        """Wait for what is still to be heard of ended orders, for so long at most."""
+        ...

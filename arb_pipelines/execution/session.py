@@ -23,6 +23,8 @@ from arb_pipelines.venues.tasks import first_error
 
 #: While it settles, how soon a session notices that it is to hurry.
 _LOOK_AGAIN_S = 0.2
+#: Longest wait for what is still to be heard of the last orders when all has settled.
+_LAST_WORDS_S = 1.0
 
 
 class LiveSession:
@@ -121,6 +123,8 @@ class LiveSession:
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(left_s, _LOOK_AGAIN_S)):
                     await self._idle.wait()
+        left_s = min(self._settle_s, self._controls.settle_s) + began - loop.time()
+        await self._broker.finish(max(0.0, min(left_s, _LAST_WORDS_S)))
 
     async def _follow_books(self) -> None:
         try:

@@ -75,6 +75,10 @@ class VenueBroker(OrderCarrier):
         self._entry, self._account, self._publish = entry, account, publish
         self._look_ups = FeeLookUps(account, lambda: not self._out and room(), self._correct)
 
+    async def finish(self, within_s: float) -> None:
+        """Wait until the fees of all orders are confirmed, for so long at most."""
+        await self._look_ups.finish(within_s)
+
     def _beside(self) -> Iterable[Coroutine[Any, Any, None]]:
         return (self._confirm_fees(),)
 

@@ -14,13 +14,14 @@ from pydantic import SecretStr
 
 from arb_pipelines.backtest.reference import traded_of
 from arb_pipelines.backtest.universe import scenario_of
-from arb_pipelines.clock import now_ns
+from arb_pipelines.clock import steady_ns
 from arb_pipelines.containers.desk import Desk
 from arb_pipelines.execution.controls import Controls
+from arb_pipelines.execution.fees import FeeConfirmed
 from arb_pipelines.execution.own_trades import OwnTrades
 from arb_pipelines.execution.session import LiveSession
 from arb_pipelines.execution.session_risk import SessionRisk
-from arb_pipelines.execution.venue_broker import VenueBroker
+from arb_pipelines.execution.venue_broker import VenueBroker, VenueNews
 from arb_pipelines.research.exchange_books import generated_books
 from arb_pipelines.trading.book_shelf import BookShelf
 from arb_pipelines.trading.cycles.orders import CycleOrderManager
@@ -59,13 +60,14 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExchangeProce
 
 
 def test_cycles_are_traded_and_booked_to_the_last_unit(exchange: ExchangeProcess) -> None:
-    """Three legs each, what was reported is what the venue's balances say."""
+    """Three legs each, what was reported is what the venue's balances say, to the last fee."""
 
     async def body() -> None:
         keys = Credentials(*map(SecretStr, (exchange.key, exchange.secret, exchange.passphrase)))
         markets = [replace(m, taker_fee_bps=10.0) for m in generated_books(SYMBOLS, 7).markets]
         traded = traded_of(scenario_of(STRATEGY, markets, date(2026, 1, 5), max_cycles=10_000))
         reports: list[CycleReport] = []
+        told: list[VenueNews] = []
         async with Rest(exchange.rest, Signer(keys)) as client, asyncio.TaskGroup() as tasks:
             account = KucoinAccount(client)
             following = tasks.create_task(account.run())
@@ -89,7 +91,8 @@ def test_cycles_are_traded_and_booked_to_the_last_unit(exchange: ExchangeProcess
                 {market.symbol: market for market in markets},
                 {market.symbol: Decimal("0.001") for market in markets},
                 STRATEGY.session,
-                wall_ns=now_ns,
+                wall_ns=steady_ns,
+                publish=told.append,
             )
             feed = BookFeed(client, traded.cycles.symbols, channel=Channel.DEPTH5, depth=5)
             session = LiveSession(
@@ -109,10 +112,13 @@ def test_cycles_are_traded_and_booked_to_the_last_unit(exchange: ExchangeProcess
             after = await account.balances()
             following.cancel()
         assert all(report.legs_filled == 3 for report in reports)
-        told = {c: a for c, a in portfolio.balances().items() if abs(a) > 1e-12}
-        for currency in set(told) | set(after):
+        asked_for = {news.client_id for news in told if isinstance(news, FeeConfirmed)}
+        last = max(report.execution for report in reports)
+        assert {f"t{last}-{leg}" for leg in range(3)} <= asked_for
+        held = {c: a for c, a in portfolio.balances().items() if abs(a) > 1e-12}
+        for currency in set(held) | set(after):
             venue = after.get(currency, Decimal(0)) - before.get(currency, Decimal(0))
-            ours = told.get(currency, 0.0) - STRATEGY.balances.get(currency, 0.0)
+            ours = held.get(currency, 0.0) - STRATEGY.balances.get(currency, 0.0)
             assert float(venue) == pytest.approx(ours, abs=1e-9), currency
 
     asyncio.run(asyncio.wait_for(body(), 60))

@@ -60,6 +60,11 @@ class _Order:
     active: bool
     told: asyncio.Event = field(default_factory=asyncio.Event)
 
+    @property
+    def kcs(self) -> Decimal | None:
+        """Its fee, where it is taken in KCS; nothing is taken for nothing."""
+        return self.fate.kcs if self.size else None
+
 
 class ScriptedVenue:
     """``OrderEntry`` and ``Account``; ``fates`` are by the number of the order, from 0.
@@ -189,8 +194,8 @@ class ScriptedVenue:
 
     def _trade(self, order: _Order, market: Market) -> None:
         fee, funds = order.funds * order.fate.fee, order.funds
-        if order.fate.kcs is not None:
-            self._move("KCS", -order.fate.kcs, 0.0)
+        if order.kcs is not None:
+            self._move("KCS", -order.kcs, 0.0)
             fee = _ZERO
         if order.new.side == BUY:
             self._move(market.quote, -(funds + fee), 0.0)
@@ -222,7 +227,7 @@ class ScriptedVenue:
 
     def _report(self, order: _Order, *, with_fee: bool) -> OrderReport:
         market, new = self._markets[order.new.symbol], order.new
-        kcs = order.fate.kcs
+        kcs = order.kcs
         return OrderReport(
             client_id=new.client_id,
             order_id=f"id-{new.client_id}",

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from arb_pipelines.errors import Fatal, OutcomeUnknown, Rejected, Transient, Unfunded
-from arb_pipelines.execution.fees import FeeConfirmed
+from arb_pipelines.execution.fees import FeeConfirmed, FeeLookUps
 from arb_pipelines.trading.events import Cancelled, Ending, OrderFill, OrderKind, Routed
 from tests.fakes.scripted_venue import Fate, ScriptedVenue, lost, refused
 from tests.fakes.session_cycle import Traded, trade_once
-from tests.fakes.virtual_loop import wall_ns
+from tests.fakes.virtual_loop import run_virtually, wall_ns
 
 DOWN = Transient("no connection; not sent")
 ONE = Decimal(1)
@@ -259,6 +260,35 @@ def test_the_real_fee_is_asked_for_when_nothing_is_out() -> None:
     assert (third.fee, third.fee_currency) == (Decimal("0.01"), "KCS")
     assert third.assumed_currency == "USDT"
     assert traded.owed() == {}
+
+
+def test_a_fee_is_asked_for_again_where_the_venue_does_not_know_it_yet() -> None:
+    """What the stream tells at once, a look-up may know seconds later."""
+    late = Fate(known_s=4.0, kcs=Decimal("0.01"))
+    traded = trade_once({2: late}, linger_s=10.0)
+    assert traded.cycle.legs_filled == 3
+    assert traded.owed() == {}
+
+
+def test_who_waits_for_the_last_fees_has_them_and_no_longer_than_said() -> None:
+    """The end of a session waits until nothing is left to be asked."""
+
+    async def body() -> None:
+        venue = ScriptedVenue({}, {}, {})
+        found: list[FeeConfirmed] = []
+        look_ups = FeeLookUps(venue, lambda: True, lambda report, fee: found.append(fee))
+        await look_ups.finish(1.0)
+        look_ups.ask("never-known", "BTC-USDT", Decimal(1), "USDT")
+        running = asyncio.create_task(look_ups.run())
+        began = asyncio.get_running_loop().time()
+        await look_ups.finish(1.0)
+        assert asyncio.get_running_loop().time() - began == pytest.approx(1.0)
+        await look_ups.finish(60.0)  # it is let go in time
+        assert asyncio.get_running_loop().time() - began < 10.0
+        assert found == []
+        running.cancel()
+
+    run_virtually(body())
 
 
 def test_a_fee_told_with_the_order_needs_no_question() -> None:
