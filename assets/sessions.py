@@ -16,7 +16,7 @@ from arb_pipelines.alerts import raise_alert
 from arb_pipelines.execution.records import SessionState
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.session_requests import begin_session, new_request
-from arb_pipelines.research.sessions import SessionSummary, run_session
+from arb_pipelines.research.sessions import SessionBrokenOff, SessionSummary, run_session
 from arb_pipelines.trading.strategy import load_strategy
 from assets.partitions import STRATEGIES, STRATEGY_DAYS
 from assets.session_reports import TABLES, SessionReports
@@ -61,16 +61,25 @@ def live_session(
     context.instance.add_dynamic_partitions(str(STRATEGIES.name), [strategy.name])
     begin_session(lake.settings, request)
     with SessionReports(context, lake, strategy.name) as reports:
-        summary = run_session(lake, request, on_flush=reports.tell, run_id=context.run_id)
+        try:
+            summary = run_session(lake, request, on_flush=reports.tell, run_id=context.run_id)
+        except SessionBrokenOff as broken:
+            tell_what_is_left(lake, broken.summary)
+            raise
         terminated = is_canceling(context)
         reports.close(_HASTY_REPORT_S if terminated else _LAST_REPORT_S)
-    if summary.in_flight or summary.unwritten:
-        raise_alert(lake.settings, "session left something behind", **shown(summary))
+    tell_what_is_left(lake, summary)
     if terminated:
         raise dg.DagsterExecutionInterruptedError(f"{request.key} was terminated: {summary.reason}")
     if summary.state is SessionState.FAILED:
         raise dg.Failure(f"{request.key} failed: {summary.reason}", metadata=shown(summary))
     context.add_output_metadata(shown(summary))
+
+
+def tell_what_is_left(lake: Lake, summary: SessionSummary) -> None:
+    """Alert to what a session has left for a person to look at, if it has."""
+    if summary.left_something:
+        raise_alert(lake.settings, "session left something behind", **shown(summary))
 
 
 def is_canceling(context: dg.OpExecutionContext) -> bool:

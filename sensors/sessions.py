@@ -1,6 +1,6 @@
 """Start the sessions that were asked for, one at a time where they would meet; miss lost ones."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict
 
 import dagster as dg
@@ -8,8 +8,8 @@ import dagster as dg
 from arb_pipelines.alerts import raise_alert
 from arb_pipelines.clock import now_ns
 from arb_pipelines.lake.store import Lake
-from arb_pipelines.research.lost_sessions import give_up
-from arb_pipelines.research.session_folders import active_sessions, lost_sessions
+from arb_pipelines.research.lost_sessions import bring_end, give_up, late_sessions
+from arb_pipelines.research.session_folders import Heartbeat, active_sessions, lost_sessions
 from arb_pipelines.research.session_requests import SessionRequest, admit_requests, reject
 from arb_pipelines.research.session_turns import whose_turn
 from arb_pipelines.research.session_windows import ask_for_open_windows
@@ -55,18 +55,48 @@ def sessions(
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Notices a session whose heart has stopped: marks it as lost in live_sessions and "
     "its folder, says so in ARB_HOME/logs/alerts.jsonl, and asks for another if the strategy "
-    "says `session: {restart: true}`.",
+    "says `session: {restart: true}`. Brings to the lake the end of one that it did not take.",
 )
 def session_health(
     context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake]
 ) -> dg.SkipReason:
-    """Give up the sessions that are not heard of, once each."""
+    """Give up the sessions that are not heard of, once each; bring what the lake lacks of others.
+
+    Raises:
+        ExceptionGroup: some could not be dealt with; all others were.
+    """
     settings, now = lake.settings, now_ns()
     over = runs_of(context.instance, active_sessions(settings, now), finished=True)
-    lost = [give_up(lake, beat) for beat in lost_sessions(settings, now, over)]
-    for one in lost:
+    failures: list[Exception] = []
+
+    def give_one_up(beat: Heartbeat) -> str:
+        one = give_up(lake, beat)
         raise_alert(settings, "session lost", **asdict(one))
-    return dg.SkipReason("; ".join(f"lost {one.session}" for one in lost) or "every heart beats")
+        return f"lost {one.session}"
+
+    def bring_one(beat: Heartbeat) -> str:
+        bring_end(lake, beat)
+        return f"brought the end of {beat.key}"
+
+    said = each(lost_sessions(settings, now, over), give_one_up, failures)
+    said += each(late_sessions(lake), bring_one, failures)
+    if failures:
+        raise ExceptionGroup("; ".join((*said, *map(str, failures))), failures)
+    return dg.SkipReason("; ".join(said) or "every heart beats")
+
+
+def each(
+    beats: Iterable[Heartbeat], deal_with: Callable[[Heartbeat], str], failures: list[Exception]
+) -> list[str]:
+    """Deal with every session, and say what was done: one that fails hides none of the others."""
+    said = []
+    for beat in beats:
+        try:
+            said.append(deal_with(beat))
+        except Exception as error:  # noqa: BLE001 - told by who called, when all had their turn
+            error.add_note(f"session {beat.key}")
+            failures.append(error)
+    return said
 
 
 def run_of(request: SessionRequest) -> dg.RunRequest:

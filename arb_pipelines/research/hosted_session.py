@@ -137,11 +137,12 @@ class HostedSession:
         return summary
 
     def left(self, summary: SessionSummary) -> dict[str, Any]:
-        """Give what its last heartbeat says of what is out, for the next session to look into."""
+        """Give what its last heartbeat says of what is left, to look into or to write."""
         return {
             "in_flight": summary.in_flight,
             "open_orders": [*summary.open_orders],
             "unrecovered": self.unrecovered,
+            "unwritten": summary.unwritten,
         }
 
     def end_soon(self, reason: str) -> None:

@@ -1,15 +1,18 @@
-"""Sessions that went without a word: they are marked, and perhaps asked for again."""
+"""Sessions that went without a word: they are marked, and perhaps asked for again.
+
+And those that said their last word while the lake was away: it is brought there later.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from arb_pipelines.clock import NS_PER_S, iso
-from arb_pipelines.errors import ConfigError
+from arb_pipelines.errors import ConfigError, DataError
 from arb_pipelines.execution.records import SessionState
 from arb_pipelines.lake.store import Lake, Transaction
 from arb_pipelines.research.lost_records import bring_records
-from arb_pipelines.research.session_folders import Heartbeat, mark_lost
+from arb_pipelines.research.session_folders import Heartbeat, heartbeats, mark_lost
 from arb_pipelines.research.session_requests import (
     RequestFile,
     drop_request,
@@ -22,6 +25,7 @@ from arb_pipelines.yaml_files import read_model
 
 #: A session that was lost sooner than this after its start would be lost again.
 _TOO_SOON_NS = 60 * NS_PER_S
+_ENDED = (SessionState.ENDED, SessionState.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,38 @@ def give_up(lake: Lake, beat: Heartbeat) -> LostSession:
     restart = _restart(lake, beat)
     mark_lost(lake.settings, beat)
     return LostSession(beat.key, heard, beat.pid, restart)
+
+
+def late_sessions(lake: Lake) -> list[Heartbeat]:
+    """List the sessions that have ended, and of whose end the lake knows nothing."""
+    over = [beat for beat in heartbeats(lake.settings).values() if beat.state in _ENDED]
+    if not over:
+        return []
+    try:
+        rows = lake.query("SELECT session, state FROM live_sessions").rows()
+    except DataError:  # no lake yet
+        rows = []
+    told = dict(rows)
+    return [
+        beat
+        for beat in over
+        if told.get(beat.key) == SessionState.RUNNING
+        or (beat.key not in told and beat.counts.get("unwritten"))
+    ]
+
+
+def bring_end(lake: Lake, beat: Heartbeat) -> None:
+    """Bring to the lake what the journal of a session has that ended while the lake was away."""
+    reason = str(beat.counts.get("reason") or "ended while the lake was away")
+    bring_records(lake, lake.settings.sessions / beat.key, reason)
+
+    def tell(transaction: Transaction) -> None:
+        transaction.connection.execute(
+            "UPDATE live_sessions SET state = ?, end_reason = ? WHERE session = ?",
+            [beat.state, reason, beat.key],
+        )
+
+    lake.commit(tell)
 
 
 def _restart(lake: Lake, beat: Heartbeat) -> str:

@@ -33,7 +33,14 @@ from arb_pipelines.settings import Settings
 from arb_pipelines.trading.strategy import load_strategy
 from arb_pipelines.venues.opening import open_venue
 
-__all__ = ["SessionProgress", "SessionRequest", "SessionSummary", "run_session", "run_sessions"]
+__all__ = [
+    "SessionBrokenOff",
+    "SessionProgress",
+    "SessionRequest",
+    "SessionSummary",
+    "run_session",
+    "run_sessions",
+]
 
 OnFlush = Callable[[SessionProgress], None]
 

@@ -22,6 +22,7 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from structlog.testing import capture_logs
 
 import assets.sessions
+import sensors.sessions
 from arb_pipelines.alerts import alerts_path
 from arb_pipelines.clock import NS_PER_S, day_of, now_ns
 from arb_pipelines.definitions import build_defs
@@ -37,7 +38,8 @@ from arb_pipelines.research.session_requests import (
     new_request,
     requests_folder,
 )
-from arb_pipelines.research.sessions import SessionProgress, SessionSummary
+from arb_pipelines.research.session_tables import write_batch
+from arb_pipelines.research.sessions import SessionBrokenOff, SessionProgress, SessionSummary
 from arb_pipelines.settings import Settings, load_settings
 from arb_pipelines.trading.session_rules import TradingMode
 from assets.sessions import SESSION_TAG, SessionReports, live_session_job
@@ -234,6 +236,23 @@ def test_a_session_that_failed_fails_its_run(
     assert "its connection failed" in str(failure.step_failure_data.user_failure_data)
     (alert,) = alerts(lake)
     assert (alert["event"], alert["in_flight"]) == ("session left something behind", 2)
+
+
+def test_a_session_that_an_error_ended_tells_what_it_left(
+    lake: Lake, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It gives no summary; the error has it."""
+
+    def session(lake: Lake, request: SessionRequest, *, on_flush: OnFlush, run_id: str) -> Any:
+        ended = summary(request, state=SessionState.FAILED, in_flight=1, open_orders=("a-1-0",))
+        raise SessionBrokenOff("its account cannot be read", ended)
+
+    result = host(lake, instance, monkeypatch, session)
+    (failure,) = [e for e in result.all_events if e.is_step_failure]
+    assert "look up at the venue: a-1-0" in str(failure.step_failure_data.error)
+    (alert,) = alerts(lake)
+    assert alert["event"] == "session left something behind"
+    assert alert["open_orders"] == ["a-1-0"]
 
 
 def test_a_report_that_cannot_be_made_stops_no_session(lake: Lake) -> None:
@@ -469,6 +488,45 @@ def test_a_lost_session_that_should_not_is_not_asked_for_again(
     (alert,) = alerts(lake)
     assert reason in alert["restart"]
     assert skipped(evaluate(lake, instance)) == "no session to begin"
+
+
+def test_a_session_that_cannot_be_given_up_hides_no_other(
+    lake: Lake, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others are told of in the same tick, which fails in the end."""
+    bad, good = (new_request(lake.settings, name) for name in ("alpha", "beta"))
+    for request in (bad, good):
+        beat(lake.settings, request, age_s=20)
+    real = sensors.sessions.give_up
+
+    def give_up(lake: Lake, beat: Any) -> Any:
+        if beat.key == bad.key:
+            raise ValueError("its journal makes no sense")
+        return real(lake, beat)
+
+    monkeypatch.setattr(sensors.sessions, "give_up", give_up)
+    with pytest.raises(ExceptionGroup, match="its journal makes no sense"):
+        look_after(lake, instance)
+    assert [alert["session"] for alert in alerts(lake)] == [good.key]
+    assert (state_of(lake, bad), state_of(lake, good)) == ("running", "lost")
+
+
+def test_the_end_of_a_session_that_the_lake_missed_is_brought_later(
+    lake: Lake, instance: dg.DagsterInstance
+) -> None:
+    """Its row said that it runs; then it says how it ended, once."""
+    from tests.integration.session_worker import batches_of
+
+    request = new_request(lake.settings, "alpha")
+    first, *_ = batches_of(3, request.key)
+    write_batch(lake, first)
+    state = "SELECT state, end_reason FROM live_sessions"
+    assert lake.query(state).row(0)[0] == "running"
+    beat(lake.settings, request, age_s=20, state="ended")
+    assert look_after(lake, instance) == f"brought the end of {request.key}"
+    assert lake.query(state).rows() == [("ended", "ended while the lake was away")]
+    assert look_after(lake, instance) == "every heart beats"
+    assert alerts(lake) == []
 
 
 def test_a_session_that_is_heard_of_again_is_not_lost(lake: Lake) -> None:

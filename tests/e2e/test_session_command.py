@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import filelock
 import pytest
@@ -173,8 +174,64 @@ def test_what_a_killed_session_left_is_found_by_the_next(
                 recovered.append(event["execution"])
                 assert event["unknown"] == []
                 changes.update({of: Decimal(by) for of, by in event["changes"].items()})
-    assert len(recovered) == len(set(recovered)) == 1
+    assert recovered
+    assert len(recovered) == len(set(recovered))
     after = free_balances(exchange)
     for currency in {*before, *after, *changes}:
         venue = after.get(currency, Decimal(0)) - before.get(currency, Decimal(0))
         assert abs(venue - changes[currency]) < Decimal("1e-9"), currency
+
+
+def half_way(folder: Path) -> str | None:
+    """Name an execution of which one leg has filled and that has not ended."""
+    events = events_of(folder)
+    ended = {event["execution"] for event in events if event["event"] == "ended"}
+    filled = (event["client_id"].rpartition("-") for event in events if event["event"] == "fill")
+    return next((name for name, _, leg in filled if leg == "0" and name not in ended), None)
+
+
+def events_of(folder: Path) -> list[dict[str, Any]]:
+    """Read a journal, but for a line that is being written."""
+    file = folder / "journal.ndjson"
+    lines = file.read_text().splitlines(keepends=True) if file.exists() else []
+    return [json.loads(line) for line in lines if line.endswith("}\n")]
+
+
+def recovered_in(folder: Path) -> list[str]:
+    return [event["execution"] for event in events_of(folder) if event["event"] == "recovered"]
+
+
+@pytest.mark.parametrize("found_by_another", [True, False])
+def test_what_a_killed_session_left_counts_whoever_finds_it(
+    exchange: ExchangeProcess, home: Settings, tmp_path: Path, found_by_another: bool
+) -> None:
+    """Any next session of the account finds it, once; it counts for who continues the killed."""
+    file = strategy_file(tmp_path, "cut", rules=", settle_s: 1, max_loss: {USDT: 50}")
+    slow = {"kind": "delay", "match": "POST /api/v1/hf/orders", "ms": 300, "count": 1000}
+    exchange.operate("POST", "/faults", slow)
+    try:
+        with running_session(home.root, file, keys_of(exchange)) as session:
+            cut = until(lambda: half_way(session.folder), "execution with one leg filled")
+            session.process.kill()
+            session.process.wait()
+    finally:
+        exchange.operate("DELETE", "/faults")
+    killed = session.folder
+    keys = {name.removeprefix("ARB_").lower(): text for name, text in keys_of(exchange).items()}
+    lake = Lake(load_settings(home=home.root, **keys))
+    if found_by_another:
+        other = strategy_file(tmp_path, "other")
+        other.write_text(other.read_text().replace("min_profit_bps: -40", "min_profit_bps: 500"))
+        for key in ("other-kucoin-20990101T000000Z", "other-kucoin-20990101T000001Z"):
+            run_session(lake, SessionRequest(key, other, None, None, 0.01, now_ns()))
+        found = recovered_in(home.sessions / "other-kucoin-20990101T000000Z")
+        assert recovered_in(killed) == found
+        assert recovered_in(home.sessions / "other-kucoin-20990101T000001Z") == []
+    again = "cut-kucoin-20990101T000002Z"
+    summary = run_session(lake, SessionRequest(again, file, None, None, 0.5, now_ns(), killed.name))
+    assert summary.reason.startswith("max_loss: ")
+    assert summary.counts.orders == 0
+    found = recovered_in(killed)
+    assert cut in found
+    assert len(found) == len(set(found))  # the one before may have ended a moment too late to say
+    assert recovered_in(home.sessions / again) == ([] if found_by_another else found)
