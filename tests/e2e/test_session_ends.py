@@ -15,11 +15,13 @@ import pytest
 from pydantic import SecretStr
 
 from arb_pipelines.clock import NS_PER_MS, now_ns
-from arb_pipelines.errors import ArbError, ConfigError
+from arb_pipelines.errors import ArbError, ConfigError, Rejected
 from arb_pipelines.execution.records import SessionState
 from arb_pipelines.lake.store import Lake
+from arb_pipelines.research import hosted_session
 from arb_pipelines.research.session_requests import begin_session
 from arb_pipelines.research.sessions import (
+    SessionBrokenOff,
     SessionProgress,
     SessionRequest,
     SessionSummary,
@@ -161,6 +163,42 @@ def test_what_does_not_settle_is_reported_by_its_orders(
     events = [json.loads(line) for line in journal]
     assert [event["open_orders"] for event in events if event["event"] == "left"] == [[left]]
     assert [event["client_id"] for event in events if event["event"] == "intent"] == [left]
+
+
+def test_what_an_error_leaves_is_told_by_the_error(
+    exchange: ExchangeProcess, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The journal and the last heartbeat name the order, too; the next session looks into it."""
+    folder = tmp_path / "home" / "sessions" / ONE
+
+    async def breaks(files: object, stop: object) -> None:
+        while b'"intent"' not in (folder / "journal.ndjson").read_bytes():
+            await asyncio.sleep(0.01)
+        raise Rejected("what watches it has broken")
+
+    slow = {"kind": "delay", "match": "POST /api/v1/hf/orders", "ms": 30_000, "count": 100}
+    exchange.operate("POST", "/faults", slow)
+    file = strategy_file(tmp_path, "broken", rules=", settle_s: 0.3")
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(hosted_session, "watch_kill_files", breaks)
+            with pytest.raises(SessionBrokenOff, match="what watches it has broken") as told:
+                run(file)
+    finally:
+        exchange.operate("DELETE", "/faults")
+    assert told.value.summary.in_flight == 1
+    (left,) = told.value.summary.open_orders
+    assert left in str(told.value)
+    beat = json.loads((folder / "heartbeat.json").read_bytes())
+    assert (beat["state"], beat["in_flight"], beat["open_orders"]) == ("failed", 1, [left])
+    run(strategy_file(tmp_path, "next"), TWO, minutes=0.01)
+    for key in (ONE, TWO):
+        text = (tmp_path / "home" / "sessions" / key / "journal.ndjson").read_text()
+        events = [json.loads(line) for line in text.splitlines()]
+        found = [event["execution"] for event in events if event["event"] == "recovered"]
+        assert found == [left.rpartition("-")[0]]
+        if key == ONE:
+            assert [e["open_orders"] for e in events if e["event"] == "left"] == [[left]]
 
 
 def test_a_signal_ends_it_before_it_trades(
