@@ -13,7 +13,7 @@ import orjson
 import structlog
 
 from arb_pipelines.clock import now_ns
-from arb_pipelines.venues.tasks import first_error
+from arb_pipelines.venues.tasks import worst_error
 
 EVERY_S = 1.0
 _FILE = "heartbeat.json"
@@ -36,7 +36,7 @@ def beat(folder: Path, state: str, counts: Mapping[str, Any]) -> None:
 @asynccontextmanager
 async def beating(folder: Path, pulse: Pulse) -> AsyncIterator[None]:
     """Beat each second within the block."""
-    with first_error():
+    with worst_error():
         async with asyncio.TaskGroup() as tasks:
             beats = tasks.create_task(_keep_beating(folder, pulse))
             yield

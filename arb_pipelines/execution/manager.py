@@ -23,7 +23,7 @@ from arb_pipelines.execution.components import universe_of
 from arb_pipelines.execution.controls import Controls
 from arb_pipelines.execution.venue_line import VenueLine, parent_spec
 from arb_pipelines.venues.base import VenueConnection
-from arb_pipelines.venues.tasks import first_error
+from arb_pipelines.venues.tasks import worst_error
 
 _ZERO = Decimal(0)
 #: Longest wait for the private stream when a session begins.
@@ -188,7 +188,7 @@ async def managing(name: str, connection: VenueConnection) -> AsyncIterator[Sess
     line.open(connection)
     managers: list[SessionManager] = []
     try:
-        with first_error():
+        with worst_error():
             async with asyncio.TaskGroup() as tasks:
                 serving = [
                     tasks.create_task(work)

@@ -19,7 +19,7 @@ from arb_pipelines.execution.own_trades import OwnTrades
 from arb_pipelines.execution.protocols import SessionBroker
 from arb_pipelines.trading.events import Book, BrokerEvent, Cancel, Cancelled, OrderFill, Signal
 from arb_pipelines.venues.base import MarketData
-from arb_pipelines.venues.tasks import first_error
+from arb_pipelines.venues.tasks import worst_error
 
 #: While it settles, how soon a session notices that it is to hurry.
 _LOOK_AGAIN_S = 0.2
@@ -61,7 +61,7 @@ class LiveSession:
             VenueError: the venue turns us away, or makes no sense.
             InvariantBroken: our books do not add up.
         """
-        with first_error():
+        with worst_error():
             async with asyncio.TaskGroup() as tasks:
                 running = [
                     tasks.create_task(work)

@@ -36,7 +36,7 @@ from arb_pipelines.research.session_requests import SessionRequest
 from arb_pipelines.research.session_values import SessionProgress, SessionSummary
 from arb_pipelines.trading.parameters import Strategy
 from arb_pipelines.venues.base import VenueConnection
-from arb_pipelines.venues.tasks import first_error
+from arb_pipelines.venues.tasks import worst_error
 
 #: Once the process is asked to end: time for what is in flight, and until it is over.
 _SETTLE_S, _END_S = 7.0, 8.0
@@ -120,7 +120,7 @@ class HostedSession:
             )
             await self._recover(joined, heard)
             joined.manager.start(self.strategy.name)
-            with first_error():
+            with worst_error():
                 async with asyncio.TaskGroup() as tasks:
                     beside = [tasks.create_task(work) for work in self._watches(managed)]
                     beside.append(tasks.create_task(control.run()))

@@ -23,7 +23,7 @@ from arb_pipelines.lake.recording.format import BookGap, BookState, Side, Symbol
 from arb_pipelines.lake.recording.hourly import HourlyFiles
 from arb_pipelines.research.recording_sources import RecordedSource
 from arb_pipelines.trading.events import Book, Floats
-from arb_pipelines.venues.tasks import first_error
+from arb_pipelines.venues.tasks import worst_error
 
 #: What was received reaches the disk after so long, seconds.
 _FLUSH_S = 1.0
@@ -91,7 +91,7 @@ class Recorder:
         self._on_flush = on_flush
         try:
             try:
-                with first_error():
+                with worst_error():
                     async with asyncio.TaskGroup() as tasks:
                         working = [
                             tasks.create_task(self._source.run()),

@@ -25,7 +25,7 @@ from arb_pipelines.venues.kucoin.connection import open_client
 from arb_pipelines.venues.kucoin.rest import Rest
 from arb_pipelines.venues.kucoin.venue_clock import VenueClock
 from arb_pipelines.venues.symbol_lists import parse_symbol_list
-from arb_pipelines.venues.tasks import first_error
+from arb_pipelines.venues.tasks import worst_error
 
 #: Levels a side that a recording keeps.
 DEPTH = 20
@@ -77,7 +77,7 @@ async def open_kucoin_source(
         feed = BookFeed(client, list(names), channel=channel, depth=DEPTH)
 
         async def run() -> None:
-            with first_error():
+            with worst_error():
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(feed.run())
                     tasks.create_task(clock.keep(client))

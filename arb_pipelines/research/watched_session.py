@@ -27,7 +27,7 @@ from arb_pipelines.trading.events import Book
 from arb_pipelines.trading.parameters import Strategy
 from arb_pipelines.venues.base import MarketData
 from arb_pipelines.venues.opening import open_venue
-from arb_pipelines.venues.tasks import first_error
+from arb_pipelines.venues.tasks import worst_error
 
 
 class WatchedFeed:
@@ -143,7 +143,7 @@ async def watched_session(settings: Settings, strategy: Strategy) -> AsyncIterat
             async with managing(strategy.name, connection) as manager:
                 managed = manager.add(_spec(strategy, settings.max_cycles))
                 session = _session(manager, managed, tuple(connection.markets))
-                with first_error():
+                with worst_error():
                     async with asyncio.TaskGroup() as tasks:
                         failing = tasks.create_task(_failure_of(managed))
                         yield session

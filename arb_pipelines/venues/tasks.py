@@ -9,7 +9,7 @@ from arb_pipelines.errors import Transient
 
 
 @contextmanager
-def first_error() -> Iterator[None]:
+def worst_error() -> Iterator[None]:
     """Raise what ended a task group by itself, and rather than a lost connection the worse error.
 
     Who holds the connection asks for its meaning, and not for how many tasks it had.

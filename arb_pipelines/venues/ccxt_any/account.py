@@ -27,7 +27,7 @@ from arb_pipelines.venues.ccxt_any.failures import asking
 from arb_pipelines.venues.ccxt_any.numbers import exact
 from arb_pipelines.venues.ccxt_any.orders import Listed, has_ended, report_of, was_cancelled
 from arb_pipelines.venues.retry import RECONNECT, Patience, reconnecting
-from arb_pipelines.venues.tasks import first_error
+from arb_pipelines.venues.tasks import worst_error
 
 #: Between two looks at an order that no stream has told of: the first, and the longest.
 _FIRST_LOOK_S, _LONGEST_LOOK_S = 0.1, 2.0
@@ -107,7 +107,7 @@ class CcxtAccount:
             watched.append(("orders", self._client.watch_orders, self._take_orders))
         if self._client.has.get("watchBalance"):
             watched.append(("balances", self._client.watch_balance, self._take_balance))
-        with first_error():
+        with worst_error():
             async with asyncio.TaskGroup() as tasks:
                 for what, watch, take in watched:
                     tasks.create_task(self._watch(what, watch, take))

@@ -19,7 +19,7 @@ from arb_pipelines.trading.events import Book, Floats
 from arb_pipelines.venues.ccxt_any.failures import asking
 from arb_pipelines.venues.conflation import LatestWins
 from arb_pipelines.venues.retry import RECONNECT, Patience
-from arb_pipelines.venues.tasks import first_error
+from arb_pipelines.venues.tasks import worst_error
 
 _LONGEST_SILENCE_S = 300.0
 #: So often in a row may the market have moved in a stream's silence: a subscription counts
@@ -68,7 +68,7 @@ class CcxtFeed:
             ProtocolViolation: a book without sense.
         """
         try:
-            with first_error():
+            with worst_error():
                 async with asyncio.TaskGroup() as tasks:
                     for symbol, name in self._symbols.items():
                         tasks.create_task(self._follow(symbol, name))

@@ -37,7 +37,7 @@ from arb_pipelines.venues.kucoin.orders_followed import (
 from arb_pipelines.venues.kucoin.rest import Rest
 from arb_pipelines.venues.kucoin.streams import Stream
 from arb_pipelines.venues.retry import RECONNECT, Patience, reconnecting
-from arb_pipelines.venues.tasks import first_error
+from arb_pipelines.venues.tasks import worst_error
 
 TOPICS = ("/spotMarket/tradeOrdersV2", "/account/balance")
 _CHANGE = Reader(OrderChange, "an order's message")
@@ -94,7 +94,7 @@ class KucoinAccount:
             patience=self._patience,
             wall_ns=self._wall_ns,
         )
-        with first_error():
+        with worst_error():
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(stream.run())
                 tasks.create_task(reconnecting(self._recover, self._patience))

@@ -33,7 +33,7 @@ from arb_pipelines.venues.kucoin.codec import (
 from arb_pipelines.venues.kucoin.rest import Rest
 from arb_pipelines.venues.kucoin.streams import SYMBOLS_A_CONNECTION, Stream, topics_of
 from arb_pipelines.venues.retry import RECONNECT, Patience
-from arb_pipelines.venues.tasks import first_error
+from arb_pipelines.venues.tasks import worst_error
 
 _UPDATE = Reader(Level2Update, "a level-2 update")
 _FULL = Reader(FullBook, "a full book")
@@ -158,7 +158,7 @@ class BookFeed:
         """
         size = SYMBOLS_A_CONNECTION
         groups = [self._symbols[at : at + size] for at in range(0, len(self._symbols), size)]
-        with first_error():
+        with worst_error():
             async with asyncio.TaskGroup() as tasks:
                 for group in groups:
                     tasks.create_task(self._stream(group).run())

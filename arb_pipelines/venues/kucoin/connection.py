@@ -31,7 +31,7 @@ from arb_pipelines.venues.kucoin.rest import Rest
 from arb_pipelines.venues.kucoin.signing import Credentials, Signer
 from arb_pipelines.venues.kucoin.symbols import VENUE
 from arb_pipelines.venues.kucoin.venue_clock import VenueClock
-from arb_pipelines.venues.tasks import first_error
+from arb_pipelines.venues.tasks import worst_error
 
 _CHANNELS: Mapping[str, Channel] = {channel.name.lower(): channel for channel in Channel}
 #: Where order entry is on an exchange of this machine.
@@ -125,7 +125,7 @@ class KucoinConnection:
 
     async def run(self) -> None:
         """Keep account, order entry and clock in service until cancelled."""
-        with first_error():
+        with worst_error():
             async with asyncio.TaskGroup() as self._tasks:
                 self._tasks.create_task(self.account.run())
                 self._tasks.create_task(self.clock.keep(self._client))

@@ -40,7 +40,7 @@ from arb_pipelines.venues.kucoin.connections import (
 from arb_pipelines.venues.kucoin.replies import OK, refusal
 from arb_pipelines.venues.kucoin.rest import Call, Rest
 from arb_pipelines.venues.retry import RECONNECT, Patience, reconnecting
-from arb_pipelines.venues.tasks import first_error
+from arb_pipelines.venues.tasks import worst_error
 
 _PLACED = Reader(Placed, "the answer to an order")
 _ANSWER = Reader(SocketAnswer, "an answer to order entry")
@@ -172,7 +172,7 @@ class SocketOrderEntry:
             if welcome.code or not welcome.ping_interval:
                 raise _turned_away(text)
             try:
-                with first_error():
+                with worst_error():
                     async with asyncio.TaskGroup() as tasks:
                         tasks.create_task(self._read(socket))
                         tasks.create_task(self._keep_alive(socket, welcome))

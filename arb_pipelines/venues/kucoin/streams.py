@@ -29,7 +29,7 @@ from arb_pipelines.venues.kucoin.connections import (
 )
 from arb_pipelines.venues.kucoin.rest import Rest
 from arb_pipelines.venues.retry import RECONNECT, Patience, reconnecting
-from arb_pipelines.venues.tasks import first_error
+from arb_pipelines.venues.tasks import worst_error
 
 #: What one request and one connection may subscribe to, in symbols.
 SYMBOLS_A_REQUEST = 100
@@ -97,7 +97,7 @@ class Stream:
         async with socket:
             await self._welcome(socket)
             try:
-                with first_error():
+                with worst_error():
                     async with asyncio.TaskGroup() as tasks:
                         tasks.create_task(self._read(socket))
                         tasks.create_task(self._keep_alive(socket, server))
