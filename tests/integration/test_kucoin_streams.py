@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from arb_pipelines.errors import Rejected, Transient
+from arb_pipelines.errors import Rejected
 from arb_pipelines.market.graph import BUY, SELL
 from arb_pipelines.trading.events import OrderKind
 from arb_pipelines.venues.base import BalanceChanged, Done, Match, NewOrder, Resting
@@ -16,7 +16,6 @@ from arb_pipelines.venues.kucoin.account import KucoinAccount
 from arb_pipelines.venues.kucoin.books import BookFeed, Channel
 from arb_pipelines.venues.kucoin.order_entry import RestOrderEntry
 from arb_pipelines.venues.kucoin.streams import Stream
-from arb_pipelines.venues.retry import Patience, reconnecting
 from tests.fakes.kucoin_server import SOON, FakeKucoin, fake_kucoin, on_loop, until
 
 ORDERS, BALANCE = "/spotMarket/tradeOrdersV2", "/account/balance"
@@ -333,31 +332,3 @@ async def test_a_balance_told_meanwhile_is_newer_than_the_one_asked_for():
         told = [(event.currency, event.available) for event in events]
         assert told == [("USDT", Decimal(4)), ("BTC", Decimal(3))]
         running.cancel()
-
-
-@on_loop
-async def test_pauses_grow_until_a_connection_is_in_service():
-    """Each failure in a row waits longer; the venue's own pause is handed on."""
-    asked: list[tuple[int, float | None]] = []
-
-    class Recorded(Patience):
-        def wait_s(self, attempt: int, asked_s: float | None) -> float:
-            asked.append((attempt, asked_s))
-            return 0.0
-
-    async def connection(in_service: Any) -> None:
-        if len(asked) == 5:
-            raise Rejected("enough")
-        if len(asked) == 3:
-            in_service()
-        raise Transient("lost", retry_after_s=7.0 if len(asked) == 1 else None)
-
-    with pytest.raises(Rejected, match="enough"):
-        await reconnecting(connection, Recorded())
-    assert asked == [(1, None), (2, 7.0), (3, None), (1, None), (2, None)]
-
-
-def test_a_venue_that_is_away_for_days_is_still_asked_again():
-    """Thousands of failures in a row make the pause no longer than the longest."""
-    patience = Patience(first_wait_s=0.25, longest_wait_s=15.0)
-    assert 7.5 <= patience.wait_s(100_000, None) <= 15.0
