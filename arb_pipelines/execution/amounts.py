@@ -60,6 +60,15 @@ class Booked:
                 spent, received = size + of_base, funds - of_quote
         return cls(report.side, size, funds, spent, received, fee, currency)
 
+    def changes(self, market: Market) -> dict[str, Decimal]:
+        """What it did to the account's balances, by currency."""
+        base, quote = market.base, market.quote
+        given, got = (quote, base) if self.side == BUY else (base, quote)
+        changed = {given: -self.spent, got: self.received}
+        if self.fee_currency not in changed:
+            changed[self.fee_currency] = -self.fee
+        return changed
+
     def fills_whole(self, new: NewOrder, market: Market, limit_px: float | None) -> bool:
         """Whether what is left of the order is less than the venue can trade.
 

@@ -40,6 +40,8 @@ from arb_pipelines.venues.retry import Patience
 
 #: Pauses before an order that did not leave is tried again.
 _AGAIN = Patience(first_wait_s=0.05, longest_wait_s=1.0)
+#: So little time is none: a timer does not tell it from nothing, and would wait for it for ever.
+_NO_TIME_S = 1e-6
 
 Intent = Callable[[NewOrder, Order], object]
 
@@ -241,7 +243,7 @@ class OrderCarrier(ABC):
             late = isinstance(not_yet, Unfunded)
             most_ms = rules.balance_wait_ms if late else rules.leg_timeout_ms
             left_s = (most_ms - self._waited_ms(carried)) / 1e3
-            if opens or left_s <= 0:
+            if opens or left_s <= _NO_TIME_S:
                 self._refuse(carried, str(not_yet), Ending.REJECTED if opens else Ending.EXPIRED)
                 return
             failures = min(failures + 1, 10)

@@ -23,10 +23,12 @@ from typing import Any
 
 from arb_pipelines.clock import NS_PER_S, now_ns
 from arb_pipelines.errors import Transient
+from arb_pipelines.execution.given_up import LateFill
 from arb_pipelines.execution.intake import SignalRefused
 from arb_pipelines.execution.journal_lines import (
     EVENTS,
     event_line,
+    late_line,
     object_line,
     opportunity_line,
     refusal_line,
@@ -110,6 +112,8 @@ class Journal:
             self._put(self._events, partial(event_line, ts, event))
             if isinstance(event, SignalRefused):
                 self._put(self._log, partial(refusal_line, ts, event))
+            elif isinstance(event, LateFill):
+                self._put(self._log, partial(late_line, ts, event))
 
     def tell(self, record: ExecutionRecord) -> None:
         """Have the log say what came of an opportunity."""

@@ -16,6 +16,7 @@ import orjson
 from arb_pipelines.clock import NS_PER_MS, iso
 from arb_pipelines.execution.control_requests import ControlUsed
 from arb_pipelines.execution.fees import FeeConfirmed
+from arb_pipelines.execution.given_up import LateFill
 from arb_pipelines.execution.intake import SignalRefused
 from arb_pipelines.execution.records import ExecutionRecord
 from arb_pipelines.market.cycles import CycleSet
@@ -49,6 +50,7 @@ EVENTS: Mapping[type[Any], str] = {
     Cancelled: "cancelled",
     OrderReport: "order_report",
     FeeConfirmed: "fee",
+    LateFill: "late_fill",
     LegReport: "leg",
     CycleReport: "cycle",
     Ended: "ended",
@@ -107,6 +109,13 @@ def refusal_line(ts_ns: int, refused: SignalRefused) -> bytes:
     if refused.correlation_id is not None:
         words.append(f"for {refused.correlation_id}")
     return _one_line("  ".join(words))
+
+
+def late_line(ts_ns: int, late: LateFill) -> bytes:
+    """Say in one line that an order traded which had been given up, newline included."""
+    changes = ", ".join(f"{by:+f} {of}" for of, by in late.changes.items())
+    words = [iso(ts_ns), "LATE    ", f"{late.client_id} on {late.symbol} traded after it was"]
+    return _one_line("  ".join(words) + f" given up: {changes}; no execution counts it")
 
 
 def refusals_line(ts_ns: int, counts: Mapping[str, int]) -> bytes:

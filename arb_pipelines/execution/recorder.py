@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from arb_pipelines.execution.fees import FeeConfirmed
 from arb_pipelines.execution.following import Following
+from arb_pipelines.execution.given_up import LateFill
 from arb_pipelines.execution.intake import SignalRefused
 from arb_pipelines.execution.records import (
     Batch,
@@ -59,6 +60,7 @@ class SessionRecorder:
 
     ``gauges`` gives, at each ``take`` and in its thread, figures that the bus does not
     tell; ``told`` hears of each execution that has ended, in the session's loop.
+    ``late_fills`` counts orders that traded after they were given up: no row has them.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class SessionRecorder:
         self._done: deque[ExecutionRecord] = deque()
         self._amended: deque[LegRecord] = deque()
         self._taken = 0
+        self.late_fills = 0
         followed = self._followed = Following(self.timings, self._amended, wall_ns)
         self._handlers: dict[type[Any], Callable[[Any], object]] = {
             Book: self._on_book,
@@ -94,6 +97,7 @@ class SessionRecorder:
             Accepted: followed.on_accepted,
             OrderReport: followed.on_order_report,
             FeeConfirmed: self._on_fee,
+            LateFill: self._on_late_fill,
             OrderFill: self._on_fill,
             Cancelled: followed.on_cancelled,
             LegReport: followed.on_leg,
@@ -162,6 +166,8 @@ class SessionRecorder:
     def _metrics(self, counts: Counts) -> Iterator[Metric]:
         for name in ("books", "signals", "orders", "fills", "in_flight"):
             yield Metric(name, getattr(counts, name))
+        if self.late_fills:
+            yield Metric("late_fills", self.late_fills)
         for name, by_label in (
             ("refused", counts.refused),
             ("executions", counts.executions),
@@ -212,6 +218,11 @@ class SessionRecorder:
         self._booked[told.assumed_currency] += told.assumed
         self._booked[told.fee_currency] -= told.fee
         self._followed.on_fee(told)
+
+    def _on_late_fill(self, late: LateFill) -> None:
+        self.late_fills += 1
+        for currency, change in late.changes.items():
+            self._booked[currency] += change
 
     def _on_cycle(self, report: CycleReport) -> None:
         record = self._followed.on_cycle(report)

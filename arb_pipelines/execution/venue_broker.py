@@ -15,9 +15,11 @@ from enum import Enum, auto
 from typing import Any
 
 from arb_pipelines.errors import Fatal, OutcomeUnknown, ProtocolViolation, Rejected, Transient
+from arb_pipelines.execution.amounts import Booked
 from arb_pipelines.execution.balances import FreeBalances
 from arb_pipelines.execution.carrier import Carried, Intent, OrderCarrier, unwritten
 from arb_pipelines.execution.fees import FeeConfirmed, FeeLookUps
+from arb_pipelines.execution.given_up import GivenUp, LateFill
 from arb_pipelines.market.symbols import Market
 from arb_pipelines.trading.events import Ending
 from arb_pipelines.trading.session_rules import SessionRules
@@ -27,7 +29,7 @@ from arb_pipelines.venues.base import Accepted, Account, NewOrder, OrderEntry, O
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 1.0
 
 #: What is told of orders beyond the news of a broker.
-VenueNews = Accepted | OrderReport | FeeConfirmed
+VenueNews = Accepted | OrderReport | FeeConfirmed | LateFill
 
 
 def _unheard(news: VenueNews) -> None:
@@ -52,9 +54,9 @@ class _Sending:
 class VenueBroker(OrderCarrier):
     """Sends a desk's orders to a venue and tells their fate, in a session's loop.
 
-    ``publish`` hears of the venue's answers, of its own account of each order, and of the
-    fees it really took, as far as ``room`` lets them be asked for. The rest is as in
-    ``OrderCarrier``.
+    ``publish`` hears of the venue's answers, of its own account of each order, of the fees it
+    really took, and of orders that trade when they were given up, as far as ``room`` lets them
+    be asked for. The rest is as in ``OrderCarrier``.
     """
 
     def __init__(
@@ -74,13 +76,14 @@ class VenueBroker(OrderCarrier):
         super().__init__(markets, fees, rules, wall_ns=wall_ns, intent=intent, free=free)
         self._entry, self._account, self._publish = entry, account, publish
         self._look_ups = FeeLookUps(account, lambda: not self._out and room(), self._correct)
+        self._given_up = GivenUp(account, room, self._take_back, self._book_late)
 
     async def finish(self, within_s: float) -> None:
         """Wait until the fees of all orders are confirmed, for so long at most."""
         await self._look_ups.finish(within_s)
 
     def _beside(self) -> Iterable[Coroutine[Any, Any, None]]:
-        return (self._confirm_fees(),)
+        return self._ask_on(self._look_ups.run()), self._ask_on(self._given_up.run())
 
     async def _send(self, carried: Carried) -> None:
         """Place an order; who hears of its end was set up before it leaves."""
@@ -102,6 +105,7 @@ class VenueBroker(OrderCarrier):
         """Follow an order to its end, and tell it."""
         new, rules = carried.new, self._rules
         wait_s, pause_s, known = rules.fill_wait_ms / 1e3, _FIRST_PAUSE_S, False
+        asked_back = False
         while True:
             report: OrderReport | None = None
             answered = False
@@ -123,12 +127,20 @@ class VenueBroker(OrderCarrier):
             # only who says that it does not know an order tells that it never arrived
             lost = sending.answer is Answer.LOST and answered and not known
             if lost and waited_ms > rules.unknown_wait_ms:
-                self._account.forget(new.client_id)
-                self._refuse(carried, "it never reached the venue", Ending.EXPIRED)
-                return
+                if asked_back:
+                    self._give_up(carried)
+                    return
+                asked_back = True  # should it be on its way, it is not to trade any more
+                await self._take_back(new)
             if report is not None and waited_ms > rules.leg_timeout_ms:
                 await self._take_back(new)
             wait_s, pause_s = pause_s, min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    def _give_up(self, carried: Carried) -> None:
+        """Take an order for lost; should it turn up later, that is told."""
+        self._account.forget(carried.new.client_id)
+        self._refuse(carried, "it never reached the venue", Ending.EXPIRED)
+        self._given_up.add(carried.new)
 
     def _book(self, carried: Carried, report: OrderReport) -> None:
         new = carried.new
@@ -147,12 +159,12 @@ class VenueBroker(OrderCarrier):
             await self._entry.cancel(new.client_id, new.symbol)
         except (Transient, Rejected, OutcomeUnknown):
             pass
-        except Fatal as over:
+        except (Fatal, ProtocolViolation) as over:
             self._turn_away(over)
 
-    async def _confirm_fees(self) -> None:
+    async def _ask_on(self, asking: Coroutine[Any, Any, None]) -> None:
         try:
-            await self._look_ups.run()
+            await asking
         except (Fatal, ProtocolViolation) as over:
             self._turn_away(over)
 
@@ -162,3 +174,16 @@ class VenueBroker(OrderCarrier):
         self._purses.correct(confirmed.fee_currency, -confirmed.fee)
         self._publish(report)
         self._publish(confirmed)
+
+    def _book_late(self, report: OrderReport) -> None:
+        """Book what was given up and traded after all, and tell it."""
+        market = self._markets[report.symbol]
+        changes = Booked.of(report, self._fees[report.symbol], market).changes(market)
+        for currency, change in changes.items():
+            self._purses.correct(currency, change)
+        self._publish(report)
+        self._publish(
+            LateFill(
+                report.client_id, report.symbol, report.side, report.size, report.funds, changes
+            )
+        )

@@ -43,11 +43,13 @@ class Listeners:
     balances: BalanceWatch
 
     def health(self) -> dict[str, Any]:
-        """Say what is wrong with connection, balances and lake; None is well."""
+        """Say what is wrong with connection, balances, orders and lake; None is well."""
         wrong = [f"{part} {what}" for part, what in self.connection.health().items() if what]
+        late = self.recorder.late_fills
         return {
             "venue": "; ".join(wrong) or None,
             "balances": self.balances.trouble,
+            "orders": f"{late} traded after they were given up" if late else None,
             "lake": self.writer.trouble,
         }
 

@@ -16,6 +16,7 @@ import pytest
 
 from arb_pipelines.clock import NS_PER_S
 from arb_pipelines.errors import Transient
+from arb_pipelines.execution.given_up import LateFill
 from arb_pipelines.execution.intake import SignalRefused
 from arb_pipelines.execution.journal import JOURNAL, LOG, RESERVE, Journal
 from arb_pipelines.execution.journal_lines import EVENTS
@@ -249,3 +250,15 @@ print(number)
     assert done.returncode == 0, done.stderr
     names = [document["client_id"] for document in read_journal(tmp_path)]
     assert names == [f"o{number}" for number in range(int(done.stdout))]
+
+
+def test_what_trades_when_it_was_given_up_has_a_line_of_its_own(tmp_path: Path) -> None:
+    """In the journal to the last digit, and in the log for people."""
+    journal = Journal(tmp_path, CYCLES, trouble=pytest.fail)
+    changes = {"BTC": Decimal("0.10"), "USDT": Decimal("-10.01")}
+    journal.hear(LateFill("x7", "BTC-USDT", BUY, Decimal("0.10"), Decimal(10), changes))
+    assert journal.close() == 0
+    (written,) = read_journal(tmp_path)
+    assert (written["event"], written["client_id"]) == ("late_fill", "x7")
+    assert written["changes"] == {"BTC": "0.10", "USDT": "-10.01"}
+    assert "x7 on BTC-USDT traded after it was given up" in (tmp_path / LOG).read_text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from arb_pipelines.errors import Fatal, OutcomeUnknown, Rejected, Transient, Unfunded
 from arb_pipelines.execution.fees import FeeConfirmed, FeeLookUps
+from arb_pipelines.execution.given_up import LateFill
 from arb_pipelines.trading.events import Cancelled, Ending, OrderFill, OrderKind, Routed
 from tests.fakes.scripted_venue import Fate, ScriptedVenue, lost, refused
 from tests.fakes.session_cycle import Traded, trade_once
@@ -79,6 +81,39 @@ def test_what_never_arrived_is_brought_back_after_a_while(leg: int) -> None:
     reasons = [news.reason for news in traded.news if isinstance(news, Cancelled)]
     assert "it never reached the venue" in reasons
     assert_ended_well(traded, leg)
+
+
+@pytest.mark.parametrize("leg", [0, 1, 2])
+def test_what_taking_back_brings_to_light_is_not_given_up(leg: int) -> None:
+    """An order that nobody knew of rests at the venue: it is taken back, and its fill goes on."""
+    unknown = replace(lost(told_s=None, known_s=15.0), rests=True)
+    traded = trade_once({leg: unknown}, linger_s=60.0)
+    assert traded.venue.cancelled == [traded.venue.placed[leg].client_id]
+    assert not any(isinstance(news, LateFill) for news in traded.told)
+    assert_books_agree(traded)
+
+
+@pytest.mark.parametrize("leg", [0, 1, 2])
+def test_what_was_given_up_and_trades_after_all_is_told_and_booked(leg: int) -> None:
+    """It is taken back before it is given up; what it traded is told once, and explained."""
+    traded = trade_once({leg: lost(told_s=None, known_s=15.0)}, linger_s=60.0)
+    given_up = traded.venue.placed[leg].client_id
+    assert traded.venue.cancelled == [given_up]
+    reasons = [news.reason for news in traded.news if isinstance(news, Cancelled)]
+    assert "it never reached the venue" in reasons
+    (told,) = (news for news in traded.told if isinstance(news, LateFill))
+    assert told.client_id == given_up
+    assert told.size > 0
+    assert traded.owed() == {}
+    assert sum(news.client_id == given_up for news in traded.news) == 2  # it left, and ended
+
+
+def test_what_never_arrives_is_asked_for_no_longer_than_ten_minutes() -> None:
+    """Then it is let go, and nothing was told of it."""
+    traded = trade_once({1: lost(arrives=False)}, linger_s=700.0)
+    asked = traded.venue.look_ups
+    assert asked < 200
+    assert not any(isinstance(news, LateFill) for news in traded.told)
 
 
 @pytest.mark.parametrize("leg", [0, 1, 2])

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from arb_pipelines.execution.fees import FeeConfirmed
+from arb_pipelines.execution.given_up import LateFill
 from arb_pipelines.execution.intake import SignalRefused
 from arb_pipelines.execution.recorder import SessionRecorder
 from arb_pipelines.execution.records import (
@@ -302,6 +303,17 @@ def test_gauges_and_the_end_are_in_the_next_batch() -> None:
     assert (batch.number, batch.ts, batch.state) == (1, 7, "failed")
     assert batch.end_reason == "no connection"
     assert {Metric("dropped", 3), Metric("unexplained", 0.5, "BTC")} <= set(batch.metrics)
+
+
+def test_what_trades_when_it_was_given_up_is_booked_and_counted() -> None:
+    """The balances are explained by it, and nothing else is said to have happened."""
+    told = Told()
+    before = told.recorder.counts()
+    changes = {"BTC": Decimal("-0.1"), "USDT": Decimal("9.99")}
+    told.hear(LateFill("a", "BTC-USDT", SELL, Decimal("0.1"), Decimal(10), changes))
+    assert told.recorder.booked() == changes
+    assert Metric("late_fills", 1) in told.recorder.take().metrics
+    assert told.recorder.counts() == before
 
 
 def test_what_is_sold_and_bought_and_a_third_currencys_fee_are_booked() -> None:
