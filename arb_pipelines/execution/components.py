@@ -8,7 +8,7 @@ they are only put together.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
 from arb_pipelines.clock import day_of, now_ns, steady_ns
 from arb_pipelines.containers.container import Container
@@ -217,9 +217,10 @@ class SessionRun:
     def __init__(self, params: NoParams, container: Container) -> None:
         universe = universe_of(container)
         # made by the factories above, which give more than their roles promise
-        broker: Any = container.get(BROKER)
-        feed: Any = container.get(MARKET_DATA)
-        risk: Any = container.get(RISK)
+        broker, risk = container.get(BROKER), container.get(RISK)
+        feed = cast(MarketData, container.get(MARKET_DATA))
+        assert isinstance(broker, OrderCarrier)
+        assert isinstance(risk, SessionRisk)
         self.own = OwnTrades(
             universe.seen,
             universe.traded.number,

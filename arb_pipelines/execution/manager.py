@@ -22,6 +22,7 @@ from arb_pipelines.execution.balance_watch import BalanceWatch
 from arb_pipelines.execution.components import universe_of
 from arb_pipelines.execution.controls import Controls
 from arb_pipelines.execution.venue_line import VenueLine, parent_spec
+from arb_pipelines.market.exact import decimal_of
 from arb_pipelines.venues.base import VenueConnection
 from arb_pipelines.venues.tasks import worst_error
 
@@ -154,7 +155,8 @@ class SessionManager:
         managed.ended.set()
 
     def _allot(self, container: Container) -> None:
-        wanted = _exact(universe_of(container).strategy.balances)
+        balances = universe_of(container).strategy.balances
+        wanted = {currency: decimal_of(amount) for currency, amount in balances.items()}
         for currency, amount in wanted.items():
             free = self._free.get(currency, _ZERO)
             if amount > free:
@@ -168,8 +170,8 @@ class SessionManager:
             self._free[currency] -= amount
 
     def _give_back(self, container: Container) -> None:
-        for currency, amount in _exact(container.get(PORTFOLIO).balances()).items():
-            self._free[currency] = self._free.get(currency, _ZERO) + amount
+        for currency, amount in container.get(PORTFOLIO).balances().items():
+            self._free[currency] = self._free.get(currency, _ZERO) + decimal_of(amount)
 
 
 @asynccontextmanager
@@ -231,7 +233,3 @@ async def _ready(connection: VenueConnection) -> None:
     except TimeoutError:
         wrong = [f"{part} {what}" for part, what in connection.health().items() if what]
         raise Transient(f"{connection.venue}: {', '.join(wrong)} after {_READY_S:g} s") from None
-
-
-def _exact(amounts: Mapping[str, float]) -> dict[str, Decimal]:
-    return {currency: Decimal(repr(amount)) for currency, amount in amounts.items()}

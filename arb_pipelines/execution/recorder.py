@@ -30,6 +30,7 @@ from arb_pipelines.execution.records import (
     SessionState,
 )
 from arb_pipelines.execution.timings import Stage, Timings
+from arb_pipelines.market.exact import decimal_of
 from arb_pipelines.trading.events import (
     Approved,
     Book,
@@ -208,10 +209,10 @@ class SessionRecorder:
     def _on_fill(self, fill: OrderFill) -> None:
         self._fills += 1
         given, got = currencies(fill)
-        self._booked[given] -= _exact(fill.spent)
-        self._booked[got] += _exact(fill.received)
+        self._booked[given] -= decimal_of(fill.spent)
+        self._booked[got] += decimal_of(fill.received)
         if fill.fee_currency not in (given, got):
-            self._booked[fill.fee_currency] -= _exact(fill.fee)
+            self._booked[fill.fee_currency] -= decimal_of(fill.fee)
         self._followed.on_fill(fill)
 
     def _on_fee(self, told: FeeConfirmed) -> None:
@@ -235,8 +236,3 @@ class SessionRecorder:
 
 def _drained(queue: deque[T]) -> tuple[T, ...]:
     return tuple(queue.popleft() for _ in range(len(queue)))
-
-
-def _exact(amount: float) -> Decimal:
-    """The decimal that a fill's float was made from: the shortest that gives it."""
-    return Decimal(repr(amount))
