@@ -63,8 +63,9 @@ class SessionWriter:
 
     def end(self) -> Batch:
         """Take the last batch and give it; it is ``running`` until all is written."""
-        batch = self._take_one()
-        self._ending.set()
+        with self._taking:
+            batch = self._take_one()
+            self._ending.set()
         return batch
 
     def give_up(self) -> None:
@@ -72,9 +73,8 @@ class SessionWriter:
         self._given_up.set()
 
     def _take_one(self) -> Batch:
-        with self._taking:
-            batch = self._take()
-            self._waiting.append(batch)
+        batch = self._take()
+        self._waiting.append(batch)
         return batch
 
     def _run(self) -> None:
@@ -86,7 +86,9 @@ class SessionWriter:
             self._attempt(self._write_waiting)
 
     def _flush(self) -> None:
-        self._take_one()
+        with self._taking:
+            if not self._ending.is_set():  # else the last one has been taken
+                self._take_one()
         self._write_waiting()
 
     def _attempt(self, work: Callable[[], None]) -> None:
