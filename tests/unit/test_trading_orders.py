@@ -190,11 +190,11 @@ def test_what_cannot_be_unwound_is_reported_as_residual() -> None:
 
 
 def test_what_we_took_is_gone_until_the_level_is_refreshed() -> None:
-    """The same bid shown again is still empty for us; another size brings it back."""
+    """The same bid shown again is still empty for us, and no signal; another brings it back."""
     again = [*START, (2, ETH, 10.1, 10.11)]
     outcome = _run(again, balances={"USDT": 5000})
-    assert len(outcome.trades) == 1
-    assert outcome.refused.sum(axis=0)[Refusal.DEPTH] == 1
+    assert len(outcome.trades) == outcome.signals.sum() == 1
+    assert outcome.refused.sum() == 0
     gone = [*again, (3, ETH, 10.0, 10.11), (4, ETH, 10.1, 10.11), (4, BTC, 99.9, 100.0)]
     outcome = _run(gone, balances={"USDT": 5000})
     assert len(outcome.trades) == 1  # the bid is back, but the asks we emptied are not
@@ -218,7 +218,6 @@ TOGETHER = {"triangle": False, "symbol": False}
             Refusal.START_CURRENCY,
         ),
         (SLOW | {"slots": 2, "isolation": TOGETHER}, Refusal.FUNDS),
-        ({"cool_down_ms": 5}, Refusal.COOL_DOWN),
     ],
 )
 def test_the_gate_refuses_with_its_reason(changes: dict[str, object], reason: Refusal) -> None:
@@ -226,6 +225,15 @@ def test_the_gate_refuses_with_its_reason(changes: dict[str, object], reason: Re
     outcome = _run([*START, (2, ETH, 10.1, 10.12)], **changes)
     assert len(outcome.trades) == 1
     assert outcome.refused.sum(axis=0)[reason] == outcome.refused.sum() == 1
+
+
+def test_symbols_rest_after_a_cycle() -> None:
+    """Fresh levels on all legs are no signal to trade while they rest, and are afterwards."""
+    fresh = [(2, BTC, 99.8, 99.9), (2, CROSS, 0.0998, 0.0999), (2, ETH, 10.2, 10.21)]
+    outcome = _run([*START, *fresh], cool_down_ms=5)
+    assert len(outcome.trades) == 1
+    assert outcome.refused.sum(axis=0)[Refusal.COOL_DOWN] == outcome.refused.sum() == 1
+    assert len(_run([*START, *fresh], cool_down_ms=0.5).trades) == 2
 
 
 def test_a_stale_leg_refuses_the_signal() -> None:
