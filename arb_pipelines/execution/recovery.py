@@ -7,6 +7,7 @@ session, decides.
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from arb_pipelines.clock import now_ns
+from arb_pipelines.clock import NS_PER_S, now_ns
 from arb_pipelines.errors import Fatal, VenueError
 from arb_pipelines.execution.amounts import Booked
 from arb_pipelines.execution.journal import JOURNAL, MAX_BYTES
@@ -25,21 +26,24 @@ from arb_pipelines.execution.journal_reading import RECOVERED, journal_lines
 from arb_pipelines.execution.rolling_file import RollingFile
 from arb_pipelines.market.graph import BUY
 from arb_pipelines.market.symbols import Market
-from arb_pipelines.venues.base import Account
+from arb_pipelines.venues.base import Account, OrderReport
 
 _log = structlog.get_logger()
+#: An order that was sent less than ten seconds ago is asked for again where it is not known.
+_MOST_QUESTIONS, _PAUSE_S = 40, 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
     """An execution without an end: the client ids of its orders, with their symbols.
 
-    ``start`` is the currency that it began with.
+    ``start`` is the currency that it began with, ``sent_ns`` when its newest order left.
     """
 
     execution: str
     orders: tuple[tuple[str, str], ...]
     start: str
+    sent_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,7 @@ class _Line(msgspec.Struct):
     """
 
     event: str
+    ts_ns: int = 0
     client_id: str = ""
     symbol: str = ""
     side: int = BUY
@@ -84,15 +89,20 @@ def read_unfinished(folder: Path) -> list[Unfinished]:
     """
     orders: dict[str, dict[str, str]] = {}
     starts: dict[str, str] = {}
+    sent_ns: dict[str, int] = {}
     for line in journal_lines(folder, _Line):
         if line.event == "intent":
             execution = line.client_id.rpartition("-")[0]
             orders.setdefault(execution, {})[line.client_id] = line.symbol
+            sent_ns[execution] = line.ts_ns
             base, _, quote = line.symbol.partition("-")
             starts.setdefault(execution, quote if line.side == BUY else base)
         elif line.event in ("ended", RECOVERED) and not line.unknown:
             orders.pop(str(line.execution), None)
-    return [Unfinished(name, tuple(sent.items()), starts[name]) for name, sent in orders.items()]
+    return [
+        Unfinished(name, tuple(sent.items()), starts[name], sent_ns[name])
+        for name, sent in orders.items()
+    ]
 
 
 def note_recovered(folder: Path, found: Recovered) -> None:
@@ -124,7 +134,7 @@ async def look_into(
     unknown: list[str] = []
     for client_id, symbol in unfinished.orders:
         try:
-            report = await account.look_up(client_id, symbol)
+            report = await _told(account, client_id, symbol, unfinished.sent_ns)
         except Fatal:
             raise
         except VenueError as error:
@@ -147,3 +157,13 @@ async def look_into(
             changes[booked.fee_currency] -= booked.fee
     moved = {currency: by for currency, by in changes.items() if by}
     return Recovered(unfinished.execution, moved, tuple(unknown))
+
+
+async def _told(account: Account, client_id: str, symbol: str, sent_ns: int) -> OrderReport | None:
+    """What became of an order; one sent a moment ago may still be on its way."""
+    for _ in range(_MOST_QUESTIONS):
+        report = await account.look_up(client_id, symbol)
+        if report is not None or now_ns() - sent_ns > _MOST_QUESTIONS * _PAUSE_S * NS_PER_S:
+            return report
+        await asyncio.sleep(_PAUSE_S)
+    return None
