@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from arb_pipelines.clock import now_ns
 from arb_pipelines.errors import OutcomeUnknown, ProtocolViolation, Rejected, Transient
 from arb_pipelines.execution.journal_reading import unfinished_orders
 from arb_pipelines.execution.limits import Spent
@@ -118,6 +119,25 @@ def test_what_the_venue_does_not_tell_is_unknown() -> None:
     )
     assert found.unknown == ("0", "1", "2", "3", "4", "5")
     assert found.changes["USDT"] == Decimal("-100.100")
+
+
+def test_an_order_that_is_still_on_its_way_is_asked_for_again() -> None:
+    """Sent a moment ago and not known yet, it may arrive after the first question."""
+
+    class Late:
+        """An account that knows of an order from the second question on."""
+
+        asked = 0
+
+        async def look_up(self, client_id: str, symbol: str) -> OrderReport | None:
+            self.asked += 1
+            return report("BTC-USDT", BUY, "1", "100") if self.asked > 1 else None
+
+    late: Any = Late()
+    markets = {"BTC-USDT": market("BTC-USDT")}
+    unfinished = Unfinished("a-7", (("0", "BTC-USDT"),), "USDT", now_ns())
+    found = asyncio.run(look_into(unfinished, late, markets, {"BTC-USDT": FEE}))
+    assert found.changes == {"USDT": Decimal("-100.1"), "BTC": Decimal(1)}
 
 
 def test_executions_without_an_end_are_found(tmp_path: Path) -> None:
