@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import secrets
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -23,6 +22,7 @@ from arb_pipelines.exchange.server.venue import Venue
 from arb_pipelines.exchange.state import StateFile
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.exchange_books import Books, open_books
+from arb_pipelines.research.session_process import on_loop
 from arb_pipelines.settings import load_settings
 
 _USER = "local"
@@ -104,7 +104,7 @@ def _serve(
             tls=certificate.context if certificate else None,
         )
 
-    _run(main())
+    on_loop(main())
 
 
 @contextmanager
@@ -154,12 +154,3 @@ def parse_balances(text: str) -> Mapping[str, Decimal]:
             raise ConfigError(f"{part!r} is no balance; write CURRENCY=AMOUNT", source="--balance")
         balances[match[1]] = Decimal(match[2])
     return balances
-
-
-def _run(main: Coroutine[object, object, None]) -> None:
-    try:
-        import uvloop
-    except ImportError:  # not made for Windows
-        asyncio.run(main)
-    else:
-        uvloop.run(main)

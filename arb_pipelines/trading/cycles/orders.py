@@ -243,18 +243,32 @@ class CycleOrderManager:
 
     def _unwind(self, execution: Execution, currency: int, amount: float, ts: int) -> Order | None:
         """Make the order that brings most of a holding back; None if no route takes one."""
-        terms, routes, shelf = self._traded.terms, self._traded.routes, self._shelf
-        slippage = self._traded.rules.unwind_slippage
+        routes, shelf = self._traded.routes, self._shelf
         route = self._route(execution, currency, amount)
         if route < 0:
             return None
         symbol, side = int(routes.symbol[route, 0]), int(routes.side[route, 0])
         value_after = value_after_first(routes, route, shelf.px, shelf.left)
-        px, left = shelf.levels(symbol, side)
+        return self._home(execution, symbol, side, amount, value_after, ts)
+
+    def _home(
+        self,
+        execution: Execution,
+        symbol: int,
+        side: int,
+        available: float,
+        value_after: float,
+        ts: int,
+    ) -> Order | None:
+        """Make an order of no leg, by the books of now; None if what is there makes none."""
+        terms, slippage = self._traded.terms, self._traded.rules.unwind_slippage
+        px, left = self._shelf.levels(symbol, side)
         best = best_price(px, left)
         limit = limit_price(terms, symbol, side, best, slippage)
-        order = order_amount(terms, symbol, side, amount, best, limit)
-        hoped = fill(terms, symbol, side, order, limit, px, left)
+        amount = order_amount(terms, symbol, side, available, best, limit)
+        if not amount > 0.0:
+            return None
+        hoped = fill(terms, symbol, side, amount, limit, px, left)
         return self._send(
             execution,
             LegOrder(
@@ -262,10 +276,10 @@ class CycleOrderManager:
                 leg=None,
                 symbol=symbol,
                 side=side,
-                amount=order,
+                amount=amount,
                 limit=limit,
                 best=best,
-                available=amount,
+                available=available,
                 value_after=value_after,
                 planned=(hoped.spent, hoped.received),
                 seen=(px, left),

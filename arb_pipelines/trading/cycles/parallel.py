@@ -19,7 +19,7 @@ from arb_pipelines.trading.cycles.orders import CycleOrderManager, Steps
 from arb_pipelines.trading.cycles.universe import TradedCycles
 from arb_pipelines.trading.events import Order
 from arb_pipelines.trading.ledger import value_before
-from arb_pipelines.trading.orders import fill, limit_price, order_amount, value_at
+from arb_pipelines.trading.orders import order_amount, value_at
 from arb_pipelines.trading.planning import best_price
 from arb_pipelines.trading.unwind import WORTH_AN_ORDER
 
@@ -124,31 +124,12 @@ class ParallelCycleOrders(CycleOrderManager):
             wanted = missing / float(terms.on_output[symbol, side])
             cost = value_at(px, left, wanted) if side == BUY else wanted / best
             cost /= float(terms.on_input[symbol, side])
-            limit = limit_price(terms, symbol, side, best, self._traded.rules.unwind_slippage)
-            amount = order_amount(terms, symbol, side, cost, best, limit)
-            if not amount > 0.0 or cost > self._free(
-                self._traded.cycles.currencies[execution.start]
-            ):
+            if cost > self._free(self._traded.cycles.currencies[execution.start]):
                 continue
-            hoped = fill(terms, symbol, side, amount, limit, px, left)
             value_after = value_before(1 - side, best, 1.0)
-            return self._send(
-                execution,
-                LegOrder(
-                    number=execution.sent,
-                    leg=None,
-                    symbol=symbol,
-                    side=side,
-                    amount=amount,
-                    limit=limit,
-                    best=best,
-                    available=cost,
-                    value_after=value_after,
-                    planned=(hoped.spent, hoped.received),
-                    seen=(px, left),
-                    ts_sent=ts,
-                ),
-            )
+            order = self._home(execution, symbol, side, cost, value_after, ts)
+            if order is not None:
+                return order
         return None
 
     def _write_off(self, execution: Execution) -> None:
