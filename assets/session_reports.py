@@ -16,7 +16,7 @@ from arb_pipelines.clock import day_of
 from arb_pipelines.containers.executors import open_executor
 from arb_pipelines.containers.modes import ThreadModel
 from arb_pipelines.errors import ArbError
-from arb_pipelines.execution.timings import Stage
+from arb_pipelines.execution.records.timings import Stage
 from arb_pipelines.lake.models.checks import run_checks
 from arb_pipelines.lake.schemas import LIVE_EXECUTIONS, LIVE_LEGS, LIVE_METRICS, LIVE_SESSIONS
 from arb_pipelines.lake.store import Lake

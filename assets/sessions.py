@@ -13,7 +13,7 @@ import orjson
 from pydantic import Field
 
 from arb_pipelines.alerts import raise_alert
-from arb_pipelines.execution.records import SessionState
+from arb_pipelines.execution.records.values import SessionState
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.session_requests import begin_session, new_request
 from arb_pipelines.research.sessions import SessionBrokenOff, SessionSummary, run_session

@@ -28,16 +28,16 @@ from aiohttp.http import StreamWriter
 
 from arb_pipelines.clock import now_ns
 from arb_pipelines.execution.components import strategy_spec, universe_of
-from arb_pipelines.execution.control import SessionControl, open_control
-from arb_pipelines.execution.control_board import execution_number
-from arb_pipelines.execution.control_client import SOCKET
-from arb_pipelines.execution.journal import Journal
+from arb_pipelines.execution.control.board import execution_number
+from arb_pipelines.execution.control.client import SOCKET
+from arb_pipelines.execution.control.service import SessionControl, open_control
 from arb_pipelines.execution.manager import managing
-from arb_pipelines.execution.recorder import SessionRecorder
-from arb_pipelines.execution.records import SessionHead
+from arb_pipelines.execution.records.journal import Journal
+from arb_pipelines.execution.records.recorder import SessionRecorder
+from arb_pipelines.execution.records.values import SessionHead
+from arb_pipelines.execution.signals.wire import WireSignal, decode_signal
 from arb_pipelines.execution.switches import Permission
 from arb_pipelines.execution.warm_up import warm_up
-from arb_pipelines.execution.wire import WireSignal, decode_signal
 from arb_pipelines.settings import load_settings
 from arb_pipelines.trading.session_rules import TradingMode
 from arb_pipelines.trading.strategy import load_strategy

@@ -167,7 +167,7 @@ def stop(key: Key, reason: Why = None, json: JsonFlag = False) -> None:
 
 
 def _ask(key: str, op: str, **arguments: object) -> dict[str, Any]:
-    from arb_pipelines.execution.control_client import ask
+    from arb_pipelines.execution.control.client import ask
     from arb_pipelines.research.session_requests import checked_key
     from arb_pipelines.settings import load_settings
 

@@ -48,7 +48,7 @@ def run(
     Example: arb session run --strategy strategies/demo.yaml --venue kucoin --minutes 5
     """
     from arb_pipelines.clock import now_ns
-    from arb_pipelines.execution.records import SessionState
+    from arb_pipelines.execution.records.values import SessionState
     from arb_pipelines.lake.store import Lake
     from arb_pipelines.research.session_requests import begin_session, session_key, strategy_file
     from arb_pipelines.research.sessions import SessionRequest, run_sessions

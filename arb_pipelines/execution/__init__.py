@@ -2,8 +2,7 @@
 
 What is decided, and in which order, is the desk's and ``trading``'s, the same objects as
 in a backtest. Here is what a backtest does not need: exact amounts and an order's way to
-the venue and back (``venue_broker``), what our own trades do to the books we see
-(``own_trades``), signals from outside and people at the controls, and the loop that
-keeps all of it (``session``). Nothing here knows which venue it is, nor where its
-records are kept.
+the venue and back (``orders``), signals from outside (``signals``), people at the controls
+(``control``), what is left behind (``records``), and the loop that keeps all of it
+(``session``). Nothing here knows which venue it is, nor where its records are kept.
 """

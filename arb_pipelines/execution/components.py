@@ -28,16 +28,16 @@ from arb_pipelines.containers.spec import (
     component,
     container_spec,
 )
-from arb_pipelines.execution.carrier import OrderCarrier
-from arb_pipelines.execution.checked_broker import CheckedBroker
 from arb_pipelines.execution.controls import Controls
 from arb_pipelines.execution.limits import NOTHING, SessionLimits, Spent
-from arb_pipelines.execution.own_trades import OwnTrades
-from arb_pipelines.execution.protocols import SessionBroker
+from arb_pipelines.execution.orders.carrier import OrderCarrier
+from arb_pipelines.execution.orders.checked_broker import CheckedBroker
+from arb_pipelines.execution.orders.own_trades import OwnTrades
+from arb_pipelines.execution.orders.protocols import SessionBroker
+from arb_pipelines.execution.orders.venue_broker import VenueBroker
 from arb_pipelines.execution.session import LiveSession
 from arb_pipelines.execution.session_risk import SessionRisk
 from arb_pipelines.execution.universe import SessionUniverse, session_universe
-from arb_pipelines.execution.venue_broker import VenueBroker
 from arb_pipelines.execution.venue_line import line_of
 from arb_pipelines.trading.cycles.orders import CycleOrderManager
 from arb_pipelines.trading.cycles.parallel import ParallelCycleOrders

@@ -18,9 +18,9 @@ from arb_pipelines.containers.calls import attempt_on_loop
 from arb_pipelines.containers.container import Container
 from arb_pipelines.containers.spec import CONNECTION, CONTROLS, PORTFOLIO, ContainerSpec
 from arb_pipelines.errors import ArbError, ConfigError, Transient, VenueError
-from arb_pipelines.execution.balance_watch import BalanceWatch
 from arb_pipelines.execution.components import universe_of
 from arb_pipelines.execution.controls import Controls
+from arb_pipelines.execution.orders.balance_watch import BalanceWatch
 from arb_pipelines.execution.venue_line import VenueLine, parent_spec
 from arb_pipelines.market.exact import decimal_of
 from arb_pipelines.venues.base import VenueConnection

@@ -19,11 +19,11 @@ import structlog
 
 from arb_pipelines.clock import NS_PER_S, now_ns
 from arb_pipelines.errors import Fatal, VenueError
-from arb_pipelines.execution.amounts import Booked
-from arb_pipelines.execution.journal import JOURNAL, MAX_BYTES
-from arb_pipelines.execution.journal_lines import object_line
-from arb_pipelines.execution.journal_reading import RECOVERED, journal_lines
-from arb_pipelines.execution.rolling_file import RollingFile
+from arb_pipelines.execution.orders.amounts import Booked
+from arb_pipelines.execution.records.journal import JOURNAL, MAX_BYTES
+from arb_pipelines.execution.records.journal_lines import object_line
+from arb_pipelines.execution.records.journal_reading import RECOVERED, journal_lines
+from arb_pipelines.execution.records.rolling_file import RollingFile
 from arb_pipelines.market.graph import BUY
 from arb_pipelines.market.symbols import Market
 from arb_pipelines.venues.base import Account, OrderReport

@@ -15,8 +15,8 @@ from dataclasses import replace
 from arb_pipelines.containers.desk import Desk, Outgoing
 from arb_pipelines.errors import VenueError
 from arb_pipelines.execution.controls import Controls
-from arb_pipelines.execution.own_trades import OwnTrades
-from arb_pipelines.execution.protocols import SessionBroker
+from arb_pipelines.execution.orders.own_trades import OwnTrades
+from arb_pipelines.execution.orders.protocols import SessionBroker
 from arb_pipelines.trading.events import Book, BrokerEvent, Cancel, Cancelled, OrderFill, Signal
 from arb_pipelines.venues.base import MarketData
 from arb_pipelines.venues.tasks import worst_error

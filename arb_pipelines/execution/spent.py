@@ -13,8 +13,8 @@ from pathlib import Path
 
 import msgspec
 
-from arb_pipelines.execution.journal_reading import RECOVERED, journal_lines
 from arb_pipelines.execution.limits import Spent
+from arb_pipelines.execution.records.journal_reading import RECOVERED, journal_lines
 from arb_pipelines.market.graph import BUY
 
 

@@ -6,7 +6,7 @@ from arb_pipelines.containers.container import Container
 from arb_pipelines.containers.factories import NoParams
 from arb_pipelines.containers.spec import CONNECTION, ContainerSpec, component, container_spec
 from arb_pipelines.errors import InvariantBroken
-from arb_pipelines.execution.balances import FreeBalances
+from arb_pipelines.execution.orders.balances import FreeBalances
 from arb_pipelines.venues.base import VenueConnection
 
 

@@ -20,12 +20,12 @@ import structlog
 from arb_pipelines.clock import now_ns
 from arb_pipelines.containers.spec import RISK
 from arb_pipelines.execution.components import run_of, strategy_spec, universe_of
-from arb_pipelines.execution.control import open_control
-from arb_pipelines.execution.heartbeat import beat, beating
-from arb_pipelines.execution.journal_reading import RECOVERED
+from arb_pipelines.execution.control.service import open_control
 from arb_pipelines.execution.limits import kill_files, watch_kill_files
 from arb_pipelines.execution.manager import Managed, SessionManager
-from arb_pipelines.execution.records import SessionHead, SessionState
+from arb_pipelines.execution.records.heartbeat import beat, beating
+from arb_pipelines.execution.records.journal_reading import RECOVERED
+from arb_pipelines.execution.records.values import SessionHead, SessionState
 from arb_pipelines.execution.recovery import note_recovered
 from arb_pipelines.execution.switches import Permission, check_key, permission
 from arb_pipelines.lake.store import Lake

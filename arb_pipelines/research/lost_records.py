@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from arb_pipelines.errors import DataError
-from arb_pipelines.execution.journal_reading import unfinished_orders
-from arb_pipelines.execution.journal_replay import replayed
+from arb_pipelines.execution.records.journal_reading import unfinished_orders
+from arb_pipelines.execution.records.journal_replay import replayed
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.session_tables import write_lost
 

@@ -14,12 +14,12 @@ from typing import Any
 
 from arb_pipelines.clock import day_of, now_ns, steady_ns
 from arb_pipelines.containers.spec import MARKET_DATA
-from arb_pipelines.execution.balance_watch import BalanceWatch
 from arb_pipelines.execution.components import run_of, universe_of
-from arb_pipelines.execution.journal import Journal
 from arb_pipelines.execution.manager import Managed, SessionManager
-from arb_pipelines.execution.recorder import Gauges, SessionRecorder
-from arb_pipelines.execution.records import Batch, SessionHead, SessionState
+from arb_pipelines.execution.orders.balance_watch import BalanceWatch
+from arb_pipelines.execution.records.journal import Journal
+from arb_pipelines.execution.records.recorder import Gauges, SessionRecorder
+from arb_pipelines.execution.records.values import Batch, SessionHead, SessionState
 from arb_pipelines.lake.markets import store_markets
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.session_tables import write_batch

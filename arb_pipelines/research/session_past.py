@@ -12,8 +12,8 @@ from pathlib import Path
 import msgspec
 import orjson
 
-from arb_pipelines.execution.journal_reading import journal_lines
 from arb_pipelines.execution.limits import NOTHING, Spent
+from arb_pipelines.execution.records.journal_reading import journal_lines
 from arb_pipelines.execution.spent import read_spent
 from arb_pipelines.research.session_requests import RequestFile, SessionRequest
 from arb_pipelines.yaml_files import read_model

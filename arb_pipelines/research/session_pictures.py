@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from arb_pipelines.execution.timings import Stage
+from arb_pipelines.execution.records.timings import Stage
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.plots import sessions
 

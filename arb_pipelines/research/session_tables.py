@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from arb_pipelines.clock import day_of
-from arb_pipelines.execution.records import (
+from arb_pipelines.execution.records.values import (
     Batch,
     ExecutionRecord,
     ExecutionStatus,

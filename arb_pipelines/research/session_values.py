@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from arb_pipelines.errors import ArbError
-from arb_pipelines.execution.records import Batch, Counts, SessionState
+from arb_pipelines.execution.records.values import Batch, Counts, SessionState
 from arb_pipelines.trading.session_rules import TradingMode
 
 

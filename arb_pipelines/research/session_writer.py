@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import structlog
 
-from arb_pipelines.execution.records import Batch
+from arb_pipelines.execution.records.values import Batch
 
 #: After the end, the longest pause between two attempts.
 _AGAIN_S = 0.5

@@ -14,11 +14,11 @@ from functools import partial
 from typing import Any
 
 from arb_pipelines.errors import ArbError, ConfigError
-from arb_pipelines.execution.heartbeat import beat
 from arb_pipelines.execution.limits import found_kill_file, kill_files
 from arb_pipelines.execution.locks import held
 from arb_pipelines.execution.manager import managing
-from arb_pipelines.execution.records import SessionState
+from arb_pipelines.execution.records.heartbeat import beat
+from arb_pipelines.execution.records.values import SessionState
 from arb_pipelines.execution.warm_up import warm_up
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.hosted_session import HostedSession

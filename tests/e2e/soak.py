@@ -25,8 +25,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from arb_pipelines.execution.control_client import SOCKET, ask
-from arb_pipelines.execution.unix_socket import resolved
+from arb_pipelines.execution.control.client import SOCKET, ask
+from arb_pipelines.execution.control.unix_socket import resolved
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.market.cycles import find_cycles
 from arb_pipelines.market.graph import BUY

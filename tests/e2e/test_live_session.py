@@ -17,11 +17,11 @@ from arb_pipelines.backtest.universe import scenario_of
 from arb_pipelines.clock import steady_ns
 from arb_pipelines.containers.desk import Desk
 from arb_pipelines.execution.controls import Controls
-from arb_pipelines.execution.fees import FeeConfirmed
-from arb_pipelines.execution.own_trades import OwnTrades
+from arb_pipelines.execution.orders.fees import FeeConfirmed
+from arb_pipelines.execution.orders.own_trades import OwnTrades
+from arb_pipelines.execution.orders.venue_broker import VenueBroker, VenueNews
 from arb_pipelines.execution.session import LiveSession
 from arb_pipelines.execution.session_risk import SessionRisk
-from arb_pipelines.execution.venue_broker import VenueBroker, VenueNews
 from arb_pipelines.research.exchange_books import generated_books
 from arb_pipelines.trading.book_shelf import BookShelf
 from arb_pipelines.trading.cycles.orders import CycleOrderManager

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from arb_pipelines.clock import NS_PER_MS, now_ns
 from arb_pipelines.errors import ArbError, ConfigError, Rejected
-from arb_pipelines.execution.records import SessionState
+from arb_pipelines.execution.records.values import SessionState
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research import hosted_session
 from arb_pipelines.research.session_requests import begin_session

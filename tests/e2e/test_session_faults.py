@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import pytest
 
-from arb_pipelines.execution.fees import FeeConfirmed
+from arb_pipelines.execution.orders.fees import FeeConfirmed
 from arb_pipelines.trading.reports import CycleReport
 from tests.e2e.exchange_process import ExchangeProcess, running_exchange
 from tests.e2e.session_at_exchange import BOOKS, SessionAt, session_at

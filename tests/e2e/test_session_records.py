@@ -10,8 +10,8 @@ import pytest
 from pydantic import SecretStr
 
 from arb_pipelines.clock import now_ns
-from arb_pipelines.execution.journal import LOG, RESERVE
-from arb_pipelines.execution.journal_reading import read_journal, unfinished_orders
+from arb_pipelines.execution.records.journal import LOG, RESERVE
+from arb_pipelines.execution.records.journal_reading import read_journal, unfinished_orders
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.lost_records import bring_records
 from arb_pipelines.research.reconcile import booked_in_rows, reconcile

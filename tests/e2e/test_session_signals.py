@@ -16,9 +16,9 @@ from urllib.request import urlopen
 import pytest
 
 from arb_pipelines.cli import main
-from arb_pipelines.execution.control_client import SOCKET
-from arb_pipelines.execution.unix_socket import resolved
-from arb_pipelines.execution.wire import decode_signal
+from arb_pipelines.execution.control.client import SOCKET
+from arb_pipelines.execution.control.unix_socket import resolved
+from arb_pipelines.execution.signals.wire import decode_signal
 from tests.e2e.exchange_process import ExchangeProcess, running_exchange
 from tests.e2e.session_process import (
     SessionProcess,

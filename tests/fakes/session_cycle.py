@@ -12,10 +12,10 @@ import numpy as np
 
 from arb_pipelines.backtest.reference import traded_of
 from arb_pipelines.containers.desk import Desk, hand_over
-from arb_pipelines.execution.balances import FreeBalances
-from arb_pipelines.execution.carrier import OrderCarrier
-from arb_pipelines.execution.checked_broker import CheckedBroker
-from arb_pipelines.execution.venue_broker import VenueBroker, VenueNews
+from arb_pipelines.execution.orders.balances import FreeBalances
+from arb_pipelines.execution.orders.carrier import OrderCarrier
+from arb_pipelines.execution.orders.checked_broker import CheckedBroker
+from arb_pipelines.execution.orders.venue_broker import VenueBroker, VenueNews
 from arb_pipelines.market.symbols import FeeSide, Market
 from arb_pipelines.trading.book_shelf import BookShelf
 from arb_pipelines.trading.cycles.orders import CycleOrderManager

@@ -8,7 +8,7 @@ from arb_pipelines.backtest.brokers.books import BookBroker
 from arb_pipelines.backtest.coordinator import BacktestCoordinator
 from arb_pipelines.backtest.reference import book_events, cycle_desk, traded_of
 from arb_pipelines.clock import day_start_ns
-from arb_pipelines.execution.records import SessionHead
+from arb_pipelines.execution.records.values import SessionHead
 from arb_pipelines.trading.book_shelf import BookShelf
 from arb_pipelines.trading.portfolio import Portfolio
 from arb_pipelines.trading.session_rules import TradingMode

@@ -16,13 +16,13 @@ import numpy as np
 from arb_pipelines.backtest.reference import traded_of
 from arb_pipelines.containers.bus import EventBus
 from arb_pipelines.containers.desk import Desk, Outgoing
-from arb_pipelines.execution.control_board import Board
-from arb_pipelines.execution.control_desk import ControlDesk
+from arb_pipelines.execution.control.board import Board
+from arb_pipelines.execution.control.desk import ControlDesk
 from arb_pipelines.execution.controls import Controls
-from arb_pipelines.execution.intake import SignalIntake
-from arb_pipelines.execution.own_trades import OwnTrades
+from arb_pipelines.execution.orders.own_trades import OwnTrades
 from arb_pipelines.execution.session_risk import SessionRisk
-from arb_pipelines.execution.signal_checks import SessionTerms
+from arb_pipelines.execution.signals.checks import SessionTerms
+from arb_pipelines.execution.signals.intake import SignalIntake
 from arb_pipelines.market.symbols import FeeSide
 from arb_pipelines.trading.book_shelf import BookShelf
 from arb_pipelines.trading.cycles.orders import CycleOrderManager

@@ -10,8 +10,8 @@ import itertools
 import sys
 
 from arb_pipelines.clock import NS_PER_MS, day_start_ns
-from arb_pipelines.execution.recorder import SessionRecorder
-from arb_pipelines.execution.records import Batch, SessionState
+from arb_pipelines.execution.records.recorder import SessionRecorder
+from arb_pipelines.execution.records.values import Batch, SessionState
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.session_tables import write_batch
 from arb_pipelines.settings import load_settings

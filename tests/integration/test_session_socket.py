@@ -19,8 +19,8 @@ import pytest
 import uvloop
 
 from arb_pipelines.errors import ConfigError, InvariantBroken
-from arb_pipelines.execution.control_client import SOCKET, ask
-from arb_pipelines.execution.unix_socket import (
+from arb_pipelines.execution.control.client import SOCKET, ask
+from arb_pipelines.execution.control.unix_socket import (
     LONGEST_LINE,
     MOST_CLIENTS,
     LineServer,
@@ -112,7 +112,7 @@ def test_what_a_killed_session_left_is_replaced(tmp_path: Path, name: str) -> No
     path = tmp_path / name / SOCKET
     code = (
         "import sys, time, pathlib\n"
-        "from arb_pipelines.execution.unix_socket import bound\n"
+        "from arb_pipelines.execution.control.unix_socket import bound\n"
         "with bound(pathlib.Path(sys.argv[1])):\n"
         "    print('ready', flush=True); time.sleep(60)\n"
     )

@@ -16,9 +16,9 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from arb_pipelines.errors import DataError
-from arb_pipelines.execution.fees import FeeConfirmed
-from arb_pipelines.execution.recorder import SessionRecorder
-from arb_pipelines.execution.records import Batch, SessionState
+from arb_pipelines.execution.orders.fees import FeeConfirmed
+from arb_pipelines.execution.records.recorder import SessionRecorder
+from arb_pipelines.execution.records.values import Batch, SessionState
 from arb_pipelines.lake.maintenance import maintain
 from arb_pipelines.lake.schemas import LIVE_EXECUTIONS, LIVE_LEGS, LIVE_METRICS, LIVE_SESSIONS
 from arb_pipelines.lake.store import Lake

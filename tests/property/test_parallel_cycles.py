@@ -13,7 +13,7 @@ from arb_pipelines.backtest.brokers.books import BookBroker
 from arb_pipelines.backtest.coordinator import BacktestCoordinator
 from arb_pipelines.backtest.reference import book_events, open_replay, traded_of
 from arb_pipelines.containers.desk import Desk
-from arb_pipelines.execution.records import ExecutionStatus, execution_status
+from arb_pipelines.execution.records.values import ExecutionStatus, execution_status
 from arb_pipelines.market.graph import BUY
 from arb_pipelines.trading.book_shelf import BookShelf
 from arb_pipelines.trading.cycles.parallel import ParallelCycleOrders

@@ -12,8 +12,8 @@ from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
 from arb_pipelines.errors import InvariantBroken
-from arb_pipelines.execution.amounts import Booked, Purses, cost_of, new_order
-from arb_pipelines.execution.checked_broker import taken
+from arb_pipelines.execution.orders.amounts import Booked, Purses, cost_of, new_order
+from arb_pipelines.execution.orders.checked_broker import taken
 from arb_pipelines.market.exact import ATOM, decimal_of
 from arb_pipelines.market.graph import BUY, SELL
 from arb_pipelines.market.symbols import FeeSide, Market

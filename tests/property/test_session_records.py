@@ -17,9 +17,9 @@ from polars.testing import assert_frame_equal
 from arb_pipelines.backtest.frames import leg_rows, trade_rows
 from arb_pipelines.backtest.journal import Journal
 from arb_pipelines.clock import day_start_ns
-from arb_pipelines.execution.journal import Journal as SessionJournal
-from arb_pipelines.execution.journal_replay import replayed
-from arb_pipelines.execution.recorder import SessionRecorder
+from arb_pipelines.execution.records.journal import Journal as SessionJournal
+from arb_pipelines.execution.records.journal_replay import replayed
+from arb_pipelines.execution.records.recorder import SessionRecorder
 from arb_pipelines.lake.schemas import BACKTEST_LEGS, BACKTEST_TRADES
 from arb_pipelines.research.session_tables import rows_of
 from tests.fakes.backtest_worlds import DAY, World, random_world

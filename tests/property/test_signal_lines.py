@@ -10,8 +10,8 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arb_pipelines.execution.unix_socket import LONGEST_LINE, Client, LineServer
-from arb_pipelines.execution.wire import (
+from arb_pipelines.execution.control.unix_socket import LONGEST_LINE, Client, LineServer
+from arb_pipelines.execution.signals.wire import (
     WireBook,
     WireLeg,
     WireSignal,

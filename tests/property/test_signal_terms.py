@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from arb_pipelines.backtest.reference import traded_of
 from arb_pipelines.errors import DataError
-from arb_pipelines.execution.signal_checks import SessionTerms
-from arb_pipelines.execution.wire import WireBook, WireLeg, WireSignal
+from arb_pipelines.execution.signals.checks import SessionTerms
+from arb_pipelines.execution.signals.wire import WireBook, WireLeg, WireSignal
 from arb_pipelines.market.symbols import FeeSide
 from tests.fakes.backtest_worlds import World, random_world
 

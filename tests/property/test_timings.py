@@ -8,7 +8,7 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arb_pipelines.execution.timings import PRECISION, Histogram, Stage, Timings
+from arb_pipelines.execution.records.timings import PRECISION, Histogram, Stage, Timings
 
 durations = st.lists(
     st.one_of(st.integers(0, 200), st.integers(0, 10**6), st.integers(0, 2**40 - 1)), min_size=1

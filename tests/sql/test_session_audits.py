@@ -5,8 +5,8 @@ from __future__ import annotations
 import duckdb
 import pytest
 
-from arb_pipelines.execution.recorder import SessionRecorder
-from arb_pipelines.execution.records import SessionState
+from arb_pipelines.execution.records.recorder import SessionRecorder
+from arb_pipelines.execution.records.values import SessionState
 from arb_pipelines.lake.models.files import load_audits
 from arb_pipelines.lake.schemas import TABLES
 from arb_pipelines.research.session_tables import rows_of

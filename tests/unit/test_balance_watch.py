@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arb_pipelines.errors import Fatal, ProtocolViolation, Rejected, Transient, VenueError
-from arb_pipelines.execution.balance_watch import BalanceWatch, unexplained
+from arb_pipelines.execution.orders.balance_watch import BalanceWatch, unexplained
 
 amounts = st.decimals(-1_000, 1_000, places=8)
 balances = st.dictionaries(st.sampled_from(["BTC", "ETH", "KCS", "USDT"]), amounts)

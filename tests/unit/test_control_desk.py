@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from arb_pipelines.execution.control_requests import OPS, ControlUsed
+from arb_pipelines.execution.control.requests import OPS, ControlUsed
 from tests.fakes.signals import MS, NOW, SignalDesk, a_signal
 
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from arb_pipelines.errors import Fatal, Transient
-from arb_pipelines.execution.balances import FreeBalances
+from arb_pipelines.execution.orders.balances import FreeBalances
 from arb_pipelines.venues.base import AccountEvent, BalanceChanged, NewOrder, OrderReport, Resting
 from tests.fakes.virtual_loop import run_virtually
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from arb_pipelines.errors import DataError
-from arb_pipelines.execution import journal_replay
-from arb_pipelines.execution.journal import JOURNAL, Journal
-from arb_pipelines.execution.journal_replay import replayed
-from arb_pipelines.execution.recorder import SessionRecorder
-from arb_pipelines.execution.records import SessionHead
+from arb_pipelines.execution.records import journal_replay
+from arb_pipelines.execution.records.journal import JOURNAL, Journal
+from arb_pipelines.execution.records.journal_replay import replayed
+from arb_pipelines.execution.records.recorder import SessionRecorder
+from arb_pipelines.execution.records.values import SessionHead
 from tests.fakes.backtest_worlds import World, random_world
 from tests.fakes.session_worlds import head_of, play
 

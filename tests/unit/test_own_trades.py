@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from arb_pipelines.execution.own_trades import OwnTrades
+from arb_pipelines.execution.orders.own_trades import OwnTrades
 from arb_pipelines.market.graph import BUY
 from arb_pipelines.trading.book_shelf import BookShelf
 from arb_pipelines.trading.events import Book

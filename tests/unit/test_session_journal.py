@@ -16,13 +16,13 @@ import pytest
 
 from arb_pipelines.clock import NS_PER_S
 from arb_pipelines.errors import Transient
-from arb_pipelines.execution.given_up import LateFill
-from arb_pipelines.execution.intake import SignalRefused
-from arb_pipelines.execution.journal import JOURNAL, LOG, RESERVE, Journal
-from arb_pipelines.execution.journal_lines import EVENTS
-from arb_pipelines.execution.journal_reading import read_journal, unfinished_orders
-from arb_pipelines.execution.recorder import SessionRecorder
-from arb_pipelines.execution.rolling_file import RollingFile, rolled_files
+from arb_pipelines.execution.orders.given_up import LateFill
+from arb_pipelines.execution.records.journal import JOURNAL, LOG, RESERVE, Journal
+from arb_pipelines.execution.records.journal_lines import EVENTS
+from arb_pipelines.execution.records.journal_reading import read_journal, unfinished_orders
+from arb_pipelines.execution.records.recorder import SessionRecorder
+from arb_pipelines.execution.records.rolling_file import RollingFile, rolled_files
+from arb_pipelines.execution.signals.intake import SignalRefused
 from arb_pipelines.market.cycles import CycleSet
 from arb_pipelines.market.graph import BUY
 from arb_pipelines.trading.events import (
@@ -234,7 +234,7 @@ import resource
 from pathlib import Path
 from tests.unit.test_session_journal import CYCLES, intent
 from arb_pipelines.errors import Transient
-from arb_pipelines.execution.journal import RESERVE_BYTES, Journal
+from arb_pipelines.execution.records.journal import RESERVE_BYTES, Journal
 troubles = []
 journal = Journal(Path({str(tmp_path)!r}), CYCLES, trouble=troubles.append)
 resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))

@@ -20,9 +20,9 @@ from arb_pipelines.errors import (
     Rejected,
     VenueError,
 )
-from arb_pipelines.execution.balance_watch import BalanceWatch
 from arb_pipelines.execution.components import strategy_spec
 from arb_pipelines.execution.manager import SessionManager, managing
+from arb_pipelines.execution.orders.balance_watch import BalanceWatch
 from arb_pipelines.trading.parameters import Universe
 from tests.fakes.venue_connection import QuietConnection, strategy
 

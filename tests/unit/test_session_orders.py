@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from arb_pipelines.errors import Fatal, OutcomeUnknown, Rejected, Transient, Unfunded
-from arb_pipelines.execution.fees import FeeConfirmed, FeeLookUps
-from arb_pipelines.execution.given_up import LateFill
+from arb_pipelines.execution.orders.fees import FeeConfirmed, FeeLookUps
+from arb_pipelines.execution.orders.given_up import LateFill
 from arb_pipelines.trading.events import Cancelled, Ending, OrderFill, OrderKind, Routed
 from tests.fakes.scripted_venue import Fate, ScriptedVenue, lost, refused
 from tests.fakes.session_cycle import Traded, trade_once

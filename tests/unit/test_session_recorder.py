@@ -7,18 +7,18 @@ from decimal import Decimal
 
 import pytest
 
-from arb_pipelines.execution.fees import FeeConfirmed
-from arb_pipelines.execution.given_up import LateFill
-from arb_pipelines.execution.intake import SignalRefused
-from arb_pipelines.execution.recorder import SessionRecorder
-from arb_pipelines.execution.records import (
+from arb_pipelines.execution.orders.fees import FeeConfirmed
+from arb_pipelines.execution.orders.given_up import LateFill
+from arb_pipelines.execution.records.recorder import SessionRecorder
+from arb_pipelines.execution.records.timings import Stage
+from arb_pipelines.execution.records.values import (
     ExecutionStatus,
     LegStatus,
     Metric,
     SessionState,
     execution_status,
 )
-from arb_pipelines.execution.timings import Stage
+from arb_pipelines.execution.signals.intake import SignalRefused
 from arb_pipelines.market.graph import BUY, SELL
 from arb_pipelines.trading.events import (
     Approved,

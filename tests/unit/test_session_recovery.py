@@ -10,8 +10,8 @@ from typing import Any
 
 from arb_pipelines.clock import now_ns
 from arb_pipelines.errors import OutcomeUnknown, ProtocolViolation, Rejected, Transient
-from arb_pipelines.execution.journal_reading import unfinished_orders
 from arb_pipelines.execution.limits import Spent
+from arb_pipelines.execution.records.journal_reading import unfinished_orders
 from arb_pipelines.execution.recovery import (
     Recovered,
     Unfinished,

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from arb_pipelines.execution.control_board import ReportTold
-from arb_pipelines.execution.intake import SignalRefused
-from arb_pipelines.execution.wire import decode_signal
+from arb_pipelines.execution.control.board import ReportTold
+from arb_pipelines.execution.signals.intake import SignalRefused
+from arb_pipelines.execution.signals.wire import decode_signal
 from arb_pipelines.trading.events import CycleSignal
 from tests.fakes.signals import MS, NOW, TOPS, SignalDesk, a_book, a_leg, a_signal, changed_leg
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from arb_pipelines.errors import DataError
-from arb_pipelines.execution.wire import decode_signal
+from arb_pipelines.execution.signals.wire import decode_signal
 from tests.fakes.signals import a_signal, changed_leg
 
 

@@ -14,7 +14,7 @@ import assets.sessions
 from arb_pipelines.clock import day_of, now_ns
 from arb_pipelines.definitions import build_defs
 from arb_pipelines.errors import ArbError
-from arb_pipelines.execution.records import Counts, ExecutionStatus, SessionState
+from arb_pipelines.execution.records.values import Counts, ExecutionStatus, SessionState
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.session_requests import (
     SessionRequest,

@@ -15,11 +15,11 @@ from enum import Enum, auto
 from typing import Any
 
 from arb_pipelines.errors import Fatal, OutcomeUnknown, ProtocolViolation, Rejected, Transient
-from arb_pipelines.execution.amounts import Booked
-from arb_pipelines.execution.balances import FreeBalances
-from arb_pipelines.execution.carrier import Carried, Intent, OrderCarrier, unwritten
-from arb_pipelines.execution.fees import FeeConfirmed, FeeLookUps
-from arb_pipelines.execution.given_up import GivenUp, LateFill
+from arb_pipelines.execution.orders.amounts import Booked
+from arb_pipelines.execution.orders.balances import FreeBalances
+from arb_pipelines.execution.orders.carrier import Carried, Intent, OrderCarrier, unwritten
+from arb_pipelines.execution.orders.fees import FeeConfirmed, FeeLookUps
+from arb_pipelines.execution.orders.given_up import GivenUp, LateFill
 from arb_pipelines.market.symbols import Market
 from arb_pipelines.trading.events import Ending
 from arb_pipelines.trading.session_rules import SessionRules

@@ -14,11 +14,11 @@ from typing import Any
 import orjson
 
 from arb_pipelines.clock import NS_PER_MS, iso
-from arb_pipelines.execution.control_requests import ControlUsed
-from arb_pipelines.execution.fees import FeeConfirmed
-from arb_pipelines.execution.given_up import LateFill
-from arb_pipelines.execution.intake import SignalRefused
-from arb_pipelines.execution.records import ExecutionRecord
+from arb_pipelines.execution.control.requests import ControlUsed
+from arb_pipelines.execution.orders.fees import FeeConfirmed
+from arb_pipelines.execution.orders.given_up import LateFill
+from arb_pipelines.execution.records.values import ExecutionRecord
+from arb_pipelines.execution.signals.intake import SignalRefused
 from arb_pipelines.market.cycles import CycleSet
 from arb_pipelines.trading.events import (
     Approved,

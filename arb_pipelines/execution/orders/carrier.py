@@ -21,8 +21,8 @@ from decimal import Decimal
 from typing import Any
 
 from arb_pipelines.errors import Fatal, ProtocolViolation, Rejected, Transient, Unfunded
-from arb_pipelines.execution.amounts import Booked, Purses, cost_of, new_order
-from arb_pipelines.execution.balances import FreeBalances
+from arb_pipelines.execution.orders.amounts import Booked, Purses, cost_of, new_order
+from arb_pipelines.execution.orders.balances import FreeBalances
 from arb_pipelines.market.symbols import Market
 from arb_pipelines.trading.events import (
     BrokerEvent,

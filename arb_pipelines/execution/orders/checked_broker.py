@@ -13,7 +13,7 @@ from contextlib import suppress
 from decimal import ROUND_DOWN, Context, Decimal, localcontext
 
 from arb_pipelines.errors import Unfunded
-from arb_pipelines.execution.carrier import Carried, Intent, OrderCarrier, unwritten
+from arb_pipelines.execution.orders.carrier import Carried, Intent, OrderCarrier, unwritten
 from arb_pipelines.market.exact import ATOM, exact_level, round_down
 from arb_pipelines.market.graph import BUY
 from arb_pipelines.market.symbols import Market

@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from arb_pipelines.execution.fees import FeeConfirmed
-from arb_pipelines.execution.following import Following
-from arb_pipelines.execution.given_up import LateFill
-from arb_pipelines.execution.intake import SignalRefused
-from arb_pipelines.execution.records import (
+from arb_pipelines.execution.orders.fees import FeeConfirmed
+from arb_pipelines.execution.orders.given_up import LateFill
+from arb_pipelines.execution.records.following import Following
+from arb_pipelines.execution.records.timings import Stage, Timings
+from arb_pipelines.execution.records.values import (
     Batch,
     Counts,
     ExecutionRecord,
@@ -29,7 +29,7 @@ from arb_pipelines.execution.records import (
     SessionHead,
     SessionState,
 )
-from arb_pipelines.execution.timings import Stage, Timings
+from arb_pipelines.execution.signals.intake import SignalRefused
 from arb_pipelines.market.exact import decimal_of
 from arb_pipelines.trading.events import (
     Approved,

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from arb_pipelines.errors import ConfigError
-from arb_pipelines.execution.unix_socket import resolved
+from arb_pipelines.execution.control.unix_socket import resolved
 
 #: Its name in the folder of a session.
 SOCKET = "control.sock"

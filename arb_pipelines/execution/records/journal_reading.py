@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from arb_pipelines.execution.journal import JOURNAL
-from arb_pipelines.execution.rolling_file import rolled_files
+from arb_pipelines.execution.records.journal import JOURNAL
+from arb_pipelines.execution.records.rolling_file import rolled_files
 
 T = TypeVar("T")
 

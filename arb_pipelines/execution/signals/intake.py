@@ -22,12 +22,12 @@ import msgspec
 from arb_pipelines.clock import NS_PER_MS
 from arb_pipelines.containers.bus import EventBus
 from arb_pipelines.errors import DataError, InvariantBroken
-from arb_pipelines.execution.control_board import execution_number
+from arb_pipelines.execution.control.board import execution_number
 from arb_pipelines.execution.controls import Controls
-from arb_pipelines.execution.own_trades import OwnTrades
-from arb_pipelines.execution.signal_checks import SessionTerms, book_of, too_small
-from arb_pipelines.execution.signal_history import SignalHistory
-from arb_pipelines.execution.wire import SignalAnswer, WireSignal, decode_signal
+from arb_pipelines.execution.orders.own_trades import OwnTrades
+from arb_pipelines.execution.signals.checks import SessionTerms, book_of, too_small
+from arb_pipelines.execution.signals.history import SignalHistory
+from arb_pipelines.execution.signals.wire import SignalAnswer, WireSignal, decode_signal
 from arb_pipelines.trading.book_shelf import BookShelf
 from arb_pipelines.trading.events import Book, CycleSignal, Ended, Order, Refused, Signal
 from arb_pipelines.trading.planning import best_price

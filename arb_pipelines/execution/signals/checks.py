@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from arb_pipelines.errors import DataError
-from arb_pipelines.execution.wire import Level, WireLeg, WireSignal
+from arb_pipelines.execution.signals.wire import Level, WireLeg, WireSignal
 from arb_pipelines.market.graph import BUY, SELL
 from arb_pipelines.market.symbols import FeeSide, Market
 from arb_pipelines.trading.cycles.universe import TradedCycles

@@ -23,9 +23,8 @@ from typing import Any
 
 from arb_pipelines.clock import NS_PER_S, now_ns
 from arb_pipelines.errors import Transient
-from arb_pipelines.execution.given_up import LateFill
-from arb_pipelines.execution.intake import SignalRefused
-from arb_pipelines.execution.journal_lines import (
+from arb_pipelines.execution.orders.given_up import LateFill
+from arb_pipelines.execution.records.journal_lines import (
     EVENTS,
     event_line,
     late_line,
@@ -34,8 +33,9 @@ from arb_pipelines.execution.journal_lines import (
     refusal_line,
     refusals_line,
 )
-from arb_pipelines.execution.records import ExecutionRecord
-from arb_pipelines.execution.rolling_file import RollingFile, Write
+from arb_pipelines.execution.records.rolling_file import RollingFile, Write
+from arb_pipelines.execution.records.values import ExecutionRecord
+from arb_pipelines.execution.signals.intake import SignalRefused
 from arb_pipelines.market.cycles import CycleSet
 from arb_pipelines.trading.events import Approved, CycleSignal, Refused
 from arb_pipelines.venues.base import NewOrder

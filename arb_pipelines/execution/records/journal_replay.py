@@ -17,11 +17,11 @@ import msgspec
 import numpy as np
 
 from arb_pipelines.errors import DataError
-from arb_pipelines.execution.journal import JOURNAL
-from arb_pipelines.execution.journal_lines import EVENTS
-from arb_pipelines.execution.journal_reading import RECOVERED, read_journal
-from arb_pipelines.execution.recorder import SessionRecorder
-from arb_pipelines.execution.records import Batch, SessionHead, SessionState
+from arb_pipelines.execution.records.journal import JOURNAL
+from arb_pipelines.execution.records.journal_lines import EVENTS
+from arb_pipelines.execution.records.journal_reading import RECOVERED, read_journal
+from arb_pipelines.execution.records.recorder import SessionRecorder
+from arb_pipelines.execution.records.values import Batch, SessionHead, SessionState
 from arb_pipelines.market.cycles import SIDES, CycleSet
 from arb_pipelines.trading.events import Approved, Cancelled, CycleSignal, Ended, Order, OrderFill
 from arb_pipelines.trading.ledger import Parts

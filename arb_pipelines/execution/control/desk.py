@@ -16,8 +16,8 @@ from pydantic import SecretStr
 from arb_pipelines.clock import NS_PER_S, iso
 from arb_pipelines.containers.bus import EventBus
 from arb_pipelines.errors import DataError
-from arb_pipelines.execution.control_board import Board, ReportTold
-from arb_pipelines.execution.control_requests import (
+from arb_pipelines.execution.control.board import Board, ReportTold
+from arb_pipelines.execution.control.requests import (
     CancelExecutions,
     Config,
     ControlUsed,
@@ -33,10 +33,10 @@ from arb_pipelines.execution.control_requests import (
     Uptime,
     decode_request,
 )
+from arb_pipelines.execution.control.unix_socket import Client
 from arb_pipelines.execution.controls import Controls
-from arb_pipelines.execution.intake import SignalIntake
-from arb_pipelines.execution.unix_socket import Client
-from arb_pipelines.execution.wire import SignalAnswer
+from arb_pipelines.execution.signals.intake import SignalIntake
+from arb_pipelines.execution.signals.wire import SignalAnswer
 
 Facts = Mapping[str, Any]
 

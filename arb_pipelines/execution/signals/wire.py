@@ -1,7 +1,7 @@
 """The contract of a signal from outside: one JSON object a line, and what is wrong with others.
 
 What a line may say is here, checked as far as the line alone can tell; whether it agrees
-with a session's markets and time belongs in ``signal_checks``. ``docs/signals.md`` tells
+with a session's markets and time belongs in ``checks``. ``docs/signals.md`` tells
 it to other programs.
 """
 

@@ -15,13 +15,13 @@ from arb_pipelines.containers.container import Container
 from arb_pipelines.containers.spec import CONTROLS, COORDINATOR, ORDER_MANAGER
 from arb_pipelines.errors import InvariantBroken
 from arb_pipelines.execution.components import SessionRun, universe_of
-from arb_pipelines.execution.control_board import Board
-from arb_pipelines.execution.control_client import SOCKET
-from arb_pipelines.execution.control_desk import ControlDesk
-from arb_pipelines.execution.intake import SignalIntake
-from arb_pipelines.execution.signal_checks import SessionTerms
+from arb_pipelines.execution.control.board import Board
+from arb_pipelines.execution.control.client import SOCKET
+from arb_pipelines.execution.control.desk import ControlDesk
+from arb_pipelines.execution.control.unix_socket import LineServer
+from arb_pipelines.execution.signals.checks import SessionTerms
+from arb_pipelines.execution.signals.intake import SignalIntake
 from arb_pipelines.execution.switches import Permission
-from arb_pipelines.execution.unix_socket import LineServer
 from arb_pipelines.trading.cycles.orders import CycleOrderManager
 from arb_pipelines.trading.session_rules import TradingMode
 

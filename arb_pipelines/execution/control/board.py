@@ -1,7 +1,7 @@
 """What a session has under way and what came of it last, for people and senders of signals.
 
 Heard on the session's bus, kept in memory and bounded. What is kept for good is the
-recorder's; how it is told belongs in ``control_desk``.
+recorder's; how it is told belongs in ``desk``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import msgspec
 
 from arb_pipelines.clock import NS_PER_MS
 from arb_pipelines.containers.bus import EventBus
-from arb_pipelines.execution.records import ExecutionStatus, execution_status
+from arb_pipelines.execution.records.values import ExecutionStatus, execution_status
 from arb_pipelines.market.cycles import SIDES
 from arb_pipelines.trading.book_shelf import BookShelf
 from arb_pipelines.trading.cycles.universe import TradedCycles

@@ -12,15 +12,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from arb_pipelines.execution.fees import FeeConfirmed
-from arb_pipelines.execution.records import (
+from arb_pipelines.execution.orders.fees import FeeConfirmed
+from arb_pipelines.execution.records.timings import Stage, Timings
+from arb_pipelines.execution.records.values import (
     ExecutionRecord,
     LegRecord,
     LegStatus,
     execution_status,
     leg_status,
 )
-from arb_pipelines.execution.timings import Stage, Timings
 from arb_pipelines.trading.events import (
     Approved,
     Cancelled,

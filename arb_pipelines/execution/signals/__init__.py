@@ -1,0 +1,1 @@
+"""Signals from outside a session: their form on the wire, and the checks before they count."""
