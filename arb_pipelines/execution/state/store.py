@@ -1,0 +1,326 @@
+"""The state file: one writer, one transaction a step, in SQLite with a write-ahead log.
+
+A step is on the disk's way when its call returns: it survives the process. With ``power``
+durability it survives the machine's loss of power too, and costs a flush of the disk each.
+Several steps that belong together are one transaction within ``together``.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+
+from arb_pipelines.clock import now_ns
+from arb_pipelines.errors import InvariantBroken
+from arb_pipelines.execution.orders.amounts import Booked
+from arb_pipelines.execution.state.machine import check_step
+from arb_pipelines.execution.state.migrate import migrate
+from arb_pipelines.execution.state.rows import cycle_of, order_of, transition_of
+from arb_pipelines.execution.state.values import (
+    Cycle,
+    CycleState,
+    NewCycle,
+    OrderStatus,
+    Outcome,
+    Purpose,
+    StoredOrder,
+    Transition,
+)
+from arb_pipelines.market.symbols import Market
+from arb_pipelines.venues.base import Match, NewOrder
+
+Durability = Literal["process", "power"]
+
+
+class StateStore:
+    """The state of one account's engine; made by ``open_state``, used on one thread."""
+
+    def __init__(self, connection: sqlite3.Connection, wall_ns: Callable[[], int]) -> None:
+        self._db, self._wall_ns = connection, wall_ns
+        self._depth = 0
+
+    # -- writing -----------------------------------------------------------------------
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Make one transaction of all steps within the block; none of them if it raises."""
+        if self._depth == 0:
+            self._db.execute("BEGIN IMMEDIATE")
+        self._depth += 1
+        try:
+            yield
+        except BaseException:
+            self._depth -= 1
+            if self._depth == 0:
+                self._db.execute("ROLLBACK")
+            raise
+        self._depth -= 1
+        if self._depth == 0:
+            self._db.execute("COMMIT")
+
+    def begin(self, new: NewCycle, why: str) -> None:
+        """Write a cycle down, pending."""
+        now = self._wall_ns()
+        with self.together():
+            self._db.execute(
+                "INSERT INTO cycles (id, strategy, session, start_currency, legs, initial_amount, "
+                "current_currency, current_amount, changes, state, step, started_ns, updated_ns, "
+                "metadata) VALUES (?, ?, ?, ?, ?, ?, ?, ?, '{}', 'pending', 0, ?, ?, ?)",
+                (
+                    new.id, new.strategy, new.session, new.start, _json(new.legs),
+                    f"{new.initial:f}", new.start, f"{new.initial:f}", now, now,
+                    _json(new.metadata),
+                ),
+            )  # fmt: skip
+            self._note(new.id, now, None, CycleState.PENDING, "signal", why)
+
+    def move(self, cycle: str, after: CycleState, *, what: str, why: str) -> None:
+        """Change a cycle's state, and say what happened and why.
+
+        Raises:
+            InvariantBroken: the cycle is not there, or its life has no such step.
+        """
+        now = self._wall_ns()
+        with self.together():
+            before = self._state(cycle)
+            check_step(cycle, before, after)
+            self._db.execute(
+                "UPDATE cycles SET state = ?, updated_ns = ? WHERE id = ?", (after, now, cycle)
+            )
+            self._note(cycle, now, before, after, what, why)
+
+    def end(
+        self,
+        cycle: str,
+        after: CycleState,
+        outcome: Outcome,
+        *,
+        profit: Decimal,
+        what: str,
+        why: str,
+        error: str | None = None,
+    ) -> None:
+        """Bring a cycle to its end; ``profit`` is in its start currency.
+
+        Raises:
+            InvariantBroken: ``after`` is no end, or does not follow the cycle's state.
+        """
+        if not after.terminal:
+            raise InvariantBroken(f"cycle {cycle}: {after} is no end")
+        now = self._wall_ns()
+        with self.together():
+            before = self._state(cycle)
+            check_step(cycle, before, after)
+            self._db.execute(
+                "UPDATE cycles SET state = ?, outcome = ?, profit = ?, error = ?, ended_ns = ?, "
+                "updated_ns = ? WHERE id = ?",
+                (after, outcome, f"{profit:f}", error, now, now, cycle),
+            )
+            self._note(cycle, now, before, after, what, why)
+
+    def intend(self, cycle: str, order: NewOrder, purpose: Purpose, leg: int | None) -> None:
+        """Write down an order that is about to leave."""
+        amounts = (order.size, order.funds, order.price)
+        with self.together():
+            self._db.execute(
+                "INSERT INTO orders (client_id, cycle, purpose, leg, symbol, side, kind, "
+                "time_in_force, size, funds, price, status, intended_ns) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'intended', ?)",
+                (
+                    order.client_id, cycle, purpose, leg, order.symbol, order.side, order.kind,
+                    order.time_in_force,
+                    *(None if amount is None else f"{amount:f}" for amount in amounts),
+                    self._wall_ns(),
+                ),
+            )  # fmt: skip
+
+    def accepted(self, client_id: str, order_id: str) -> None:
+        """Note that the venue took an order."""
+        with self.together():
+            self._db.execute(
+                "UPDATE orders SET order_id = ?, "
+                "status = CASE status WHEN 'intended' THEN 'accepted' ELSE status END "
+                "WHERE client_id = ?",
+                (order_id, client_id),
+            )
+
+    def unfilled(self, client_id: str, status: OrderStatus, reason: str) -> None:
+        """Note that nothing came of an order, as far as is known, and why."""
+        with self.together():
+            self._db.execute(
+                "UPDATE orders SET status = ?, reason = ?, ended_ns = ? WHERE client_id = ?",
+                (status, reason, self._wall_ns(), client_id),
+            )
+
+    def match(self, match: Match) -> None:
+        """Note one execution of an order; told twice, it counts once."""
+        with self.together():
+            self._db.execute(
+                "INSERT OR IGNORE INTO fills VALUES (?, ?, ?, ?, ?)",
+                (match.client_id, match.trade_id, f"{match.size:f}", f"{match.price:f}",
+                 match.ts_event),
+            )  # fmt: skip
+
+    def book(self, client_id: str, booked: Booked, market: Market, reason: str | None) -> None:
+        """Book what an order that has ended came to, in its own row and its cycle's.
+
+        Booked again, say with the fee that was really taken, it replaces what was booked.
+
+        Raises:
+            InvariantBroken: nobody wrote that order down.
+        """
+        now = self._wall_ns()
+        with self.together():
+            row = self._db.execute(
+                "SELECT * FROM orders WHERE client_id = ?", (client_id,)
+            ).fetchone()
+            if row is None:
+                raise InvariantBroken(f"order {client_id} is booked, and was never written down")
+            earlier = order_of(row)
+            cycle = self.cycle(earlier.cycle)
+            changes = dict(cycle.changes)
+            if earlier.status is OrderStatus.DONE:
+                _add(changes, _undone(earlier, market))
+            _add(changes, booked.changes(market))
+            self._db.execute(
+                "UPDATE orders SET status = 'done', filled = ?, funds_filled = ?, spent = ?, "
+                "received = ?, fee = ?, fee_currency = ?, reason = coalesce(?, reason), "
+                "ended_ns = coalesce(ended_ns, ?) WHERE client_id = ?",
+                (
+                    f"{booked.size:f}", f"{booked.funds:f}", f"{booked.spent:f}",
+                    f"{booked.received:f}", f"{booked.fee:f}", booked.fee_currency, reason, now,
+                    client_id,
+                ),
+            )  # fmt: skip
+            step = max(cycle.step, 0 if earlier.leg is None else earlier.leg + 1)
+            self._set_changes(cycle, changes, step, now)
+
+    # -- reading -----------------------------------------------------------------------
+
+    @property
+    def engine_id(self) -> str:
+        """Six hex digits that begin the client id of every order this file knows."""
+        return str(self._db.execute("SELECT value FROM meta WHERE name = 'engine'").fetchone()[0])
+
+    def cycle(self, cycle: str) -> Cycle:
+        """Give one cycle.
+
+        Raises:
+            InvariantBroken: there is none of that id.
+        """
+        row = self._db.execute("SELECT * FROM cycles WHERE id = ?", (cycle,)).fetchone()
+        if row is None:
+            raise InvariantBroken(f"there is no cycle {cycle}")
+        return cycle_of(row)
+
+    def open_cycles(self) -> list[Cycle]:
+        """Give the cycles that have not ended, the oldest first."""
+        rows = self._db.execute(
+            "SELECT * FROM cycles WHERE ended_ns IS NULL ORDER BY started_ns, id"
+        )
+        return [cycle_of(row) for row in rows]
+
+    def ended_cycles(self, last: int) -> list[Cycle]:
+        """Give the ``last`` cycles that ended, the newest first."""
+        rows = self._db.execute(
+            "SELECT * FROM cycles WHERE ended_ns IS NOT NULL ORDER BY ended_ns DESC, id LIMIT ?",
+            (last,),
+        )
+        return [cycle_of(row) for row in rows]
+
+    def orders(self, cycle: str) -> list[StoredOrder]:
+        """Give a cycle's orders as they were intended, one after the other."""
+        rows = self._db.execute(
+            "SELECT * FROM orders WHERE cycle = ? ORDER BY intended_ns, client_id", (cycle,)
+        )
+        return [order_of(row) for row in rows]
+
+    def transitions(self, cycle: str) -> list[Transition]:
+        """Give a cycle's history."""
+        rows = self._db.execute(
+            "SELECT * FROM transitions WHERE cycle = ? ORDER BY number", (cycle,)
+        )
+        return [transition_of(row) for row in rows]
+
+    # -- inside ------------------------------------------------------------------------
+
+    def _state(self, cycle: str) -> CycleState:
+        row = self._db.execute("SELECT state FROM cycles WHERE id = ?", (cycle,)).fetchone()
+        if row is None:
+            raise InvariantBroken(f"there is no cycle {cycle}")
+        return CycleState(row[0])
+
+    def _note(
+        self, cycle: str, ts_ns: int, before: CycleState | None, after: CycleState, what: str,
+        why: str,
+    ) -> None:  # fmt: skip
+        self._db.execute(
+            "INSERT INTO transitions (cycle, ts_ns, before, after, what, why) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
+            (cycle, ts_ns, before, after, what, why),
+        )
+
+    def _set_changes(
+        self, cycle: Cycle, changes: Mapping[str, Decimal], step: int, now: int
+    ) -> None:
+        held = [(name, by) for name, by in changes.items() if by > 0 and name != cycle.start]
+        home = cycle.start, cycle.initial + changes.get(cycle.start, Decimal(0))
+        currency, amount = held[0] if held else home
+        self._db.execute(
+            "UPDATE cycles SET changes = ?, current_currency = ?, current_amount = ?, step = ?, "
+            "updated_ns = ? WHERE id = ?",
+            (
+                _json({name: f"{by:f}" for name, by in changes.items() if by}),
+                currency, f"{amount:f}", step, now, cycle.id,
+            ),
+        )  # fmt: skip
+
+
+@contextmanager
+def open_state(
+    path: Path,
+    *,
+    durability: Durability = "process",
+    wall_ns: Callable[[], int] = now_ns,
+) -> Iterator[StateStore]:
+    """Open a state file to write it, and bring it to this version's form.
+
+    Raises:
+        ConfigError: it is another version's, or no state file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(path, isolation_level=None, cached_statements=256)
+    connection.row_factory = sqlite3.Row
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {'FULL' if durability == 'power' else 'NORMAL'}")
+        connection.execute("PRAGMA foreign_keys = ON")
+        migrate(connection, path)
+        yield StateStore(connection, wall_ns)
+    finally:
+        connection.close()
+
+
+def _json(value: Mapping[str, Any] | Sequence[Any]) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _add(changes: dict[str, Decimal], more: Mapping[str, Decimal]) -> None:
+    for currency, by in more.items():
+        changes[currency] = changes.get(currency, Decimal(0)) + by
+
+
+def _undone(order: StoredOrder, market: Market) -> dict[str, Decimal]:
+    """What would take an order's booking back."""
+    assert order.fee_currency is not None, "what is done has a fee's currency"
+    booked = Booked(
+        order.side, order.filled, order.funds_filled, order.spent, order.received, order.fee,
+        order.fee_currency,
+    )  # fmt: skip
+    return {currency: -by for currency, by in booked.changes(market).items()}
