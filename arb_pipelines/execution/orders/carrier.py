@@ -23,6 +23,7 @@ from typing import Any
 from arb_pipelines.errors import Fatal, ProtocolViolation, Rejected, Transient, Unfunded
 from arb_pipelines.execution.orders.amounts import Booked, Purses, cost_of, new_order
 from arb_pipelines.execution.orders.balances import FreeBalances
+from arb_pipelines.execution.orders.followed import pause_before_again_s
 from arb_pipelines.market.symbols import Market
 from arb_pipelines.trading.events import (
     BrokerEvent,
@@ -36,12 +37,6 @@ from arb_pipelines.trading.events import (
 )
 from arb_pipelines.trading.session_rules import SessionRules
 from arb_pipelines.venues.base import NewOrder, OrderReport
-from arb_pipelines.venues.retry import Patience
-
-#: Pauses before an order that did not leave is tried again.
-_AGAIN = Patience(first_wait_s=0.05, longest_wait_s=1.0)
-#: So little time is none: a timer does not tell it from nothing, and would wait for it for ever.
-_NO_TIME_S = 1e-6
 
 Intent = Callable[[NewOrder, Order], object]
 
@@ -237,18 +232,16 @@ class OrderCarrier(ABC):
             self._refuse(carried, str(unwritten))
             return
         self._tell(Routed(order.client_id, self._now(order)))
-        failures, rules = 0, self._rules
+        failures = 0
         while not carried.over and (not_yet := await self._try(carried)) is not None:
             # an opportunity does not wait; an execution that has begun has to go on
-            late = isinstance(not_yet, Unfunded)
-            most_ms = rules.balance_wait_ms if late else rules.leg_timeout_ms
-            left_s = (most_ms - self._waited_ms(carried)) / 1e3
-            if opens or left_s <= _NO_TIME_S:
+            failures += 1
+            waited_ms = self._waited_ms(carried)
+            pause_s = pause_before_again_s(not_yet, failures, waited_ms, self._rules)
+            if opens or pause_s is None:
                 self._refuse(carried, str(not_yet), Ending.REJECTED if opens else Ending.EXPIRED)
                 return
-            failures = min(failures + 1, 10)
-            asked_s = not_yet.retry_after_s if isinstance(not_yet, Transient) else None
-            await asyncio.sleep(min(_AGAIN.wait_s(failures, asked_s), left_s))
+            await asyncio.sleep(pause_s)
 
     async def _try(self, carried: Carried) -> Transient | Unfunded | None:
         """Send an order once; gives why, if nothing happened and it may be sent again."""

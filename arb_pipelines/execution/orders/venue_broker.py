@@ -9,24 +9,27 @@ answer is lost goes on as soon as the stream tells.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
-from enum import Enum, auto
+from functools import partial
 from typing import Any
 
-from arb_pipelines.errors import Fatal, OutcomeUnknown, ProtocolViolation, Rejected, Transient
+from arb_pipelines.errors import Fatal, OutcomeUnknown, ProtocolViolation
 from arb_pipelines.execution.orders.amounts import Booked
 from arb_pipelines.execution.orders.balances import FreeBalances
 from arb_pipelines.execution.orders.carrier import Carried, Intent, OrderCarrier, unwritten
 from arb_pipelines.execution.orders.fees import FeeConfirmed, FeeLookUps
+from arb_pipelines.execution.orders.followed import (
+    Answer,
+    Sending,
+    Unresolved,
+    followed_to_end,
+    take_back,
+)
 from arb_pipelines.execution.orders.given_up import GivenUp, LateFill
 from arb_pipelines.market.symbols import Market
 from arb_pipelines.trading.events import Ending
 from arb_pipelines.trading.session_rules import SessionRules
 from arb_pipelines.venues.base import Accepted, Account, NewOrder, OrderEntry, OrderReport
-
-#: Look-ups of one order: the first pause, doubled each time up to the longest.
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 1.0
 
 #: What is told of orders beyond the news of a broker.
 VenueNews = Accepted | OrderReport | FeeConfirmed | LateFill
@@ -34,21 +37,6 @@ VenueNews = Accepted | OrderReport | FeeConfirmed | LateFill
 
 def _unheard(news: VenueNews) -> None:
     return None
-
-
-class Answer(Enum):
-    """What the venue said to an order."""
-
-    AWAITED = auto()
-    ACCEPTED = auto()
-    LOST = auto()
-
-
-@dataclass(slots=True, eq=False)
-class _Sending:
-    """One attempt to send, and what was answered to it."""
-
-    answer: Answer = Answer.AWAITED
 
 
 class VenueBroker(OrderCarrier):
@@ -88,7 +76,7 @@ class VenueBroker(OrderCarrier):
     async def _send(self, carried: Carried) -> None:
         """Place an order; who hears of its end was set up before it leaves."""
         assert self.tasks is not None
-        sending = _Sending()
+        sending = Sending(carried.new, carried.since_s)
         hearing = self.tasks.create_task(self._hear(carried, sending))
         try:
             accepted = await self._entry.place(carried.new)
@@ -101,40 +89,16 @@ class VenueBroker(OrderCarrier):
             sending.answer = Answer.ACCEPTED
             self._publish(accepted)
 
-    async def _hear(self, carried: Carried, sending: _Sending) -> None:
+    async def _hear(self, carried: Carried, sending: Sending) -> None:
         """Follow an order to its end, and tell it."""
-        new, rules = carried.new, self._rules
-        wait_s, pause_s, known = rules.fill_wait_ms / 1e3, _FIRST_PAUSE_S, False
-        asked_back = False
-        while True:
-            report: OrderReport | None = None
-            answered = False
-            try:
-                report = await self._account.settled(new.client_id, wait_s)
-                answered = True
-            except (Transient, Rejected):
-                pass  # the question got no answer: ask again
-            except (Fatal, ProtocolViolation) as over:
-                self._turn_away(over)
-                if self._waited_ms(carried) > rules.leg_timeout_ms:
-                    self._leave(carried)
-                    return
-            if report is not None and not report.active:
-                self._book(carried, report)
-                return
-            known = known or report is not None or sending.answer is Answer.ACCEPTED
-            waited_ms = self._waited_ms(carried)
-            # only who says that it does not know an order tells that it never arrived
-            lost = sending.answer is Answer.LOST and answered and not known
-            if lost and waited_ms > rules.unknown_wait_ms:
-                if asked_back:
-                    self._give_up(carried)
-                    return
-                asked_back = True  # should it be on its way, it is not to trade any more
-                await self._take_back(new)
-            if report is not None and waited_ms > rules.leg_timeout_ms:
-                await self._take_back(new)
-            wait_s, pause_s = pause_s, min(2 * pause_s, _LONGEST_PAUSE_S)
+        ask = partial(self._account.settled, carried.new.client_id)
+        end = await followed_to_end(ask, self._entry, sending, self._rules, self._turn_away)
+        if isinstance(end, OrderReport):
+            self._book(carried, end)
+        elif end is Unresolved.NEVER_ARRIVED:
+            self._give_up(carried)
+        else:
+            self._leave(carried)
 
     def _give_up(self, carried: Carried) -> None:
         """Take an order for lost; should it turn up later, that is told."""
@@ -154,13 +118,7 @@ class VenueBroker(OrderCarrier):
             self._look_ups.ask(new.client_id, new.symbol, fee, currency)
 
     async def _take_back(self, new: NewOrder) -> None:
-        """Ask for an order back; asking twice does no harm, and the next look-up tells."""
-        try:
-            await self._entry.cancel(new.client_id, new.symbol)
-        except (Transient, Rejected, OutcomeUnknown):
-            pass
-        except (Fatal, ProtocolViolation) as over:
-            self._turn_away(over)
+        await take_back(self._entry, new.client_id, new.symbol, self._turn_away)
 
     async def _ask_on(self, asking: Coroutine[Any, Any, None]) -> None:
         try:
