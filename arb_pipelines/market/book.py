@@ -12,11 +12,19 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import NamedTuple
 
 #: Price and size, both finite and not negative.
 Level = tuple[float, float]
 #: Prices and sizes of one side, best level first.
 Ladder = tuple[list[float], list[float]]
+
+
+class Top(NamedTuple):
+    """Best prices of a symbol, quote per base; 0 where nobody offers."""
+
+    bid: float
+    ask: float
 
 
 class BookSide:

@@ -6,12 +6,19 @@ Reading the file, and naming the line of a mistake, is the part of ``strategy``.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from arb_pipelines.trading.panic_rules import PanicRules
+from arb_pipelines.errors import ConfigError
 from arb_pipelines.trading.session_rules import SessionRules, TradingMode
+from arb_pipelines.yaml_files import MisplacedValue
+
+#: Of trading pairs without balances, cycles begin with those of these that the pairs name.
+STABLE_CURRENCIES = ("USDC", "USD", "USDT")
 
 Bps = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -50,6 +57,32 @@ class FixedAmount(_Section):
 
     mode: Literal["fixed_amount"]
     amount: Positive = Field(description="Most input of a cycle, in its start currency.")
+
+
+class Kelly(_Section):
+    """Commit a share of the free balance that follows from what cycles have brought so far.
+
+    ``kelly.committed_share`` has the formula.
+    """
+
+    mode: Literal["kelly"]
+    fraction: float = Field(0.5, gt=0, le=1, description="Share of the full Kelly fraction.")
+    cap: float = Field(0.1, gt=0, le=1, description="Most share of the free balance.")
+    fallback: float = Field(
+        0.02, gt=0, le=1, description="Share of the free balance until enough cycles have ended."
+    )
+    window: int = Field(200, ge=2, le=10_000, description="Last cycles that count.")
+    min_cycles: int = Field(
+        30, ge=2, le=10_000, description="Cycles that must have ended before their returns count."
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.fallback > self.cap:
+            raise MisplacedValue("is greater than cap", "fallback")
+        if self.min_cycles > self.window:
+            raise MisplacedValue("is greater than window", "min_cycles")
+        return self
 
 
 class Constant(_Section):
@@ -162,11 +195,14 @@ class Strategy(_Section):
         lt=10_000,
         description="Price protection of a leg against the best price when decided.",
     )
-    capital_allocation: FixedFraction | FixedAmount = Field(
+    capital_allocation: FixedFraction | FixedAmount | Kelly = Field(
         discriminator="mode", description="How much of the balance a cycle may use."
     )
-    balances: dict[str, Positive] = Field(
-        min_length=1, description="Start currencies in hand at the beginning of each day."
+    balances: dict[str, Positive] | None = Field(
+        None,
+        min_length=1,
+        description="Start currencies in hand at the beginning: of each day of a backtest, which "
+        "needs them; of a session, else with what the account has free and no strategy was given.",
     )
     fee_bps: float | None = Field(
         None, ge=0, lt=10_000, description="Taker fee a leg; unset for the markets' own."
@@ -185,25 +221,51 @@ class Strategy(_Section):
     seed: int = Field(0, ge=0, lt=2**63, description="Seed of the latency draws.")
     mode: TradingMode = Field(TradingMode.PAPER, description="What a session of it may do.")
     session: SessionRules = Field(SessionRules(), description="How a session of it trades.")
+    panic_sell: PanicRules = Field(
+        PanicRules(), description="How a session of it sells what a cycle left."
+    )
 
     @field_validator("balances", mode="after")
     @classmethod
-    def _sorted(cls, balances: dict[str, float]) -> dict[str, float]:
-        return dict(sorted(balances.items()))
+    def _sorted(cls, balances: dict[str, float] | None) -> dict[str, float] | None:
+        return None if balances is None else dict(sorted(balances.items()))
 
     @model_validator(mode="after")
     def _one_universe(self) -> Self:
         if (self.universe is None) == (self.trading_pairs is None):
             raise ValueError("give a universe, or trading_pairs or a trading_pairs_file")
-        missing = [c for c in self.start if c not in self.balances]
+        if not self.start:
+            pairs = "trading_pairs" if self.trading_pairs_file is None else "trading_pairs_file"
+            raise MisplacedValue(
+                f"none is in {', '.join(STABLE_CURRENCIES)}; write balances with the currencies "
+                "that cycles begin with, such as balances: {BTC: 0.5}",
+                pairs,
+            )
+        missing = [c for c in self.start if self.balances is not None and c not in self.balances]
         if missing:
             raise ValueError(f"no balance for start currency {', '.join(missing)}")
         return self
 
     @property
     def start(self) -> tuple[str, ...]:
-        """Start currencies: those of the universe, else those with a balance."""
-        return self.universe.start if self.universe else tuple(self.balances)
+        """Start currencies: those of the universe, else those with a balance, else the stable."""
+        if self.universe is not None:
+            return self.universe.start
+        if self.balances is not None:
+            return tuple(self.balances)
+        named = {part for pair in self.trading_pairs or () for part in pair.split("-")}
+        return tuple(currency for currency in STABLE_CURRENCIES if currency in named)
+
+    @property
+    def in_hand(self) -> Mapping[str, float]:
+        """The balances of a strategy that has some, as a backtest needs them.
+
+        Raises:
+            ConfigError: the file gives none.
+        """
+        if self.balances is None:
+            raise ConfigError(f"{self.name} has none, and a backtest needs them", source="balances")
+        return self.balances
 
     @property
     def lengths(self) -> tuple[int, int]:
@@ -217,5 +279,6 @@ class Strategy(_Section):
         Comments, order and layout of the file do not change it, nor does where the pairs
         stand or how a session would go about it.
         """
-        content = self.model_dump(mode="json", exclude={"trading_pairs_file", "mode", "session"})
+        sessions_own = {"trading_pairs_file", "mode", "session", "panic_sell"}
+        content = self.model_dump(mode="json", exclude=sessions_own)
         return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()

@@ -17,6 +17,7 @@ from decimal import Decimal
 from typing import Literal, Protocol
 
 from arb_pipelines.errors import InvariantBroken
+from arb_pipelines.market.book import Top
 from arb_pipelines.market.symbols import Market
 from arb_pipelines.trading.events import Book, OrderKind, TimeInForce
 
@@ -297,6 +298,26 @@ class VenueConnection(Protocol):
 
         Raises:
             ConfigError: the venue has no such stream.
+        """
+        ...
+
+    async def snapshot(self, symbol: str, depth: int) -> Book:
+        """Ask for one book as it stands, at most ``depth`` levels a side.
+
+        Raises:
+            Transient: no answer; ask again.
+            Rejected: the venue does not know the symbol.
+            Fatal: the keys do not do.
+        """
+        ...
+
+    async def tops(self) -> Mapping[str, Top]:
+        """Ask for the best prices of all symbols in one call.
+
+        Raises:
+            Transient: no answer; ask again.
+            Rejected: the venue has no such call.
+            Fatal: the keys do not do.
         """
         ...
 

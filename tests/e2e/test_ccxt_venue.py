@@ -44,6 +44,20 @@ async def native_list(exchange: ExchangeProcess) -> list[dict[str, Any]]:
     return rows
 
 
+def test_books_and_best_prices_can_be_asked_for(exchange: ExchangeProcess) -> None:
+    """All symbols in one call; a book's best levels are the same prices."""
+
+    async def body() -> None:
+        async with connected(exchange) as connection:
+            tops = await connection.tops()
+            assert set(tops) == set(exchange.symbols)
+            book = await connection.snapshot(SYMBOL, 3)
+            assert len(book.bid_px) == len(book.ask_px) == 3
+            assert tops[SYMBOL] == (book.bid_px[0], book.ask_px[0])
+
+    run(body)
+
+
 def test_markets_and_fees_are_those_of_the_exchange(exchange: ExchangeProcess) -> None:
     """Increments and limits are the venue's own text, fees the account's."""
 

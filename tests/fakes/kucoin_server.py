@@ -76,6 +76,7 @@ class FakeKucoin:
             "bids": [],
             "asks": [],
         }
+        self.tickers: list[dict[str, Any]] = []
         self.details: dict[str, dict[str, Any]] = {}
         self.fills: list[dict[str, Any]] = []
         self.accounts: list[dict[str, str]] = []
@@ -102,6 +103,9 @@ class FakeKucoin:
                 web.post("/api/v1/bullet-public", self._bullet),
                 web.post("/api/v1/bullet-private", self._bullet),
                 web.get("/api/v3/market/orderbook/level2", self._book),
+                web.get("/api/v1/market/orderbook/level2_20", self._book),
+                web.get("/api/v1/market/orderbook/level2_100", self._book),
+                web.get("/api/v1/market/allTickers", self._tickers),
                 web.post("/api/v1/hf/orders", self._order),
                 web.post("/api/v1/hf/orders/test", self._order),
                 web.delete("/api/v1/hf/orders/client-order/{name}", self._cancel),
@@ -191,6 +195,9 @@ class FakeKucoin:
 
     async def _book(self, request: web.Request) -> web.Response:
         return yes(self.book(request.query["symbol"]))
+
+    async def _tickers(self, request: web.Request) -> web.Response:
+        return yes({"time": self.now_ms(), "ticker": self.tickers})
 
     async def _order(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()

@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
+
+from arb_pipelines.market.book import Top
 from arb_pipelines.market.symbols import FeeSide, Market
 from arb_pipelines.trading.events import Book
 from arb_pipelines.trading.parameters import FixedAmount, Strategy, Universe
@@ -71,6 +74,13 @@ class QuietConnection:
     def feed(self, symbols: Sequence[str], *, channel: str, depth: int) -> QuietFeed:
         self.feeds.append(QuietFeed())
         return self.feeds[-1]
+
+    async def snapshot(self, symbol: str, depth: int) -> Book:
+        none = np.empty(0)
+        return Book(symbol, 0, none, none, none, none)
+
+    async def tops(self) -> Mapping[str, Top]:
+        return {market.symbol: Top(0.0, 0.0) for market in self.markets}
 
     async def run(self) -> None:
         await self.failure

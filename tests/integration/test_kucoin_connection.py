@@ -249,3 +249,32 @@ def test_a_certificate_of_its_own_is_trusted_where_it_is_named(tmp_path: Path) -
             await server.close()
 
     body()
+
+
+@on_loop
+async def test_a_book_and_all_best_prices_are_had_with_one_question_each() -> None:
+    """By the cheapest call that has the depth; where nobody offers, the price is 0."""
+    async with fake_kucoin() as fake:
+        fake.listed, fake.own_fees = [listed("BTC-USDT")], {"BTC-USDT": "0.001"}
+        fake.book = lambda symbol: {
+            "time": 1550653727731,
+            "sequence": "3262786978",
+            "bids": [["6500.12", "0.45"], ["6500.11", "0.5"], ["6500", "1"]],
+            "asks": [["6500.16", "0.575"]],
+        }
+        fake.tickers = [
+            {"symbol": "BTC-USDT", "buy": "6500.12", "sell": "6500.16", "last": "6500.1"},
+            {"symbol": "OLD-USDT", "buy": None, "sell": "3"},
+        ]
+        async with open_kucoin(settings_of(fake)) as connection:
+            fake.requests.clear()
+            book = await connection.snapshot("BTC-USDT", 2)
+            assert (book.bid_px.tolist(), book.bid_sz.tolist()) == ([6500.12, 6500.11], [0.45, 0.5])
+            assert (book.ask_px.tolist(), book.ask_sz.tolist()) == ([6500.16], [0.575])
+            assert book.ts_event == 1550653727731 * NS_PER_MS
+            await connection.snapshot("BTC-USDT", 100)
+            await connection.snapshot("BTC-USDT", 101)
+            assert await connection.tops() == {"BTC-USDT": (6500.12, 6500.16), "OLD-USDT": (0, 3)}
+            assert [path.partition("?")[0].rpartition("/")[2] for _, path in fake.requests] == [
+                "level2_20", "level2_100", "level2", "allTickers",
+            ]  # fmt: skip

@@ -13,9 +13,10 @@ from arb_pipelines.errors import (
     Fatal,
     ProtocolViolation,
     Rejected,
+    Transient,
     VenueError,
 )
-from arb_pipelines.venues.ccxt_any.books import CcxtFeed
+from arb_pipelines.venues.ccxt_any.books import CcxtFeed, ask_book, ask_tops
 from arb_pipelines.venues.retry import Patience
 
 theirs: Any = import_module("ccxt.base.errors")
@@ -81,5 +82,34 @@ def test_a_feed_ends_with_what_no_patience_mends(
         symbols = {"BTC-USDT": "BTC/USDT", "ETH-USDT": "ETH/USDT"}
         with pytest.raises(expected):
             await CcxtFeed(PolledClient(answer), symbols).run()
+
+    asyncio.run(body())
+
+
+class AskedClient(PolledClient):
+    """A class that tells tickers of all symbols, as far as ``has`` says so."""
+
+    id = "asked"
+
+    async def fetch_bids_asks(self) -> Any:
+        return {
+            "BTC/USDT": {"bid": 10.0, "ask": None},
+            "BTC/USDT:USDT": {"bid": 1.0, "ask": 2.0},
+        }
+
+
+def test_a_book_and_all_best_prices_are_asked_for_once() -> None:
+    """Only of listed symbols, and nothing where ccxt knows no call for it."""
+
+    async def body() -> None:
+        client = AskedClient(a_book((10.0, 1.0), (9.0, 2.0)), theirs.RequestTimeout())
+        book = await ask_book(client, "BTC-USDT", "BTC/USDT", 1)
+        assert (book.symbol, book.bid_px.tolist(), book.ask_px.tolist()) == ("BTC-USDT", [10], [])
+        with pytest.raises(Transient):
+            await ask_book(client, "BTC-USDT", "BTC/USDT", 1)
+        with pytest.raises(Rejected):
+            await ask_tops(client, {"BTC/USDT": "BTC-USDT"})
+        client.has = {"fetchBidsAsks": True}
+        assert await ask_tops(client, {"BTC/USDT": "BTC-USDT"}) == {"BTC-USDT": (10.0, 0.0)}
 
     asyncio.run(body())

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from arb_pipelines.clock import NS_PER_MS, steady_ns
-from arb_pipelines.errors import ProtocolViolation, Transient
+from arb_pipelines.errors import ProtocolViolation, Rejected, Transient
+from arb_pipelines.market.book import Top
 from arb_pipelines.trading.events import Book, Floats
 from arb_pipelines.venues.ccxt_any.failures import asking
 from arb_pipelines.venues.conflation import LatestWins
@@ -25,6 +26,8 @@ _LONGEST_SILENCE_S = 300.0
 #: So often in a row may the market have moved in a stream's silence: a subscription counts
 #: only some time after it was asked for.
 _MISSED = 2
+#: What may tell the best prices of all symbols, by ccxt's name of the ability; the first it has.
+_CALLS_FOR_TOPS = {"fetchBidsAsks": "fetch_bids_asks", "fetchTickers": "fetch_tickers"}
 
 
 class CcxtFeed:
@@ -125,12 +128,54 @@ class CcxtFeed:
 
     def _show(self, symbol: str, bids: Any, asks: Any, time_ms: Any) -> bool:
         """Show a book; tell whether its best offers are others than before."""
-        sides = *_side(bids, self._depth), *_side(asks, self._depth)
-        ts_event = None if time_ms is None else int(time_ms) * NS_PER_MS
-        self._changes.put(symbol, Book(symbol, self._wall_ns(), *sides, ts_event))
+        book = _book(symbol, bids, asks, time_ms, self._depth, self._wall_ns())
+        self._changes.put(symbol, book)
         before = self._best.get(symbol)
+        sides = book.bid_px, book.bid_sz, book.ask_px, book.ask_sz
         self._best[symbol] = best = [side[:1].tolist() for side in sides]
         return best != before
+
+
+async def ask_book(client: Any, symbol: str, name: str, depth: int) -> Book:
+    """Ask once for the book of ``symbol``, which ccxt calls ``name``.
+
+    Raises:
+        VenueError: no answer, or none that makes sense.
+    """
+    with asking(f"book of {name}", acts=False):
+        told = await client.fetch_order_book(name)
+        sides = told["bids"], told["asks"], told.get("timestamp")
+    return _book(symbol, *sides, depth, steady_ns())
+
+
+async def ask_tops(client: Any, names: Mapping[str, str]) -> dict[str, Top]:
+    """Ask once for the best prices of all symbols; ``names`` are ours by ccxt's.
+
+    Raises:
+        Rejected: ccxt knows of no such call.
+        VenueError: no answer, or none that makes sense.
+    """
+    asked = next((call for call in _CALLS_FOR_TOPS if client.has.get(call)), None)
+    if asked is None:
+        raise Rejected(f"ccxt knows no call for the prices of all symbols of {client.id}")
+    with asking(f"tickers of {client.id}", acts=False):
+        told = await getattr(client, _CALLS_FOR_TOPS[asked])()
+        return {
+            names[name]: Top(_price(ticker["bid"]), _price(ticker["ask"]))
+            for name, ticker in told.items()
+            if name in names
+        }
+
+
+def _book(symbol: str, bids: Any, asks: Any, time_ms: Any, depth: int, ts_recv: int) -> Book:
+    sides = *_side(bids, depth), *_side(asks, depth)
+    return Book(symbol, ts_recv, *sides, None if time_ms is None else int(time_ms) * NS_PER_MS)
+
+
+def _price(told: Any) -> float:
+    """A best price; 0 where there is none."""
+    price = 0.0 if told is None else float(told)
+    return price if 0.0 < price < float("inf") else 0.0
 
 
 def _side(levels: Any, depth: int) -> tuple[Floats, Floats]:

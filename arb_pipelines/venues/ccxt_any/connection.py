@@ -11,12 +11,14 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from arb_pipelines.errors import ConfigError
+from arb_pipelines.market.book import Top
 from arb_pipelines.market.symbols import Market
 from arb_pipelines.settings import Settings
+from arb_pipelines.trading.events import Book
 from arb_pipelines.venues.addresses import account_name, is_loopback
 from arb_pipelines.venues.base import MarketData, OrderEntry
 from arb_pipelines.venues.ccxt_any.account import CcxtAccount
-from arb_pipelines.venues.ccxt_any.books import CcxtFeed
+from arb_pipelines.venues.ccxt_any.books import CcxtFeed, ask_book, ask_tops
 from arb_pipelines.venues.ccxt_any.client import address_of, make_client
 from arb_pipelines.venues.ccxt_any.failures import asking
 from arb_pipelines.venues.ccxt_any.numbers import exact
@@ -133,6 +135,15 @@ class CcxtConnection:
         return CcxtFeed(
             self._watching, {symbol: self._listed[symbol].name for symbol in symbols}, depth=depth
         )
+
+    async def snapshot(self, symbol: str, depth: int) -> Book:
+        """Ask for one book as it stands."""
+        return await ask_book(self._watching, symbol, self._listed[symbol].name, depth)
+
+    async def tops(self) -> Mapping[str, Top]:
+        """Ask for the best prices of all symbols, where ccxt has one call for that."""
+        names = {listed.name: symbol for symbol, listed in self._listed.items()}
+        return await ask_tops(self._watching, names)
 
     async def run(self) -> None:
         """Keep the account in service until cancelled."""

@@ -202,16 +202,16 @@ class BookFeed:
     def _on_update(self, frame: Frame, ts_recv: int) -> None:
         update = _UPDATE.read(frame.data)
         if self.level2.take(update.symbol, update.delta()):
-            self._changes.put(update.symbol, (ts_recv, _ns(update.time)))
+            self._changes.put(update.symbol, (ts_recv, event_ns(update.time)))
         self._lacking.set()
 
     def _on_depth(self, frame: Frame, ts_recv: int) -> None:
         book = _DEPTH.read(frame.data)
-        self._replace(frame, book.bids, book.asks, (ts_recv, _ns(book.timestamp)))
+        self._replace(frame, book.bids, book.asks, (ts_recv, event_ns(book.timestamp)))
 
     def _on_best(self, frame: Frame, ts_recv: int) -> None:
         best = _BEST.read(frame.data)
-        self._replace(frame, *best.sides(), (ts_recv, _ns(best.timestamp)))
+        self._replace(frame, *best.sides(), (ts_recv, event_ns(best.timestamp)))
 
     def _replace(
         self,
@@ -222,7 +222,7 @@ class BookFeed:
     ) -> None:
         symbol = frame.topic.partition(":")[2]
         if symbol in self._whole:
-            self._whole[symbol] = (_ladder(bids), _ladder(asks))
+            self._whole[symbol] = (ladder(bids), ladder(asks))
             self._changes.put(symbol, times)
 
     async def _heal(self) -> None:
@@ -254,22 +254,22 @@ class BookFeed:
             bids, asks = self.level2.top(symbol, self._depth)
         else:
             bids, asks = self._whole[symbol]
-        return Book(
-            symbol,
-            ts_recv,
-            _floats(bids[0]),
-            _floats(bids[1]),
-            _floats(asks[0]),
-            _floats(asks[1]),
-            ts_event,
-        )
+        return whole_book(symbol, bids, asks, ts_recv, ts_event)
 
 
-def _ns(time_ms: int | None) -> int | None:
+def whole_book(symbol: str, bids: Ladder, asks: Ladder, ts_recv: int, ts_event: int | None) -> Book:
+    """Make a book of levels, best first; times in ns."""
+    sides = (_floats(bids[0]), _floats(bids[1]), _floats(asks[0]), _floats(asks[1]))
+    return Book(symbol, ts_recv, *sides, ts_event)
+
+
+def event_ns(time_ms: int | None) -> int | None:
+    """The venue's time of a message, where it tells it."""
     return None if time_ms is None else time_ms * NS_PER_MS
 
 
-def _ladder(levels: list[PriceSize]) -> Ladder:
+def ladder(levels: list[PriceSize]) -> Ladder:
+    """Prices and sizes apart."""
     return [price for price, _ in levels], [size for _, size in levels]
 
 

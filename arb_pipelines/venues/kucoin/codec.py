@@ -124,6 +124,7 @@ class FullBook(msgspec.Struct):
     sequence: int
     bids: list[PriceSize]
     asks: list[PriceSize]
+    time: int | None = None
 
     def snapshot(self) -> Snapshot:
         """The book as ``market.book`` takes it."""
@@ -152,3 +153,19 @@ class BestOffer(msgspec.Struct):
 
 def _best(offer: list[float]) -> list[PriceSize]:
     return [(offer[0], offer[1])] if len(offer) >= 2 else []
+
+
+class Ticker(msgspec.Struct):
+    """``{"symbol":"BTC-USDT","buy":"67523","sell":"67523.1","last":"67524.3"}``; ``buy`` is the
+    best bid, ``sell`` the best ask, null where nobody offers.
+    """
+
+    symbol: str
+    buy: Size | None = None
+    sell: Size | None = None
+
+
+class AllTickers(msgspec.Struct):
+    """``{"time":1729173207043,"ticker":[{"symbol":"BTC-USDT","buy":"67523","sell":"67523.1"}]}``"""
+
+    ticker: list[Ticker]

@@ -17,8 +17,10 @@ from typing import Literal
 from pydantic import SecretStr
 
 from arb_pipelines.errors import ConfigError
+from arb_pipelines.market.book import Top
 from arb_pipelines.market.symbols import Market
 from arb_pipelines.settings import Settings
+from arb_pipelines.trading.events import Book
 from arb_pipelines.venues.addresses import account_name, is_loopback
 from arb_pipelines.venues.base import MarketData, OrderEntry
 from arb_pipelines.venues.guarded_http import expect_secrecy
@@ -29,6 +31,7 @@ from arb_pipelines.venues.kucoin.listing import KeyInfo, ask_key, ask_markets
 from arb_pipelines.venues.kucoin.order_entry import RestOrderEntry, SocketOrderEntry
 from arb_pipelines.venues.kucoin.rest import Rest
 from arb_pipelines.venues.kucoin.signing import Credentials, Signer
+from arb_pipelines.venues.kucoin.snapshots import ask_book, ask_tops
 from arb_pipelines.venues.kucoin.symbols import VENUE
 from arb_pipelines.venues.kucoin.venue_clock import VenueClock
 from arb_pipelines.venues.tasks import worst_error
@@ -122,6 +125,14 @@ class KucoinConnection:
     ) -> MarketData:
         """Make a feed of books."""
         return BookFeed(self._client, symbols, channel=_CHANNELS[channel], depth=depth)
+
+    async def snapshot(self, symbol: str, depth: int) -> Book:
+        """Ask for one book as it stands."""
+        return await ask_book(self._client, symbol, depth)
+
+    async def tops(self) -> Mapping[str, Top]:
+        """Ask for the best prices of all symbols."""
+        return await ask_tops(self._client)
 
     async def run(self) -> None:
         """Keep account, order entry and clock in service until cancelled."""
