@@ -170,21 +170,28 @@ def new_order(
     with localcontext(_EXACT):
         limit = _limit_of(order, market) if kind == "ioc" or order.unwinds else None
         amount = _amount(order, market, fee, in_hand)
-        if limit is not None and order.side == BUY:
-            amount = round_down(amount / limit, market.base_increment or ATOM) if limit else _ZERO
-        if not _takes(market, order.side, amount, limit):
-            return None
-    by_funds = order.side == BUY and limit is None
-    return NewOrder(
-        order.client_id,
-        order.symbol,
-        order.side,
-        OrderKind.MARKET if limit is None else OrderKind.LIMIT,
-        size=None if by_funds else amount,
-        funds=amount if by_funds else None,
-        price=limit,
-        time_in_force=TimeInForce.GTC if limit is None else TimeInForce.IOC,
-    )
+        return _exact(order.client_id, market, order.side, amount, limit)
+
+
+def order_spending(
+    client_id: str,
+    market: Market,
+    side: int,
+    in_hand: Decimal,
+    fee: Decimal,
+    limit: Decimal | None = None,
+) -> NewOrder | None:
+    """Make the order that spends what is in hand; ``None`` if the venue would not take it.
+
+    A buy spends quote, its fee included where that is taken on top; a sell spends base. At
+    market, or immediate-or-cancel at ``limit``, which is rounded so that it never pays more.
+    """
+    with localcontext(_EXACT):
+        if limit is not None:
+            limit = limit_price(limit, market.price_increment or ATOM, side)
+        step = market.quote_increment if side == BUY else market.base_increment
+        most = in_hand / _on_top(market, fee) if side == BUY else in_hand
+        return _exact(client_id, market, side, round_down(most, step or ATOM), limit)
 
 
 def cost_of(new: NewOrder, market: Market, fee: Decimal) -> tuple[str, Decimal]:
@@ -224,6 +231,27 @@ def _amount(order: Order, market: Market, fee: Decimal, in_hand: Decimal | None)
 def _on_top(market: Market, fee: Decimal) -> Decimal:
     """What a buy of one unit of quote costs."""
     return _ONE + fee if market.fee_side is FeeSide.QUOTE else _ONE
+
+
+def _exact(
+    client_id: str, market: Market, side: int, amount: Decimal, limit: Decimal | None
+) -> NewOrder | None:
+    """Make an order of an amount on the venue's step: funds of a buy, size of a sell."""
+    if limit is not None and side == BUY:
+        amount = round_down(amount / limit, market.base_increment or ATOM) if limit else _ZERO
+    if not _takes(market, side, amount, limit):
+        return None
+    by_funds = side == BUY and limit is None
+    return NewOrder(
+        client_id,
+        market.symbol,
+        side,
+        OrderKind.MARKET if limit is None else OrderKind.LIMIT,
+        size=None if by_funds else amount,
+        funds=amount if by_funds else None,
+        price=limit,
+        time_in_force=TimeInForce.GTC if limit is None else TimeInForce.IOC,
+    )
 
 
 def _takes(market: Market, side: int, amount: Decimal, limit: Decimal | None) -> bool:
