@@ -78,6 +78,18 @@ def window_at(
     return None
 
 
+def day_in(ts_ns: int, zone: str) -> date:
+    """Day on a calendar in ``zone`` that holds ``ts_ns``."""
+    return datetime.fromtimestamp(ts_ns // NS_PER_S, ZoneInfo(zone)).date()
+
+
+def next_day_ns(ts_ns: int, zone: str) -> int:
+    """First nanosecond of the day in ``zone`` after the one that holds ``ts_ns``."""
+    there = ZoneInfo(zone)
+    following = day_in(ts_ns, zone) + timedelta(days=1)
+    return int(datetime.combine(following, time_of_day.min, there).timestamp()) * NS_PER_S
+
+
 def parse_epoch_seconds(text: str) -> int:
     """Read decimal seconds since the epoch (``'1619378326.3942132'``) exactly, as nanoseconds.
 

@@ -132,10 +132,14 @@ class Approved:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A signal that did not become an order, and the name of the check that stopped it."""
+    """A signal that did not become an order, and the name of the check that stopped it.
+
+    ``detail`` says in words what was found, where the name alone does not.
+    """
 
     signal: Signal
     reason: str
+    detail: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from arb_pipelines.trading.panic_rules import PanicRules
 from arb_pipelines.errors import ConfigError
+from arb_pipelines.trading.risk.parameters import RiskRules
 from arb_pipelines.trading.session_rules import SessionRules, TradingMode
 from arb_pipelines.yaml_files import MisplacedValue
 
@@ -221,6 +222,7 @@ class Strategy(_Section):
     seed: int = Field(0, ge=0, lt=2**63, description="Seed of the latency draws.")
     mode: TradingMode = Field(TradingMode.PAPER, description="What a session of it may do.")
     session: SessionRules = Field(SessionRules(), description="How a session of it trades.")
+    risk: RiskRules = Field(RiskRules(), description="Limits of its sessions; see docs/risk.md.")
     panic_sell: PanicRules = Field(
         PanicRules(), description="How a session of it sells what a cycle left."
     )
@@ -234,6 +236,7 @@ class Strategy(_Section):
     def _one_universe(self) -> Self:
         if (self.universe is None) == (self.trading_pairs is None):
             raise ValueError("give a universe, or trading_pairs or a trading_pairs_file")
+        self.risk.check_currencies(self.start)
         if not self.start:
             pairs = "trading_pairs" if self.trading_pairs_file is None else "trading_pairs_file"
             raise MisplacedValue(
@@ -279,6 +282,6 @@ class Strategy(_Section):
         Comments, order and layout of the file do not change it, nor does where the pairs
         stand or how a session would go about it.
         """
-        sessions_own = {"trading_pairs_file", "mode", "session", "panic_sell"}
+        sessions_own = {"trading_pairs_file", "mode", "session", "risk", "panic_sell"}
         content = self.model_dump(mode="json", exclude=sessions_own)
         return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()

@@ -1,0 +1,68 @@
+"""The counters of a strategy: what its cycles brought, by currency, and what came last.
+
+Exact, pure, and small enough to be written with every cycle's end. A day is a calendar day
+of the strategy's zone; it never goes back, whatever becomes of the clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from decimal import Decimal
+
+_ZERO = Decimal(0)
+#: Names of the checks that pause; what ``forgiven`` may begin anew.
+LOSSES, DAILY_LOSS, DRAWDOWN = "losses", "daily_loss", "drawdown"
+
+
+@dataclass(frozen=True, slots=True)
+class RiskBook:
+    """What counts against the limits that pause; amounts by start currency.
+
+    ``in_a_row`` are losses since the last profit. ``today`` is the realised profit of ``day``,
+    ``day_base`` what of it is measured from: zero, or what it was when a pause was lifted.
+    ``profit`` is that of all cycles, ``peak`` its highest since the measure began.
+    """
+
+    day: date
+    in_a_row: int = 0
+    today: Mapping[str, Decimal] = field(default_factory=dict)
+    day_base: Mapping[str, Decimal] = field(default_factory=dict)
+    profit: Mapping[str, Decimal] = field(default_factory=dict)
+    peak: Mapping[str, Decimal] = field(default_factory=dict)
+    cycles: int = 0
+
+    def on_day(self, day: date) -> RiskBook:
+        """Begin a new day; a day that is over does not come back."""
+        return self if day <= self.day else replace(self, day=day, today={}, day_base={})
+
+    def on_result(self, currency: str, profit: Decimal, day: date) -> RiskBook:
+        """Count a cycle that has ended; one that brought nothing is no loss, and ends no row."""
+        book = self.on_day(day)
+        total = book.profit.get(currency, _ZERO) + profit
+        return replace(
+            book,
+            in_a_row=0 if profit > 0 else book.in_a_row + (profit < 0),
+            today={**book.today, currency: book.today.get(currency, _ZERO) + profit},
+            profit={**book.profit, currency: total},
+            peak={**book.peak, currency: max(book.peak.get(currency, _ZERO), total)},
+            cycles=book.cycles + 1,
+        )
+
+    def forgiven(self, checks: Collection[str]) -> RiskBook:
+        """Begin the measures of these checks anew; what was earned and lost stays counted."""
+        return replace(
+            self,
+            in_a_row=0 if LOSSES in checks else self.in_a_row,
+            day_base=dict(self.today) if DAILY_LOSS in checks else self.day_base,
+            peak=dict(self.profit) if DRAWDOWN in checks else self.peak,
+        )
+
+    def lost_today(self, currency: str) -> Decimal:
+        """What the day has lost since its measure began; below zero if it has earned."""
+        return self.day_base.get(currency, _ZERO) - self.today.get(currency, _ZERO)
+
+    def below_peak(self, currency: str) -> Decimal:
+        """How far profit is below its peak."""
+        return self.peak.get(currency, _ZERO) - self.profit.get(currency, _ZERO)
