@@ -29,6 +29,14 @@ _WORDS = {
 }
 
 
+class MisplacedValue(ValueError):
+    """A model's check found what stands at ``where``, below what it checks, to be wrong."""
+
+    def __init__(self, reason: str, *where: str | int) -> None:
+        super().__init__(reason)
+        self.where = where
+
+
 def read_model(
     path: Path, model: type[M], complete: Callable[[dict[str, Any]], None] = lambda _: None
 ) -> M:
@@ -85,7 +93,9 @@ def mistake_at(path: Path, where: tuple[str | int, ...], reason: str) -> ConfigE
 def _first_mistake(error: ValidationError, root: yaml.Node, path: Path) -> ConfigError:
     # an unknown key explains a missing one: it is usually the same word, mistyped
     first, *others = sorted(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
-    where, line, missing = _place(root, first["loc"])
+    cause = first.get("ctx", {}).get("error")
+    deeper = cause.where if isinstance(cause, MisplacedValue) else ()
+    where, line, missing = _place(root, (*first["loc"], *deeper))
     if first["type"] == "missing":
         where += missing
     reason = _WORDS.get(first["type"], first["msg"].removeprefix("Value error, "))

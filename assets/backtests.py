@@ -36,7 +36,7 @@ def backtests(
     """Backtest each strategy and day of the run."""
     facts = {}
     for part in strategy_days(context.partition_keys):
-        strategy = find_strategy(lake.settings.strategies, part.strategy)
+        strategy = find_strategy(lake.settings.strategies, part.strategy, for_backtest=True)
         run_backtest(lake, strategy, part.day, run_id=context.run.run_id)
         equity = dg.MetadataValue.md(equity_picture(lake, part.strategy, part.day))
         facts[part] = {"venue": strategy.exchange, "equity_curve": equity}

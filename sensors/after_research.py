@@ -26,7 +26,7 @@ from assets.partitions import (
     minimum_interval_seconds=10,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Requests the backtests of a venue's strategies for the days of a research run, "
-    "one run a strategy, once.",
+    "one run a strategy that says what is in hand, once.",
 )
 def backtests_after_research(
     context: dg.RunStatusSensorContext, lake: dg.ResourceParam[Lake]
@@ -38,7 +38,7 @@ def backtests_after_research(
         days[part.venue].append(part.day)
     strategies, _ = load_strategies(lake.settings.strategies)
     for name, strategy in strategies.items():
-        if traded := days.get(strategy.exchange):
+        if (traded := days.get(strategy.exchange)) and strategy.balances is not None:
             instance.add_dynamic_partitions(str(STRATEGIES.name), [name])
             first, last = StrategyDay(name, min(traded)).key, StrategyDay(name, max(traded)).key
             yield dg.RunRequest(run_key=f"{run.run_id}|{name}", tags=partition_tags(first, last))

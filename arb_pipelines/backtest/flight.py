@@ -16,6 +16,7 @@ from arb_pipelines.backtest.scenario import Setting
 from arb_pipelines.backtest.state import LEGS, NEVER, TRADES, Records, State
 from arb_pipelines.market.graph import BUY
 from arb_pipelines.trading.gate import Refusal, budget, enter, refusal
+from arb_pipelines.trading.kelly import committed_share
 from arb_pipelines.trading.ledger import leg_parts, value_before
 from arb_pipelines.trading.orders import Fill, fill, order_amount
 from arb_pipelines.trading.planning import plan
@@ -34,7 +35,7 @@ def consider(setting: Setting, state: State, cycle: int, now: int) -> None:
     if reason != Refusal.NONE.value:
         tally.refused[start, reason] += 1
         return
-    most = budget(rules, tally.free[start])
+    most = budget(rules, committed_share(rules, tally.returns), tally.free[start])
     if not most > 0.0:
         tally.refused[start, Refusal.FUNDS.value] += 1
         return

@@ -8,6 +8,7 @@ from arb_pipelines.backtest.records import TradeStatus
 from arb_pipelines.backtest.scenario import Setting
 from arb_pipelines.backtest.state import NEVER, ORDERS, Flights, State
 from arb_pipelines.trading.gate import leave
+from arb_pipelines.trading.kelly import note_return
 from arb_pipelines.trading.orders import fill, limit_price, order_amount
 from arb_pipelines.trading.planning import best_price
 from arb_pipelines.trading.reports import LEFT_OUT
@@ -128,6 +129,7 @@ def _end(setting: Setting, state: State, slot: int, now: int) -> None:
             )  # fmt: skip
     trade.profit = trade.returned - trade.spent
     trade.ts_end = now
+    note_return(tally.returns, trade.spent, trade.profit)
     if not trade.spent > 0.0:
         trade.status = TradeStatus.MISSED.value
     elif not flight.fell_short:

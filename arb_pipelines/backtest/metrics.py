@@ -56,7 +56,7 @@ def summarise(
                 "fill_rate": filled / legs if legs else None,
                 "spent": spent,
                 "net_profit": profit,
-                "balance": strategy.balances[currency],
+                "balance": strategy.in_hand[currency],
                 "max_drawdown": max_drawdown(own.sort("ts_end", "trade_no")["profit"].to_numpy()),
                 "expected_profit": math.fsum(own["expected_profit"]),
                 "residual_value": math.fsum(own["residual_value"]),

@@ -118,5 +118,5 @@ def prepare(strategy: Strategy, markets: Sequence[Market], cycles: CycleSet, day
         decision_ns=decision_ns,
         leg_ns=leg_ns,
     )
-    balances = [strategy.balances.get(currency, 0.0) for currency in cycles.currencies]
+    balances = [strategy.in_hand.get(currency, 0.0) for currency in cycles.currencies]
     return Scenario(cycles, setting, np.array(balances, np.float64))

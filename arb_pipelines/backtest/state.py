@@ -10,6 +10,7 @@ import numpy.typing as npt
 from arb_pipelines.backtest.records import LEG, TRADE
 from arb_pipelines.backtest.scenario import Scenario
 from arb_pipelines.trading.gate import Gate, Refusal, open_gate
+from arb_pipelines.trading.kelly import Returns, no_returns
 
 Floats = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
@@ -95,6 +96,7 @@ class Tally(NamedTuple):
     """Balances, records and counts. ``free`` is by currency."""
 
     gate: Gate
+    returns: Returns
     free: Floats
     signals: Int64
     refused: Int64
@@ -145,6 +147,7 @@ def new_state(scenario: Scenario, depth: int, room: int = 1024) -> State:
     sets = int(setting.symbol_set.max()) + 1 if len(setting.symbol_set) else 0
     tally = Tally(
         open_gate(sets, symbols, currencies),
+        no_returns(setting.rules),
         scenario.balances.copy(),
         np.zeros(currencies, np.int64),
         np.zeros((currencies, len(Refusal)), np.int64),

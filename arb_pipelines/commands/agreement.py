@@ -57,7 +57,7 @@ def agreement(
     from arb_pipelines.trading.strategy import load_strategy
 
     settings = load_settings()
-    trader = load_strategy(strategy_file(settings, strategy))
+    trader = load_strategy(strategy_file(settings, strategy), for_backtest=True)
     if venue is not None:
         trader = trader.model_copy(update={"exchange": venue})
     if states is None:

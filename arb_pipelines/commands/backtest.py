@@ -47,7 +47,7 @@ def register(app: typer.Typer) -> None:
         from arb_pipelines.settings import load_settings
         from arb_pipelines.trading.strategy import load_strategy
 
-        chosen = load_strategy(strategy)
+        chosen = load_strategy(strategy, for_backtest=True)
         if venue is not None:
             chosen = chosen.model_copy(update={"exchange": venue})
         wanted = parse_days(days)

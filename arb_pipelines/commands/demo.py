@@ -44,7 +44,7 @@ def demo(
     jobs += [
         ("backtest", "strategy", name)
         for name, strategy in strategies.items()
-        if strategy.exchange == VENUE
+        if strategy.exchange == VENUE and strategy.balances is not None
     ]
     warnings: list[str] = []
     for job, dimension, owner in jobs:

@@ -140,7 +140,7 @@ def venue_books(params: NoParams, container: Container) -> MarketData:
 
 def allotted_balances(params: NoParams, container: Container) -> Portfolio:
     """Hold what the strategy may trade with."""
-    return Portfolio(universe_of(container).strategy.balances)
+    return Portfolio(universe_of(container).strategy.in_hand)
 
 
 def session_broker(params: BrokerParams, container: Container) -> SessionBroker:

@@ -93,6 +93,11 @@ class SessionManager:
         self._managed[spec.name] = managed
         return managed
 
+    @property
+    def free(self) -> Mapping[str, Decimal]:
+        """What the account has that no strategy was given, by currency."""
+        return dict(self._free)
+
     async def ready(self) -> None:
         """Wait until every way to the venue that strategies asked for is in service.
 
@@ -155,7 +160,7 @@ class SessionManager:
         managed.ended.set()
 
     def _allot(self, container: Container) -> None:
-        balances = universe_of(container).strategy.balances
+        balances = universe_of(container).strategy.in_hand
         wanted = {currency: decimal_of(amount) for currency, amount in balances.items()}
         for currency, amount in wanted.items():
             free = self._free.get(currency, _ZERO)

@@ -65,7 +65,7 @@ def warm_up() -> None:
     )
     universe = session_universe(strategy, _MARKETS, _FEES, day_of(now_ns()), max_cycles=10)
     traded, depth = universe.traded, universe.strategy.session.depth
-    shelf, portfolio = BookShelf(len(traded.number), depth), Portfolio(universe.strategy.balances)
+    shelf, portfolio = BookShelf(len(traded.number), depth), Portfolio(universe.strategy.in_hand)
     desk = Desk(
         CycleStrategy("warm-up", traded, shelf),
         CycleRisk(traded, shelf, portfolio),

@@ -107,7 +107,7 @@ def describe(report: RangeReport) -> dict[str, object]:
     """
     trades = pl.concat([day.trades for day in report.days])
     days = pl.concat([day.summaries for day in report.days])
-    balances = report.strategy.balances
+    balances = report.strategy.in_hand
     share = trades["spent"] / trades["start_currency"].replace_strict(
         list(balances), list(balances.values()), return_dtype=pl.Float64
     )

@@ -7,7 +7,6 @@ decided belongs to ``trading``, how orders travel to ``execution``.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import math
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, closing
@@ -19,6 +18,7 @@ import structlog
 
 from arb_pipelines.clock import now_ns
 from arb_pipelines.containers.spec import RISK
+from arb_pipelines.execution.allotment import funded
 from arb_pipelines.execution.components import run_of, strategy_spec, universe_of
 from arb_pipelines.execution.control.service import open_control
 from arb_pipelines.execution.limits import kill_files, watch_kill_files
@@ -27,12 +27,15 @@ from arb_pipelines.execution.records.heartbeat import beat, beating
 from arb_pipelines.execution.records.journal_reading import RECOVERED
 from arb_pipelines.execution.records.values import SessionHead, SessionState
 from arb_pipelines.execution.recovery import note_recovered
+from arb_pipelines.execution.state.files import account_name
+from arb_pipelines.execution.state.follower import StateFollower
 from arb_pipelines.execution.switches import Permission, check_key, permission
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.session_listeners import Listeners, listen
 from arb_pipelines.research.session_past import earlier_folders, left_on_account, spent_before
 from arb_pipelines.research.session_recovery import LookedInto, looked_into
 from arb_pipelines.research.session_requests import SessionRequest
+from arb_pipelines.research.session_state import AccountStates
 from arb_pipelines.research.session_values import SessionProgress, SessionSummary
 from arb_pipelines.trading.parameters import Strategy
 from arb_pipelines.venues.base import VenueConnection
@@ -52,6 +55,7 @@ class _Joined:
 
     manager: SessionManager
     managed: Managed
+    states: AccountStates
     chosen: Permission
     id_prefix: str
     started: int
@@ -79,8 +83,12 @@ class HostedSession:
     _joined: _Joined | None = field(default=None, init=False)
     _over_by_s: float = field(default=math.inf, init=False)  # on the loop's clock
 
-    def join(self, manager: SessionManager) -> None:
-        """Decide what it may do, and give its strategy a container.
+    def join(
+        self, manager: SessionManager, states: AccountStates, waiting: Sequence[Strategy]
+    ) -> None:
+        """Decide what it may do, and give its strategy money and a container.
+
+        ``waiting`` are the strategies that are still to be given money, its own among them.
 
         Raises:
             ConfigError: switches, key or balances do not do.
@@ -94,16 +102,18 @@ class HostedSession:
             allowed=settings.allow_live == "yes",
         )
         check_key(chosen, connection.can_withdraw)
-        id_prefix = _id_prefix(self.request.key, started)
+        store = states.of(places_orders=chosen.places_orders)
+        id_prefix = store.new_prefix(f"{self.request.key} {started}")
         spec = strategy_spec(
-            self.strategy,
+            funded(self.strategy, manager.free, waiting),
             places_orders=chosen.places_orders,
             id_prefix=id_prefix,
             max_cycles=settings.max_cycles,
             spent=spent_before(self._past()),
         )
-        managed = manager.add(spec, allot=chosen.places_orders)
-        self._joined = _Joined(manager, managed, chosen, id_prefix, started)
+        shares = self.strategy.balances is None
+        managed = manager.add(spec, allot=chosen.places_orders or shares)
+        self._joined = _Joined(manager, managed, states, chosen, id_prefix, started)
 
     async def trade(self) -> SessionSummary:
         """Trade until it is stopped, then write down what is left to write.
@@ -160,7 +170,7 @@ class HostedSession:
             return []
         sessions = self.lake.settings.sessions
         own = {past for request in self.hosted for past in earlier_folders(sessions, request)}
-        return left_on_account(sessions, connection.venue, _account(connection), own)
+        return left_on_account(sessions, connection.venue, account_name(connection.account_id), own)
 
     async def _recover(self, joined: _Joined, heard: Listeners) -> None:
         """Find out what earlier sessions of the account left unfinished, and say so.
@@ -203,6 +213,7 @@ class HostedSession:
             self._head(joined),
             joined.manager,
             managed,
+            self._follower(joined),
             reconcile=joined.chosen.places_orders,
             on_flush=self.on_flush,
         )
@@ -223,6 +234,16 @@ class HostedSession:
                     self.broken_off = await self._conclude(joined, heard, failed, reason)
                     raise
 
+    def _follower(self, joined: _Joined) -> StateFollower:
+        """What writes down the cycles of its strategy."""
+        return joined.states.follow(
+            joined.managed.container,
+            self.request.key,
+            places_orders=joined.chosen.places_orders,
+            id_prefix=joined.id_prefix,
+            trouble=joined.managed.controls.stop,
+        )
+
     def _watches(self, managed: Managed) -> list[Any]:
         """What may end the session from outside, to be run beside it."""
         files = kill_files(self.lake.settings.sessions, self.request.key)
@@ -238,7 +259,7 @@ class HostedSession:
             strategy=self.strategy.name,
             venue=connection.venue,
             mode=joined.chosen.mode,
-            account=_account(connection),
+            account=account_name(connection.account_id),
             strategy_digest=self.strategy.digest,
             ts_started=joined.started,
             cycles=universe_of(joined.managed.container).traded.cycles,
@@ -276,13 +297,3 @@ class HostedSession:
 async def _end_after(minutes: float, managed: Managed) -> None:
     await asyncio.sleep(minutes * 60)
     managed.controls.stop(f"its {minutes:g} minutes are over")
-
-
-def _account(connection: VenueConnection) -> str:
-    """Name an account so that nobody reads off who it is."""
-    return hashlib.sha256(connection.account_id.encode()).hexdigest()[:16]
-
-
-def _id_prefix(key: str, started: int) -> str:
-    """Begin the client ids of a session: no other start of any session has the same."""
-    return f"{hashlib.sha256(f'{key} {started}'.encode()).hexdigest()[:12]}-"

@@ -24,6 +24,7 @@ from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.hosted_session import HostedSession
 from arb_pipelines.research.session_process import on_loop, stopped_by_signals
 from arb_pipelines.research.session_requests import SessionRequest, checked_key
+from arb_pipelines.research.session_state import account_states
 from arb_pipelines.research.session_values import (
     SessionBrokenOff,
     SessionProgress,
@@ -166,9 +167,14 @@ async def _host(
         async with open_venue(venue, settings) as connection:
             account = f"account-{venue}-{connection.account_id}"
             with held(settings.sessions / "locks", account, names):
-                async with managing(names, connection) as manager:
-                    for session in sessions:
-                        session.join(manager)
+                async with (
+                    account_states(settings, connection) as states,
+                    managing(names, connection) as manager,
+                ):
+                    # who brings balances first: the others share what is left
+                    joining = sorted(sessions, key=lambda one: one.strategy.balances is None)
+                    for number, session in enumerate(joining):
+                        session.join(manager, states, [one.strategy for one in joining[number:]])
                     await manager.ready()
                     # What is there now stays: nothing of it shall be walked again, which
                     # takes a fifth of a second, while a signal waits.

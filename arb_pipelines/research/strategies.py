@@ -18,13 +18,13 @@ def load_strategies(folder: Path) -> tuple[dict[str, Strategy], list[ConfigError
     return load_folder(folder, load_strategy, "strategy")
 
 
-def find_strategy(folder: Path, name: str) -> Strategy:
-    """Read the strategy named ``name``.
+def find_strategy(folder: Path, name: str, *, for_backtest: bool = False) -> Strategy:
+    """Read the strategy named ``name``; ``for_backtest`` it must say what is in hand.
 
     Raises:
         ConfigError: no file in ``folder`` has it; the message names the broken files, if any.
     """
-    return find_in_folder(folder, name, load_strategy, "strategy")
+    return load_strategy(find_strategy_file(folder, name), for_backtest=for_backtest)
 
 
 def find_strategy_file(folder: Path, name: str) -> Path:

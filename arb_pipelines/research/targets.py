@@ -155,5 +155,5 @@ def _open_triangle(
 
 def _strategy(lake: Lake, name: str) -> Strategy:
     if is_file(name):
-        return load_strategy(Path(name))
-    return find_strategy(lake.settings.strategies, name)
+        return load_strategy(Path(name), for_backtest=True)
+    return find_strategy(lake.settings.strategies, name, for_backtest=True)

@@ -148,13 +148,16 @@ class Ended:
 
     ``declined`` names why the order manager found no order worth sending, where
     it sent none at all; such an approval counts as refused. ``execution`` names
-    the purse that its orders shared, if they did.
+    the purse that its orders shared, if they did. ``spent`` and ``profit`` are those of
+    its report, in its start currency.
     """
 
     approved: Approved
     ts: int
     declined: str | None = None
     execution: str | None = None
+    spent: float = 0.0
+    profit: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +169,8 @@ class Order:
     ``reserve`` is the most it may spend, fee included, in the currency it gives.
     Orders of one ``execution`` (a cycle) share a purse: what one receives, the next
     spends, and nobody else. An order without one deals with the free balance.
-    ``unwinds`` tells that it brings back what a cycle left, within its limit and no worse.
+    ``unwinds`` tells that it brings back what a cycle left, within its limit and no worse;
+    ``leg`` is its place in the cycle, from 0, where it has one.
     ``expires`` and ``oco`` are as in ``OrderSignal``.
     """
 
@@ -186,6 +190,7 @@ class Order:
     expires: int | None = None
     oco: str | None = None
     unwinds: bool = False
+    leg: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ class Refusal(IntEnum):
     TRIANGLE = 4  # the same set of symbols is in flight
     SYMBOL = 5  # one of its symbols is in flight
     START_CURRENCY = 6  # its start currency is in flight
-    FUNDS = 7  # nothing of the start currency is free
+    FUNDS = 7  # nothing of the start currency is free, or Kelly commits nothing of it
     DEPTH = 8  # what is left of the levels earns less: only where who signals does not see that
     MINIMUM = 9  # a leg would fall below an increment or a minimum
     EDGE = 10  # after rounding the whole earns less than min_profit_bps
@@ -109,9 +109,12 @@ def refusal(
 
 
 @njit(cache=True)
-def budget(rules: Rules, free: float) -> float:
-    """Most of the start currency that one cycle may use; 0 if nothing is free."""
-    return max(0.0, min(rules.fraction * free, rules.amount, free))
+def budget(rules: Rules, share: float, free: float) -> float:
+    """Most of the start currency that one cycle may use; 0 if nothing is free.
+
+    ``share`` of what is free is what ``kelly.committed_share`` gives.
+    """
+    return max(0.0, min(share * free, rules.amount, free))
 
 
 @njit(cache=True)

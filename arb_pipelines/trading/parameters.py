@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal, Self
 import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from arb_pipelines.trading.panic_rules import PanicRules
 from arb_pipelines.errors import ConfigError
+from arb_pipelines.trading.panic_rules import PanicRules
 from arb_pipelines.trading.risk.parameters import RiskRules
 from arb_pipelines.trading.session_rules import SessionRules, TradingMode
 from arb_pipelines.yaml_files import MisplacedValue
@@ -236,7 +236,6 @@ class Strategy(_Section):
     def _one_universe(self) -> Self:
         if (self.universe is None) == (self.trading_pairs is None):
             raise ValueError("give a universe, or trading_pairs or a trading_pairs_file")
-        self.risk.check_currencies(self.start)
         if not self.start:
             pairs = "trading_pairs" if self.trading_pairs_file is None else "trading_pairs_file"
             raise MisplacedValue(
@@ -244,6 +243,7 @@ class Strategy(_Section):
                 "that cycles begin with, such as balances: {BTC: 0.5}",
                 pairs,
             )
+        self.risk.check_currencies(self.start)
         missing = [c for c in self.start if self.balances is not None and c not in self.balances]
         if missing:
             raise ValueError(f"no balance for start currency {', '.join(missing)}")

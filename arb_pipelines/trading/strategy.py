@@ -7,13 +7,13 @@ from typing import Any
 
 from arb_pipelines.errors import ConfigError
 from arb_pipelines.trading.parameters import Strategy
-from arb_pipelines.yaml_files import read_model
+from arb_pipelines.yaml_files import mistake_at, read_model
 
 __all__ = ["Strategy", "load_strategy"]
 
 
-def load_strategy(path: Path) -> Strategy:
-    """Read and check one strategy file.
+def load_strategy(path: Path, *, for_backtest: bool = False) -> Strategy:
+    """Read and check one strategy file; ``for_backtest`` it must say what is in hand.
 
     Raises:
         ConfigError: it is missing, is not YAML, or a parameter is unknown,
@@ -25,7 +25,16 @@ def load_strategy(path: Path) -> Strategy:
         if isinstance(file, str) and "trading_pairs" not in data:
             data["trading_pairs"] = _read_pairs(path.parent / file)
 
-    return read_model(path, Strategy, add_pairs)
+    strategy = read_model(path, Strategy, add_pairs)
+    if for_backtest and strategy.balances is None:
+        example = ", ".join(f"{currency}: 1000" for currency in strategy.start)
+        raise mistake_at(
+            path,
+            ("balances",),
+            "a session takes what the account has free, a backtest or study has no account; "
+            f"write what is in hand, such as balances: {{{example}}}",
+        )
+    return strategy
 
 
 def _read_pairs(path: Path) -> tuple[str, ...]:

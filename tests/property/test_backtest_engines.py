@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -15,6 +16,7 @@ from arb_pipelines.backtest.reference import book_events, open_replay, run_refer
 from arb_pipelines.backtest.scenario import Books
 from arb_pipelines.trading.events import CycleSignal, Ended, Event
 from arb_pipelines.trading.gate import REFUSALS, Refusal
+from arb_pipelines.trading.parameters import FixedFraction, Kelly
 from arb_pipelines.trading.reports import Report
 from tests.fakes.backtest_worlds import World, random_world
 
@@ -128,3 +130,34 @@ def test_records_grow_when_they_are_full(seed: int, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(kernel, "new_state", lambda s, depth: state.new_state(s, depth, room=1))
     _same(run_kernel(scenario, [world.books]), roomy)
+
+
+@settings(max_examples=40, deadline=None)
+@given(world=worlds, window=st.integers(2, 6))
+def test_engines_agree_on_what_kelly_commits(world: World, window: int) -> None:
+    """Both remember the same returns, and take the same share of the balance from them."""
+    kelly = Kelly(mode="kelly", cap=0.9, fallback=0.3, window=window, min_cycles=2)
+    scenario = with_capital(world, kelly).scenario
+    _same(run_kernel(scenario, [world.books]), run_reference(scenario, [world.books]))
+
+
+def test_kelly_acts_in_the_random_markets() -> None:
+    """Some cycles of the equality test commit by returns: more than the fallback, and less."""
+    more = less = 0
+    for seed in range(20):
+        kelly = Kelly(mode="kelly", cap=0.9, fallback=0.3, window=4, min_cycles=2)
+        world = with_capital(random_world(seed), kelly)
+        fixed = FixedFraction(mode="fixed_fraction", fraction=0.3)
+        one = run_kernel(world.scenario, [world.books]).trades
+        other = run_kernel(with_capital(world, fixed).scenario, [world.books]).trades
+        both = min(len(one), len(other))
+        more += int((one["committed"][:both] > other["committed"][:both]).sum())
+        less += len(one) < len(other)
+    assert more > 20
+    assert less > 3
+
+
+def with_capital(world: World, capital: Kelly | FixedFraction) -> World:
+    """Give a world whose strategy commits otherwise."""
+    strategy = world.strategy.model_copy(update={"capital_allocation": capital})
+    return replace(world, strategy=strategy)

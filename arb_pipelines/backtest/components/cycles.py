@@ -151,7 +151,7 @@ class _Value:
     def __init__(self, universe: CycleUniverse, container: Container) -> None:
         strategy = universe.strategy
         self._meter = container.meter if len(strategy.start) == 1 else None
-        self._value = strategy.balances[strategy.start[0]]
+        self._value = strategy.in_hand[strategy.start[0]]
         self._mark(day_start_ns(container.shared.day))
 
     def add(self, ts: int, profit: float) -> None:

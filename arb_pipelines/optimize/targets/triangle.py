@@ -154,7 +154,7 @@ def _result(
     currencies = scenario.cycles.currencies
     rate_of = np.array([rates.get(currency, math.nan) for currency in currencies])
     rate = rate_of[scenario.cycles.start[trades["cycle"]]]
-    balance = math.fsum(strategy.balances[name] * rates[name] for name in strategy.start)
+    balance = math.fsum(strategy.in_hand[name] * rates[name] for name in strategy.start)
     profits = trades["profit"] * rate
     legs, filled = int(trades["legs"].sum()), int(trades["legs_filled"].sum())
     status = np.bincount(trades["status"], minlength=len(TradeStatus)).tolist()

@@ -164,8 +164,15 @@ class CycleOrderManager:
         for currency, (amount, value) in execution.holdings.items():
             residual += value
             residual_value += self._left_over(execution, currency, amount)
-        yield execution.report(ts, residual, residual_value)
-        yield Ended(execution.approved, ts, execution=self._purse(execution))
+        report = execution.report(ts, residual, residual_value)
+        yield report
+        yield Ended(
+            execution.approved,
+            ts,
+            execution=self._purse(execution),
+            spent=report.spent,
+            profit=report.profit,
+        )
 
     def _bring_back(self, execution: Execution, ts: int) -> Order | None:
         """Make the order that brings back the first holding that is worth one."""
@@ -321,6 +328,7 @@ class CycleOrderManager:
             reserve=order.available,
             execution=None if execution.together else self._purse(execution),
             unwinds=order.leg is None,
+            leg=order.leg,
         )
 
     def _purse(self, execution: Execution) -> str:

@@ -15,6 +15,7 @@ from arb_pipelines.trading.gate import (
     open_gate,
     refusal,
 )
+from arb_pipelines.trading.kelly import committed_share, no_returns, note_return
 from arb_pipelines.trading.portfolio import Portfolio
 
 
@@ -26,6 +27,7 @@ class CycleRisk:
         cycles = traded.cycles
         sets = int(traded.symbol_set.max()) + 1 if len(cycles) else 0
         self._gate = open_gate(sets, len(cycles.symbols), len(cycles.currencies))
+        self._returns = no_returns(traded.rules)
 
     def review(self, signal: Signal) -> Approved | Refused:
         """Let a cycle pass and take its place in the gate, or name the check that stops it."""
@@ -38,7 +40,8 @@ class CycleRisk:
         )
         if reason != Refusal.NONE:
             return Refused(signal, REFUSALS[reason])
-        most = budget(rules, self._portfolio.free(self._traded.cycles.currencies[start]))
+        share = committed_share(rules, self._returns)
+        most = budget(rules, share, self._portfolio.free(self._traded.cycles.currencies[start]))
         if isinstance(signal, CycleSignal) and signal.most is not None:
             most = min(most, signal.most)
         if not most > 0.0:
@@ -47,13 +50,14 @@ class CycleRisk:
         return Approved(signal, most)
 
     def on_ended(self, ended: Ended) -> None:
-        """Free the cycle's place; its symbols rest, unless it never sent an order."""
+        """Free the cycle's place and count its return; its symbols rest, if it sent an order."""
         cycle = _cycle_of(ended.approved.signal)
         symbols, _ = self._traded.leg_arrays(cycle)
         symbol_set = int(self._traded.symbol_set[cycle])
         resting = self._gate.rest_until[symbol_set]
         start = self._traded.start(cycle)
         leave(self._gate, self._traded.rules, symbols, symbol_set, start, ended.ts)
+        note_return(self._returns, ended.spent, ended.profit)
         if ended.declined is not None:
             self._gate.rest_until[symbol_set] = resting
 
