@@ -34,6 +34,7 @@ TOPICS = (
     "session_requests",
     "session_run",
     "agreement",
+    "monitor",
     "models",
     "sql",
     "lake",
