@@ -1,6 +1,7 @@
-"""Who hears of everything that happens in a session: journal, recorder, and the lake's writer.
+"""Who hears of all that happens in a session: journal, state, recorder, and the lake's writer.
 
-They listen on the bus of the strategy's container and never stand in an order's way.
+They listen on the bus of the strategy's container. An order waits for none of them but for
+its intent to be on the disk, in the journal and in the account's state.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from arb_pipelines.execution.orders.balance_watch import BalanceWatch
 from arb_pipelines.execution.records.journal import Journal
 from arb_pipelines.execution.records.recorder import Gauges, SessionRecorder
 from arb_pipelines.execution.records.values import Batch, SessionHead, SessionState
+from arb_pipelines.execution.state.follower import StateFollower
 from arb_pipelines.lake.markets import store_markets
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.session_tables import write_batch
@@ -83,6 +85,7 @@ def listen(
     head: SessionHead,
     manager: SessionManager,
     managed: Managed,
+    follower: StateFollower,
     *,
     reconcile: bool,
     on_flush: Callable[[SessionProgress], None],
@@ -108,6 +111,7 @@ def listen(
     if reconcile:
         manager.balances.add(recorder)
     bus.subscribe(object, journal.hear)  # first: an intent is written before all else
+    bus.subscribe(object, follower.hear)
     bus.subscribe(object, recorder.hear)
     flush_s = universe_of(managed.container).strategy.session.flush_s
     writer = _writer(lake, recorder, manager.connection, flush_s, on_flush)

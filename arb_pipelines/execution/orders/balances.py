@@ -8,10 +8,11 @@ an account, since an account's events have one consumer.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from decimal import Decimal
 
 from arb_pipelines.errors import Rejected, Transient
-from arb_pipelines.venues.base import Account, BalanceChanged
+from arb_pipelines.venues.base import Account, AccountEvent, BalanceChanged
 
 _ZERO = Decimal(0)
 
@@ -24,6 +25,11 @@ class FreeBalances:
         self._free: dict[str, Decimal] = {}
         self._told_ns: dict[str, int] = {}
         self._changed = asyncio.Event()
+        self._listeners: list[Callable[[AccountEvent], object]] = []
+
+    def listen(self, hear: Callable[[AccountEvent], object]) -> None:
+        """Have somebody hear of every event of the account, as it comes."""
+        self._listeners.append(hear)
 
     async def run(self) -> None:
         """Take in the account's events until cancelled."""
@@ -31,6 +37,8 @@ class FreeBalances:
             event = await self._account.next_event()
             if isinstance(event, BalanceChanged):
                 self._take(event)
+            for hear in self._listeners:
+                hear(event)
 
     def free(self, currency: str) -> Decimal | None:
         """What is free of a currency; ``None`` if the venue has told of no balance at all."""

@@ -7,17 +7,19 @@ Several steps that belong together are one transaction within ``together``.
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
+from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
 import orjson
 
 from arb_pipelines.clock import now_ns
-from arb_pipelines.errors import InvariantBroken
+from arb_pipelines.errors import InvariantBroken, Transient
 from arb_pipelines.execution.orders.amounts import Booked
 from arb_pipelines.execution.state.machine import check_step
 from arb_pipelines.execution.state.migrate import migrate
@@ -49,20 +51,39 @@ class StateStore:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Make one transaction of all steps within the block; none of them if it raises."""
-        if self._depth == 0:
-            self._db.execute("BEGIN IMMEDIATE")
-        self._depth += 1
-        try:
+        """Make one transaction of all steps within the block; none of them if it raises.
+
+        Raises:
+            Transient: the file cannot be written: its disk is full, or somebody else writes.
+        """
+        if self._depth:
             yield
-        except BaseException:
-            self._depth -= 1
-            if self._depth == 0:
-                self._db.execute("ROLLBACK")
-            raise
-        self._depth -= 1
-        if self._depth == 0:
+            return
+        self._depth = 1
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            yield
             self._db.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            raise Transient(f"the state file cannot be written: {error}") from None
+        finally:
+            self._depth = 0
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+
+    def new_prefix(self, seed: str) -> str:
+        """Make what the client ids of one start of a session begin with: 12 hex digits and ``-``.
+
+        The first six tell that an order is this state's, the rest come of ``seed``; no cycle
+        of the state has the same.
+        """
+        for attempt in count():
+            of_start = hashlib.sha256(f"{seed} {attempt}".encode()).hexdigest()[:6]
+            prefix = f"{self.engine_id}{of_start}-"
+            used = "SELECT 1 FROM cycles WHERE id >= ? AND id < ? LIMIT 1"
+            if self._db.execute(used, (prefix, prefix + "~")).fetchone() is None:
+                return prefix
+        raise AssertionError("counting does not end")
 
     def begin(self, new: NewCycle, why: str) -> None:
         """Write a cycle down, pending."""
@@ -88,7 +109,7 @@ class StateStore:
         """
         now = self._wall_ns()
         with self.together():
-            before = self._state(cycle)
+            before = self.state_of(cycle)
             check_step(cycle, before, after)
             self._db.execute(
                 "UPDATE cycles SET state = ?, updated_ns = ? WHERE id = ?", (after, now, cycle)
@@ -115,7 +136,7 @@ class StateStore:
             raise InvariantBroken(f"cycle {cycle}: {after} is no end")
         now = self._wall_ns()
         with self.together():
-            before = self._state(cycle)
+            before = self.state_of(cycle)
             check_step(cycle, before, after)
             self._db.execute(
                 "UPDATE cycles SET state = ?, outcome = ?, profit = ?, error = ?, ended_ns = ?, "
@@ -158,13 +179,25 @@ class StateStore:
                 (status, reason, self._wall_ns(), client_id),
             )
 
-    def match(self, match: Match) -> None:
-        """Note one execution of an order; told twice, it counts once."""
+    def remark(self, cycle: str, error: str) -> None:
+        """Add to what is told to be wrong with a cycle, ended or not."""
         with self.together():
             self._db.execute(
-                "INSERT OR IGNORE INTO fills VALUES (?, ?, ?, ?, ?)",
-                (match.client_id, match.trade_id, f"{match.size:f}", f"{match.price:f}",
-                 match.ts_event),
+                "UPDATE cycles SET error = coalesce(error || '; ', '') || ?, updated_ns = ? "
+                "WHERE id = ?",
+                (error, self._wall_ns(), cycle),
+            )
+
+    def match(self, match: Match) -> None:
+        """Note one execution of an order; told twice, or of an unknown one, it is not."""
+        with self.together():
+            self._db.execute(
+                "INSERT OR IGNORE INTO fills SELECT client_id, ?, ?, ?, ? FROM orders "
+                "WHERE client_id = ?",
+                (
+                    match.trade_id, f"{match.size:f}", f"{match.price:f}", match.ts_event,
+                    match.client_id,
+                ),
             )  # fmt: skip
 
     def book(self, client_id: str, booked: Booked, market: Market, reason: str | None) -> None:
@@ -219,6 +252,17 @@ class StateStore:
             raise InvariantBroken(f"there is no cycle {cycle}")
         return cycle_of(row)
 
+    def state_of(self, cycle: str) -> CycleState:
+        """Give the state of one cycle.
+
+        Raises:
+            InvariantBroken: there is none of that id.
+        """
+        row = self._db.execute("SELECT state FROM cycles WHERE id = ?", (cycle,)).fetchone()
+        if row is None:
+            raise InvariantBroken(f"there is no cycle {cycle}")
+        return CycleState(row[0])
+
     def open_cycles(self) -> list[Cycle]:
         """Give the cycles that have not ended, the oldest first."""
         rows = self._db.execute(
@@ -250,12 +294,6 @@ class StateStore:
 
     # -- inside ------------------------------------------------------------------------
 
-    def _state(self, cycle: str) -> CycleState:
-        row = self._db.execute("SELECT state FROM cycles WHERE id = ?", (cycle,)).fetchone()
-        if row is None:
-            raise InvariantBroken(f"there is no cycle {cycle}")
-        return CycleState(row[0])
-
     def _note(
         self, cycle: str, ts_ns: int, before: CycleState | None, after: CycleState, what: str,
         why: str,
@@ -274,10 +312,11 @@ class StateStore:
         currency, amount = held[0] if held else home
         self._db.execute(
             "UPDATE cycles SET changes = ?, current_currency = ?, current_amount = ?, step = ?, "
-            "updated_ns = ? WHERE id = ?",
+            "updated_ns = ?, profit = iif(ended_ns IS NULL, profit, ?) WHERE id = ?",
             (
                 _json({name: f"{by:f}" for name, by in changes.items() if by}),
-                currency, f"{amount:f}", step, now, cycle.id,
+                currency, f"{amount:f}", step, now,
+                f"{changes.get(cycle.start, Decimal(0)):f}", cycle.id,
             ),
         )  # fmt: skip
 

@@ -1,0 +1,306 @@
+"""Writes down what a strategy's bus tells: each cycle from its first order to its end.
+
+Everything is written in the session's loop, before the bus goes on: an order's intent before
+it leaves, what it came to before the next one leaves. A state file that cannot be written
+keeps orders here, and has the session stop; what was to be written waits, in order, for the
+file to take it. What it never takes is found at the venue by the next start, since an order
+that left has its intent on disk.
+
+Which state follows which is in ``machine``; what becomes of a cycle that its desk leaves with
+something in hand is the panic seller's to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+from arb_pipelines.errors import Transient
+from arb_pipelines.execution.orders.amounts import Booked
+from arb_pipelines.execution.orders.given_up import LateFill
+from arb_pipelines.execution.state.endings import verdict
+from arb_pipelines.execution.state.store import StateStore
+from arb_pipelines.execution.state.values import CycleState, NewCycle, OrderStatus, Purpose
+from arb_pipelines.execution.universe import SessionUniverse
+from arb_pipelines.market.exact import decimal_of
+from arb_pipelines.trading.events import (
+    Approved,
+    Cancelled,
+    CycleSignal,
+    Ended,
+    Ending,
+    Order,
+    OrderFill,
+    currencies,
+)
+from arb_pipelines.trading.reports import CycleReport
+from arb_pipelines.venues.base import Accepted, AccountEvent, Match, NewOrder, OrderReport
+
+_ZERO = Decimal(0)
+
+
+def _nobody(cycle: str) -> bool:
+    return False
+
+
+@dataclass(slots=True, eq=False)
+class _Cycle:
+    """A cycle under way; ``reason`` is why the first of its orders fell short."""
+
+    new: NewCycle
+    why: str
+    begun: bool = False
+    reason: str | None = None
+
+
+@dataclass(slots=True, eq=False)
+class _Desk:
+    """An order of the desk, the venue's orders that carry it and are open, and its fills."""
+
+    order: Order
+    cycle: _Cycle
+    sent: dict[str, NewOrder] = field(default_factory=dict)
+    fills: list[OrderFill] = field(default_factory=list)
+
+
+class StateFollower:
+    """Keeps the state of one strategy's cycles; ``hear`` belongs on its bus.
+
+    ``trouble`` is called with what is wrong with the state file. ``on_left`` is asked, with a
+    cycle's id, whether somebody takes over what an execution left in hand that fell short; if
+    so the cycle is theirs to end.
+    """
+
+    def __init__(
+        self,
+        store: StateStore,
+        universe: SessionUniverse,
+        session: str,
+        *,
+        id_prefix: str,
+        trouble: Callable[[str], object],
+        on_left: Callable[[str], bool] = _nobody,
+    ) -> None:
+        self._store, self._universe, self._session = store, universe, session
+        self._prefix, self._trouble, self._on_left = id_prefix, trouble, on_left
+        self._waiting: list[Callable[[], object]] = []
+        self._cycles: dict[str, _Cycle] = {}
+        self._orders: dict[str, _Desk] = {}
+        self._approved: Approved | None = None
+        self._report: CycleReport | None = None
+        self._handlers: dict[type[Any], Callable[[Any], object]] = {
+            Approved: self._on_approved,
+            Order: self._on_order,
+            NewOrder: self._on_intent,
+            Accepted: self._on_accepted,
+            OrderReport: self._on_report,
+            OrderFill: self._on_fill,
+            Cancelled: self._on_cancelled,
+            LateFill: self._on_late,
+            CycleReport: self._on_cycle,
+            Ended: self._on_ended,
+        }
+
+    def hear(self, event: object) -> None:
+        """Take in one event of the bus; what follows from it is written when this returns.
+
+        Raises:
+            Transient: an order's intent could not be written; it must not leave.
+            InvariantBroken: the state has another idea of what happened.
+        """
+        handler = self._handlers.get(type(event))
+        if handler is not None:
+            handler(event)
+
+    def on_account(self, event: AccountEvent) -> None:
+        """Take in what the venue tells of the account: executions of our orders are kept.
+
+        They are written with what is written next.
+        """
+        if isinstance(event, Match) and event.client_id.startswith(self._prefix):
+            self._waiting.append(partial(self._store.match, event))
+
+    def flush(self) -> bool:
+        """Write what waits, all or nothing; whether nothing waits any more."""
+        if not self._waiting:
+            return True
+        try:
+            with self._store.together():
+                for step in self._waiting:
+                    step()
+        except Transient as unwritten:
+            self._trouble(str(unwritten))
+            return False
+        self._waiting.clear()
+        return True
+
+    # -- orders ------------------------------------------------------------------------
+
+    def _on_approved(self, approved: Approved) -> None:
+        self._approved = approved
+
+    def _on_order(self, order: Order) -> None:
+        name = order.client_id.rpartition("-")[0]
+        cycle = self._cycles.get(name)
+        if cycle is None:
+            assert self._approved is not None, "a cycle's first order follows its approval"
+            cycle = self._cycles[name] = self._begun_by(self._approved, order, name)
+        self._orders[order.client_id] = _Desk(order, cycle)
+
+    def _begun_by(self, approved: Approved, order: Order, name: str) -> _Cycle:
+        signal = approved.signal
+        assert isinstance(signal, CycleSignal), "a session trades cycles"
+        traded = self._universe.traded
+        symbols = traded.cycles.symbols
+        new = NewCycle(
+            id=name,
+            strategy=order.strategy,
+            session=self._session,
+            start=traded.cycles.currencies[traded.start(signal.cycle)],
+            legs=tuple((symbols[symbol], side) for symbol, side in traded.legs[signal.cycle]),
+            initial=decimal_of(order.reserve),
+            metadata={
+                "signal_ns": signal.ts,
+                "product": signal.product,
+                "together": order.execution is None,
+            },
+        )
+        return _Cycle(new, f"net product {signal.product:.6f}")
+
+    def _on_intent(self, new: NewOrder) -> None:
+        desk = self._orders[_desk_id(new.client_id)]
+        self._waiting.append(partial(self._intend, desk, new))
+        if not self.flush():
+            self._waiting.pop()
+            raise Transient(f"order {new.client_id} stays here: the state cannot be written")
+        desk.cycle.begun = True
+        desk.sent[new.client_id] = new
+
+    def _intend(self, desk: _Desk, new: NewOrder) -> None:
+        store, cycle = self._store, desk.cycle.new.id
+        if not desk.cycle.begun:
+            store.begin(desk.cycle.new, desk.cycle.why)
+            store.move(cycle, CycleState.VALIDATING, what="plan", why="priced and rounded exactly")
+        if store.state_of(cycle) is not CycleState.ACTIVE:
+            store.move(cycle, CycleState.ACTIVE, what="intent", why=new.client_id)
+        if desk.order.unwinds:
+            store.intend(cycle, new, Purpose.UNWIND, None)
+        else:
+            number = desk.order.client_id.rpartition("-")[2]
+            store.intend(cycle, new, Purpose.LEG, int(number))
+
+    def _on_accepted(self, accepted: Accepted) -> None:
+        self._write(partial(self._store.accepted, accepted.client_id, accepted.order_id))
+
+    def _on_report(self, report: OrderReport) -> None:
+        if report.active:
+            return
+        symbol = report.symbol
+        booked = Booked.of(report, self._universe.fees[symbol], self._universe.markets[symbol])
+        self._close(report.client_id, symbol, booked, report.order_id)
+
+    def _on_fill(self, fill: OrderFill) -> None:
+        desk = self._orders[fill.client_id]
+        desk.fills.append(fill)
+        if fill.final:
+            self._over(desk, None, Ending.CANCELLED)
+
+    def _on_cancelled(self, cancelled: Cancelled) -> None:
+        desk = self._orders[cancelled.client_id]
+        desk.cycle.reason = desk.cycle.reason or cancelled.reason
+        self._over(desk, cancelled.reason, cancelled.ending)
+
+    def _over(self, desk: _Desk, reason: str | None, ending: Ending) -> None:
+        """Note what became of a desk's order whose end no report of the venue told."""
+        del self._orders[desk.order.client_id]
+        for client_id, new in list(desk.sent.items()):
+            if ending is Ending.CANCELLED:
+                booked = _sum_of(desk.fills, desk.order)
+                self._close(client_id, new.symbol, booked, None, desk)
+                continue
+            # nobody has told that it never was: it is asked for on
+            lost = ending is Ending.EXPIRED
+            status = OrderStatus.LOST if lost else OrderStatus.REFUSED
+            self._write(partial(self._store.unfilled, client_id, status, reason or "refused"))
+
+    def _close(
+        self,
+        client_id: str,
+        symbol: str,
+        booked: Booked,
+        order_id: str | None,
+        desk: _Desk | None = None,
+    ) -> None:
+        """Book an order that has ended; one that is under way no more is corrected."""
+        market = self._universe.markets[symbol]
+        if order_id:
+            self._waiting.append(partial(self._store.accepted, client_id, order_id))
+        self._waiting.append(partial(self._store.book, client_id, booked, market, None))
+        desk = desk or self._orders.get(_desk_id(client_id))
+        new = desk.sent.pop(client_id, None) if desk is not None else None
+        if desk is not None and new is not None and booked.size > 0 and not desk.order.unwinds:
+            whole = booked.fills_whole(new, market, desk.order.limit_px)
+            if not whole:
+                why = f"{client_id}: {booked.size:f} {market.base} of it"
+                self._waiting.append(partial(self._partly, desk.cycle.new.id, why))
+        self.flush()
+
+    def _partly(self, cycle: str, why: str) -> None:
+        if self._store.state_of(cycle) is CycleState.ACTIVE:
+            self._store.move(cycle, CycleState.PARTIALLY_FILLED, what="fill", why=why)
+
+    # -- cycles ------------------------------------------------------------------------
+
+    def _on_late(self, late: LateFill) -> None:
+        cycle = late.client_id.rpartition("-")[0]
+        what = f"{late.client_id} traded {late.size:f} {late.symbol} after it was given up"
+        self._write(partial(self._store.remark, cycle, what))
+
+    def _on_cycle(self, report: CycleReport) -> None:
+        self._report = report
+
+    def _on_ended(self, ended: Ended) -> None:
+        cycle = self._cycles.pop(ended.execution or "", None)
+        if cycle is None or not cycle.begun:
+            return  # nothing of it left
+        report = self._report
+        assert report is not None, "an execution reports before it ends"
+        name = cycle.new.id
+        left = self.flush() and report.fell_short and self._store.cycle(name).held
+        if not (left and self._on_left(name)):
+            self._write(partial(self._end, name, report, cycle.reason))
+
+    def _end(self, cycle: str, report: CycleReport, reason: str | None) -> None:
+        after, outcome, why = verdict(report)
+        stored = self._store.cycle(cycle)
+        profit = stored.changes.get(stored.start, _ZERO)
+        error = reason if after is CycleState.FAILED else None
+        self._store.end(cycle, after, outcome, profit=profit, what="ended", why=why, error=error)
+
+    def _write(self, step: Callable[[], object]) -> None:
+        """Write now, or when the file takes it."""
+        self._waiting.append(step)
+        self.flush()
+
+
+def _desk_id(client_id: str) -> str:
+    """Give the desk's order that an order of the venue carries: ``…-2_1`` is ``…-2`` again."""
+    head, _, tail = client_id.rpartition("-")
+    return f"{head}-{tail.partition('_')[0]}"
+
+
+def _sum_of(fills: Iterable[OrderFill], order: Order) -> Booked:
+    """Book what a desk heard of an order whose report nobody told: it was only tested."""
+    size = funds = spent = received = fee = _ZERO
+    _, fee_currency = currencies(order)
+    for fill in fills:
+        size += decimal_of(fill.size)
+        funds += decimal_of(fill.funds)
+        spent += decimal_of(fill.spent)
+        received += decimal_of(fill.received)
+        fee += decimal_of(fill.fee)
+        fee_currency = fill.fee_currency
+    return Booked(order.side, size, funds, spent, received, fee, fee_currency)
