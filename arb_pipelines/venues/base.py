@@ -1,8 +1,8 @@
 """What every trading venue offers, whatever it speaks: market data, order entry, an account.
 
-The order path's values live here: exact amounts as ``Decimal``, made from text.
-Market data is ``trading.events.Book``, in float64, as research and scanner take it.
-A venue's formats, addresses and limits belong in its own folder.
+The order path's values are those of ``values``, with exact amounts. Market data is
+``trading.events.Book``, in float64, as research and scanner take it. A venue's formats,
+addresses and limits belong in its own folder.
 
 How a call ends is told by ``errors``: ``Rejected`` and ``Transient`` mean that nothing
 happened, ``OutcomeUnknown`` that it may have: look the order up by its client id,
@@ -11,145 +11,40 @@ never send it again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Literal, Protocol
 
-from arb_pipelines.errors import InvariantBroken
 from arb_pipelines.market.book import Top
 from arb_pipelines.market.symbols import Market
-from arb_pipelines.trading.events import Book, OrderKind, TimeInForce
+from arb_pipelines.trading.events import Book
+from arb_pipelines.venues.values import (
+    Accepted,
+    AccountEvent,
+    BalanceChanged,
+    Done,
+    Match,
+    NewOrder,
+    OrderReport,
+    OwnFill,
+    Resting,
+)
 
-
-@dataclass(frozen=True, slots=True)
-class NewOrder:
-    """An order as it leaves, approved, rounded and written to the journal before.
-
-    ``client_id`` is unique for the account. Exactly one of ``size`` (base) and
-    ``funds`` (quote) is set; a limit order has a size and a ``price`` (quote per base).
-
-    Raises:
-        InvariantBroken: the amounts are not as above.
-    """
-
-    client_id: str
-    symbol: str
-    side: int
-    kind: OrderKind
-    size: Decimal | None = None
-    funds: Decimal | None = None
-    price: Decimal | None = None
-    time_in_force: TimeInForce = TimeInForce.GTC
-
-    def __post_init__(self) -> None:
-        given = [amount for amount in (self.size, self.funds) if amount is not None]
-        limited = self.kind is OrderKind.LIMIT
-        right = (
-            len(given) == 1
-            and given[0].is_finite()
-            and given[0] > 0
-            and (self.price is not None) == limited
-            and not (limited and self.size is None)
-            and (self.price is None or (self.price.is_finite() and self.price > 0))
-            and self.kind is not OrderKind.STOP
-        )
-        if not right:
-            raise InvariantBroken(
-                f"order {self.client_id}: {self.kind} with size {self.size}, funds {self.funds}, "
-                f"price {self.price}; give one amount above zero, and a price just to a limit"
-            )
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """The venue took an order; ``ts_sent`` and ``ts_recv`` frame the call, ns."""
-
-    client_id: str
-    order_id: str
-    ts_sent: int
-    ts_recv: int
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """One execution of an order: ``size`` in base at ``price``; the fee comes with the fills."""
-
-    client_id: str
-    order_id: str
-    trade_id: str
-    symbol: str
-    side: int
-    price: Decimal
-    size: Decimal
-    taker: bool
-    ts_event: int
-    ts_recv: int
-
-
-@dataclass(frozen=True, slots=True)
-class Resting:
-    """An order waits in the venue's book."""
-
-    client_id: str
-    order_id: str
-    symbol: str
-    ts_event: int
-    ts_recv: int
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """Nothing more of an order will fill; ``filled_size`` of it has.
-
-    ``cancelled`` is what the venue calls it. A market order whose remainder cannot
-    buy the minimum ends so although it did all it could.
-    """
-
-    client_id: str
-    order_id: str
-    symbol: str
-    filled_size: Decimal
-    cancelled: bool
-    ts_event: int
-    ts_recv: int
-
-
-@dataclass(frozen=True, slots=True)
-class BalanceChanged:
-    """What the account has of a currency: ``available`` to trade and on ``hold``."""
-
-    currency: str
-    available: Decimal
-    hold: Decimal
-    order_id: str | None
-    ts_event: int
-    ts_recv: int
-
-
-AccountEvent = Match | Resting | Done | BalanceChanged
-
-
-@dataclass(frozen=True, slots=True)
-class OrderReport:
-    """What became of an order so far.
-
-    ``funds`` is the value in quote of the ``size`` (base) that filled, before the
-    fee. ``active`` orders may still fill; ``cancelled`` ones ended before they were
-    filled. Fee and its currency are ``None`` where the venue has not told them yet.
-    """
-
-    client_id: str
-    order_id: str
-    symbol: str
-    side: int
-    active: bool
-    cancelled: bool
-    size: Decimal
-    funds: Decimal
-    fee: Decimal | None
-    fee_currency: str | None
-    ts_event: int
+__all__ = [
+    "Accepted",
+    "Account",
+    "AccountEvent",
+    "BalanceChanged",
+    "Done",
+    "MarketData",
+    "Match",
+    "NewOrder",
+    "OrderEntry",
+    "OrderReport",
+    "OwnFill",
+    "Resting",
+    "VenueConnection",
+]
 
 
 class MarketData(Protocol):
@@ -247,6 +142,25 @@ class Account(Protocol):
 
     async def balances(self) -> Mapping[str, Decimal]:
         """Ask the venue what is free to trade, by currency.
+
+        Raises:
+            Transient, Fatal: as for ``look_up``.
+        """
+        ...
+
+    async def open_orders(self, symbols: Collection[str]) -> list[OrderReport]:
+        """Ask for the account's orders on some symbols that may still fill, whoever made them.
+
+        Raises:
+            Transient, Fatal: as for ``look_up``.
+        """
+        ...
+
+    async def fills(self, since_ns: int, symbols: Collection[str]) -> list[OwnFill]:
+        """Ask for the account's executions on some symbols since a time, the oldest first.
+
+        One or two questions a symbol, which wait where the rate budget has no room: for a
+        start or a reconciliation, not for an order.
 
         Raises:
             Transient, Fatal: as for ``look_up``.

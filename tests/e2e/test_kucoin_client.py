@@ -104,7 +104,7 @@ def test_a_market_order_is_filled_told_and_paid(exchange: ExchangeProcess, way: 
             assert looked_up.fee_currency == "USDT"
             assert after["BTC"] - before["BTC"] == told.size
             assert after["USDT"] - before["USDT"] == -(told.funds + looked_up.fee)
-            fills = await s.account.fills(accepted.order_id, SYMBOL)
+            fills = await s.account.executions(accepted.order_id, SYMBOL)
             trades: set[str] = set()
             matched, paid = Decimal(0), Decimal(0)
             while matched < told.size or paid != after["USDT"]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -22,6 +22,7 @@ from arb_pipelines.venues.base import (
     BalanceChanged,
     NewOrder,
     OrderReport,
+    OwnFill,
 )
 
 FEE = Decimal("0.001")
@@ -166,6 +167,20 @@ class ScriptedVenue:
     async def balances(self) -> Mapping[str, Decimal]:
         return dict(self._free)
 
+    async def open_orders(self, symbols: Collection[str]) -> list[OrderReport]:
+        return [
+            self._report(order, with_fee=True)
+            for order in self._orders.values()
+            if order.active and order.new.symbol in symbols
+        ]
+
+    async def fills(self, since_ns: int, symbols: Collection[str]) -> list[OwnFill]:
+        return [
+            self._fill(order)
+            for order in self._orders.values()
+            if order.size and order.new.symbol in symbols
+        ]
+
     # -- the model ---------------------------------------------------------------------
 
     def _arrive(self, new: NewOrder, fate: Fate, sent_s: float) -> None:
@@ -239,6 +254,24 @@ class ScriptedVenue:
             funds=order.funds,
             fee=(order.funds * order.fate.fee if kcs is None else kcs) if with_fee else None,
             fee_currency=(market.quote if kcs is None else "KCS") if with_fee else None,
+            ts_event=0,
+        )
+
+    def _fill(self, order: _Order) -> OwnFill:
+        told = self._report(order, with_fee=True)
+        assert told.fee is not None
+        assert told.fee_currency is not None
+        return OwnFill(
+            client_id=told.client_id,
+            order_id=told.order_id,
+            trade_id=f"trade-{told.client_id}",
+            symbol=told.symbol,
+            side=told.side,
+            price=told.funds / told.size,
+            size=told.size,
+            funds=told.funds,
+            fee=told.fee,
+            fee_currency=told.fee_currency,
             ts_event=0,
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +13,7 @@ from arb_pipelines.market.book import Top
 from arb_pipelines.market.symbols import FeeSide, Market
 from arb_pipelines.trading.events import Book
 from arb_pipelines.trading.parameters import FixedAmount, Strategy, Universe
-from arb_pipelines.venues.base import AccountEvent
+from arb_pipelines.venues.base import AccountEvent, OrderReport, OwnFill
 
 
 class QuietFeed:
@@ -42,6 +42,12 @@ class QuietAccount:
 
     async def balances(self) -> Mapping[str, Decimal]:
         return self.free
+
+    async def open_orders(self, symbols: Collection[str]) -> list[OrderReport]:
+        return []
+
+    async def fills(self, since_ns: int, symbols: Collection[str]) -> list[OwnFill]:
+        return []
 
 
 class QuietConnection:

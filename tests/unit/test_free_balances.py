@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 
 import pytest
 
 from arb_pipelines.errors import Fatal, Transient
 from arb_pipelines.execution.orders.balances import FreeBalances
-from arb_pipelines.venues.base import AccountEvent, BalanceChanged, NewOrder, OrderReport, Resting
+from arb_pipelines.venues.base import (
+    AccountEvent,
+    BalanceChanged,
+    NewOrder,
+    OrderReport,
+    OwnFill,
+    Resting,
+)
 from tests.fakes.virtual_loop import run_virtually
 
 MS = 1_000_000
@@ -44,6 +51,12 @@ class Account:
         raise NotImplementedError
 
     async def look_up(self, client_id: str, symbol: str) -> OrderReport | None:
+        raise NotImplementedError
+
+    async def open_orders(self, symbols: Collection[str]) -> list[OrderReport]:
+        raise NotImplementedError
+
+    async def fills(self, since_ns: int, symbols: Collection[str]) -> list[OwnFill]:
         raise NotImplementedError
 
     async def balances(self) -> Mapping[str, Decimal]:

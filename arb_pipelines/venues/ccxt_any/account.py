@@ -8,7 +8,7 @@ one is lost, orders are asked about again and again instead.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from decimal import Decimal
 from importlib import import_module
 from typing import Any
@@ -21,9 +21,11 @@ from arb_pipelines.venues.base import (
     Done,
     NewOrder,
     OrderReport,
+    OwnFill,
     Resting,
 )
 from arb_pipelines.venues.ccxt_any.failures import asking
+from arb_pipelines.venues.ccxt_any.history import ask_fills, ask_open_orders
 from arb_pipelines.venues.ccxt_any.numbers import exact
 from arb_pipelines.venues.ccxt_any.orders import Listed, has_ended, report_of, was_cancelled
 from arb_pipelines.venues.retry import RECONNECT, Patience, reconnecting
@@ -153,6 +155,14 @@ class CcxtAccount:
         with asking("balances", acts=False):
             told = await self._client.fetch_balance()
             return {currency: exact(free) for currency, free in told["free"].items() if free}
+
+    async def open_orders(self, symbols: Collection[str]) -> list[OrderReport]:
+        """Ask for the orders on some symbols that may still fill, whoever made them."""
+        return await ask_open_orders(self._client, self._listed, symbols)
+
+    async def fills(self, since_ns: int, symbols: Collection[str]) -> list[OwnFill]:
+        """Ask for the account's executions on some symbols since a time, the oldest first."""
+        return await ask_fills(self._client, self._listed, since_ns, self._wall_ns(), symbols)
 
     async def _find(self, client_id: str, order_id: str, name: str) -> Any:
         """Find an order by the exchange's id, else by ours, else in the lists of orders."""

@@ -10,24 +10,30 @@ Source: https://www.kucoin.com/docs-new/3470227w0 (orders V2), 3470231w0 (balanc
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 
 from arb_pipelines.clock import NS_PER_MS, now_ns
 from arb_pipelines.errors import Rejected, Transient
-from arb_pipelines.venues.base import AccountEvent, BalanceChanged, NewOrder, OrderReport
+from arb_pipelines.venues.base import (
+    AccountEvent,
+    BalanceChanged,
+    NewOrder,
+    OrderReport,
+    OwnFill,
+)
 from arb_pipelines.venues.kucoin import rest
 from arb_pipelines.venues.kucoin.codec import Frame, Reader
 from arb_pipelines.venues.kucoin.codec_orders import (
     AccountRow,
     BalanceMessage,
-    FillPage,
     FillRow,
     OrderChange,
     OrderDetail,
     amount,
-    side_of,
+    report_of,
 )
+from arb_pipelines.venues.kucoin.history import ask_fill_rows, ask_fills, ask_open_orders
 from arb_pipelines.venues.kucoin.orders_followed import (
     FollowedOrder,
     FollowedOrders,
@@ -43,9 +49,7 @@ TOPICS = ("/spotMarket/tradeOrdersV2", "/account/balance")
 _CHANGE = Reader(OrderChange, "an order's message")
 _BALANCE = Reader(BalanceMessage, "a balance's message")
 _DETAIL = Reader(OrderDetail, "an order")
-_FILLS = Reader(FillPage, "fills")
 _ROWS = Reader(list[AccountRow], "balances")
-_MOST_FILLS = 100
 #: The account that trades; deposits arrive in ``main``.
 _TRADING = "trade"
 #: Codes of other refusals, too: the message tells them apart.
@@ -130,31 +134,21 @@ class KucoinAccount:
             raise
         if bytes(answer) == b"null":
             return None
-        detail = _DETAIL.read(answer)
-        return OrderReport(
-            client_id=detail.client_oid,
-            order_id=detail.id,
-            symbol=detail.symbol,
-            side=side_of(detail.side),
-            active=detail.active,
-            cancelled=detail.cancel_exist,
-            size=amount(detail.deal_size, "dealSize"),
-            funds=amount(detail.deal_funds, "dealFunds"),
-            fee=detail.fee,
-            fee_currency=detail.fee_currency,
-            ts_event=detail.last_updated_at * NS_PER_MS,
+        return report_of(_DETAIL.read(answer))
+
+    async def executions(self, order_id: str, symbol: str) -> list[FillRow]:
+        """Ask for the executions of an order, with their fees."""
+        return await ask_fill_rows(
+            self._client, rest.FILLS, {"symbol": symbol, "orderId": order_id}
         )
 
-    async def fills(self, order_id: str, symbol: str) -> list[FillRow]:
-        """Ask for the executions of an order, with their fees."""
-        query = {"symbol": symbol, "orderId": order_id, "limit": str(_MOST_FILLS)}
-        found: list[FillRow] = []
-        while True:
-            page = _FILLS.read(await self._client.call(rest.FILLS, query=query))
-            found += page.items
-            if len(page.items) < _MOST_FILLS:
-                return found
-            query["lastId"] = str(page.last_id)
+    async def open_orders(self, symbols: Collection[str]) -> list[OrderReport]:
+        """Ask for the orders on some symbols that may still fill, whoever made them."""
+        return await ask_open_orders(self._client, symbols)
+
+    async def fills(self, since_ns: int, symbols: Collection[str]) -> list[OwnFill]:
+        """Ask for the account's executions on some symbols since a time, the oldest first."""
+        return await ask_fills(self._client, since_ns, self._wall_ns(), symbols)
 
     async def balances(self) -> Mapping[str, Decimal]:
         """Ask the venue what is free to trade, by currency."""
@@ -208,7 +202,7 @@ class KucoinAccount:
         order = followed.order
         report = await self.look_up(order.client_id, order.symbol)
         if report is not None:
-            fills = await self.fills(report.order_id, order.symbol)
+            fills = await self.executions(report.order_id, order.symbol)
             for event in self._orders.take(events_found(report, fills, self._wall_ns())):
                 self._events.put_nowait(event)
 

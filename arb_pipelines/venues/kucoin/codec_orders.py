@@ -12,10 +12,11 @@ from decimal import Decimal
 
 import msgspec
 
+from arb_pipelines.clock import NS_PER_MS
 from arb_pipelines.errors import ProtocolViolation
 from arb_pipelines.market.graph import BUY, SELL
 from arb_pipelines.trading.events import OrderKind
-from arb_pipelines.venues.base import NewOrder
+from arb_pipelines.venues.base import NewOrder, OrderReport
 from arb_pipelines.venues.kucoin.limits import Quota
 
 _LARGEST = Decimal(10) ** 30
@@ -83,7 +84,6 @@ class OrderDetail(msgspec.Struct, rename="camel"):
     """
 
     id: str
-    client_oid: str
     symbol: str
     side: str
     active: bool
@@ -93,6 +93,7 @@ class OrderDetail(msgspec.Struct, rename="camel"):
     fee: Decimal
     fee_currency: str
     last_updated_at: int
+    client_oid: str | None = None
 
 
 class FillRow(msgspec.Struct, rename="camel"):
@@ -101,6 +102,9 @@ class FillRow(msgspec.Struct, rename="camel"):
     "feeCurrency":"USDT","createdAt":1661390702919}``; ms.
     """
 
+    order_id: str
+    symbol: str
+    side: str
     trade_id: str | int
     liquidity: str
     price: Decimal
@@ -116,6 +120,40 @@ class FillPage(msgspec.Struct, rename="camel"):
 
     items: list[FillRow]
     last_id: int = 0
+
+
+class OrderPage(msgspec.Struct, rename="camel"):
+    """``{"items":[{"id":"5f31","clientOid":"6d53",…}],"lastId":2678765568}``"""
+
+    items: list[OrderDetail]
+    last_id: int = 0
+
+
+class OpenSymbols(msgspec.Struct):
+    """``{"symbols":["BTC-USDT"]}``"""
+
+    symbols: list[str]
+
+
+def report_of(detail: OrderDetail) -> OrderReport:
+    """Give an order's detail as every venue's.
+
+    Raises:
+        ProtocolViolation: an amount or side that is none.
+    """
+    return OrderReport(
+        client_id=detail.client_oid or "",
+        order_id=detail.id,
+        symbol=detail.symbol,
+        side=side_of(detail.side),
+        active=detail.active,
+        cancelled=detail.cancel_exist,
+        size=amount(detail.deal_size, "dealSize"),
+        funds=amount(detail.deal_funds, "dealFunds"),
+        fee=detail.fee,
+        fee_currency=detail.fee_currency,
+        ts_event=detail.last_updated_at * NS_PER_MS,
+    )
 
 
 def side_of(text: str) -> int:
@@ -199,4 +237,6 @@ def order_fields(order: NewOrder) -> dict[str, str]:
     if order.kind is OrderKind.LIMIT:
         fields["price"] = f"{order.price:f}"
         fields["timeInForce"] = order.time_in_force.name
+    if order.post_only:
+        fields["postOnly"] = "true"
     return fields
