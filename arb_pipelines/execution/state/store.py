@@ -23,6 +23,7 @@ from arb_pipelines.errors import InvariantBroken, Transient
 from arb_pipelines.execution.orders.amounts import Booked
 from arb_pipelines.execution.state.machine import check_step
 from arb_pipelines.execution.state.migrate import migrate
+from arb_pipelines.execution.state.risk import RiskTables
 from arb_pipelines.execution.state.rows import cycle_of, order_of, transition_of
 from arb_pipelines.execution.state.values import (
     Cycle,
@@ -46,6 +47,7 @@ class StateStore:
     def __init__(self, connection: sqlite3.Connection, wall_ns: Callable[[], int]) -> None:
         self._db, self._wall_ns = connection, wall_ns
         self._depth = 0
+        self.risk = RiskTables(connection, self.together, wall_ns)
 
     # -- writing -----------------------------------------------------------------------
 
@@ -144,6 +146,7 @@ class StateStore:
                 (after, outcome, f"{profit:f}", error, now, now, cycle),
             )
             self._note(cycle, now, before, after, what, why)
+            self.risk.count(self.cycle(cycle))
 
     def intend(self, cycle: str, order: NewOrder, purpose: Purpose, leg: int | None) -> None:
         """Write down an order that is about to leave."""
