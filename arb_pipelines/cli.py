@@ -33,6 +33,7 @@ TOPICS = (
     "session",
     "session_requests",
     "session_run",
+    "strategy",
     "agreement",
     "monitor",
     "models",

@@ -13,7 +13,10 @@ from arb_pipelines.commands.session import session
 from arb_pipelines.trading.session_rules import TradingMode
 
 if TYPE_CHECKING:
-    from arb_pipelines.research.sessions import SessionProgress
+    from collections.abc import Sequence
+
+    from arb_pipelines.research.sessions import SessionProgress, SessionRequest
+    from arb_pipelines.settings import Settings
 
 #: Something is left for a person to look at.
 _FAILED = 1
@@ -47,21 +50,46 @@ def run(
 
     Example: arb session run --strategy strategies/demo.yaml --venue kucoin --minutes 5
     """
-    from arb_pipelines.clock import now_ns
-    from arb_pipelines.execution.records.values import SessionState
-    from arb_pipelines.lake.store import Lake
-    from arb_pipelines.research.session_requests import begin_session, session_key, strategy_file
-    from arb_pipelines.research.sessions import SessionRequest, run_sessions
     from arb_pipelines.settings import load_settings
+
+    settings = load_settings()
+    requests = asked_for(settings, strategy, venue=venue, mode=mode, minutes=minutes)
+    run_here(settings, requests, json=json)
+
+
+def asked_for(
+    settings: Settings,
+    strategies: Sequence[str],
+    *,
+    venue: str | None = None,
+    mode: TradingMode | None = None,
+    minutes: float | None = None,
+    cycles: int | None = None,
+    dry_run: bool = False,
+) -> list[SessionRequest]:
+    """Make the requests of sessions that are to run here, one a strategy."""
+    from arb_pipelines.clock import now_ns
+    from arb_pipelines.research.session_requests import SessionRequest, session_key, strategy_file
     from arb_pipelines.trading.strategy import load_strategy
 
-    settings, asked = load_settings(), now_ns()
-    requests = []
-    for named in strategy:
+    asked, requests = now_ns(), []
+    for named in strategies:
         file = strategy_file(settings, named)
         trader = load_strategy(file)
         key = session_key(trader.name, venue or trader.exchange, asked)
-        requests.append(SessionRequest(key, file, venue, mode, minutes, asked))
+        requests.append(
+            SessionRequest(key, file, venue, mode, minutes, asked, cycles=cycles, dry_run=dry_run)
+        )
+    return requests
+
+
+def run_here(settings: Settings, requests: Sequence[SessionRequest], *, json: bool) -> None:
+    """Host sessions in this process to their end, print what came of them, and exit by it."""
+    from arb_pipelines.execution.records.values import SessionState
+    from arb_pipelines.lake.store import Lake
+    from arb_pipelines.research.session_requests import begin_session
+    from arb_pipelines.research.sessions import run_sessions
+
     for request in requests:
         begin_session(settings, request)
         remarks.print(f"{request.key}: stop it with Ctrl-C, or arb session stop {request.key}")

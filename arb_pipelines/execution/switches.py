@@ -22,11 +22,16 @@ class Permission:
 
 
 def permission(
-    *, local: bool, strategy: TradingMode, asked: TradingMode | None, allowed: bool
+    *,
+    local: bool,
+    strategy: TradingMode,
+    asked: TradingMode | None,
+    allowed: bool,
+    dry_run: bool = False,
 ) -> Permission:
     """Decide by the venue's address, the strategy's mode, who asked, and the environment.
 
-    Who asks for ``live`` and may not is refused. A strategy that says ``live`` where the
+    A dry run places nothing, wherever it runs. Who asks for ``live`` and may not is refused. A strategy that says ``live`` where the
     environment does not runs on paper; so does a live one of which paper is asked.
 
     Raises:
@@ -44,6 +49,8 @@ def permission(
             "or ask for paper",
             source="ARB_ALLOW_LIVE",
         )
+    if dry_run:
+        return Permission(TradingMode.PAPER, places_orders=False)
     live = strategy is TradingMode.LIVE and asked is not TradingMode.PAPER and allowed
     return Permission(TradingMode.LIVE if live else TradingMode.PAPER, local or live)
 

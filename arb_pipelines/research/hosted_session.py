@@ -100,6 +100,7 @@ class HostedSession:
             strategy=self.strategy.mode,
             asked=self.request.mode,
             allowed=settings.allow_live == "yes",
+            dry_run=self.request.dry_run,
         )
         check_key(chosen, connection.can_withdraw)
         store = states.of(places_orders=chosen.places_orders)

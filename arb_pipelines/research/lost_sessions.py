@@ -115,6 +115,8 @@ def _restart(lake: Lake, beat: Heartbeat) -> str:
             mode=said.mode,
             minutes=left,
             continues=beat.key,
+            cycles=said.cycles,
+            dry_run=said.dry_run,
             key=key,
         )
         drop_request(lake.settings, request)

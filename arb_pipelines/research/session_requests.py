@@ -6,6 +6,8 @@ A request is a file of ``<ARB_HOME>/sessions/requests/``::
     venue: kucoin         # default: the strategy's
     mode: paper           # default: the strategy's; or live
     minutes: 30           # default: until it is stopped
+    cycles: 100           # default: the strategy's session.max_executions
+    dry_run: true         # default: false
 
 It stays there until its session begins, so that nothing is lost if the process that was
 about to start it ends. What cannot be understood is moved to ``rejected/``, with the reason
@@ -49,7 +51,8 @@ class SessionRequest:
     """A session that somebody asked for, by its key; ``None`` takes what the strategy says.
 
     ``strategy`` is its file. Without ``minutes`` it lasts until it is stopped.
-    ``continues`` is the key of a lost session, whose limits go on to count.
+    ``continues`` is the key of a lost session, whose limits go on to count. ``cycles`` are
+    executions after which it ends; a ``dry_run`` has the venue test orders and places none.
     """
 
     key: str
@@ -59,6 +62,8 @@ class SessionRequest:
     minutes: float | None
     asked_ns: int
     continues: str | None = None
+    cycles: int | None = None
+    dry_run: bool = False
 
 
 class RequestFile(BaseModel):
@@ -75,6 +80,8 @@ class RequestFile(BaseModel):
     continues: str | None = Field(
         None, pattern=rf"^{_KEY.pattern}$", description="Lost session whose limits go on to count."
     )
+    cycles: int | None = Field(None, ge=1, description="Executions after which it ends.")
+    dry_run: bool = Field(False, description="Whether orders are tested, and none is placed.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +134,8 @@ def new_request(
     mode: str | None = None,
     minutes: float | None = None,
     continues: str | None = None,
+    cycles: int | None = None,
+    dry_run: bool = False,
     key: str | None = None,
 ) -> SessionRequest:
     """Make a checked request of now; ``key`` is another's that it repeats.
@@ -144,6 +153,8 @@ def new_request(
                 "mode": mode,
                 "minutes": minutes,
                 "continues": continues,
+                "cycles": cycles,
+                "dry_run": dry_run,
             }
         )
     except ValidationError as error:
@@ -153,7 +164,9 @@ def new_request(
     if key is None:
         key = session_key(trader.name, venue or trader.exchange, asked_ns)
     key = checked_key(key)
-    return SessionRequest(key, file, venue, said.mode, minutes, asked_ns, continues)
+    return SessionRequest(
+        key, file, venue, said.mode, minutes, asked_ns, continues, cycles, dry_run
+    )
 
 
 def drop_request(settings: Settings, request: SessionRequest) -> Path:
@@ -176,6 +189,8 @@ def request_text(request: SessionRequest) -> str:
         "mode": None if request.mode is None else str(request.mode),
         "minutes": request.minutes,
         "continues": request.continues,
+        "cycles": request.cycles,
+        "dry_run": request.dry_run or None,
     }
     kept = {name: value for name, value in said.items() if value is not None}
     return yaml.safe_dump(kept, sort_keys=False)
@@ -273,8 +288,9 @@ def _read(settings: Settings, file: Path, changed_ns: int) -> Asked:
     if file.stem.startswith(named) and _KEY.fullmatch(file.stem):
         key = file.stem
     request = SessionRequest(
-        key, found, said.venue, said.mode, said.minutes, changed_ns, said.continues
-    )
+        key, found, said.venue, said.mode, said.minutes, changed_ns, said.continues, said.cycles,
+        said.dry_run,
+    )  # fmt: skip
     return Asked(file, request, trader.name, venue)
 
 

@@ -141,6 +141,9 @@ def _hosted(
     strategy = load_strategy(request.strategy)
     if request.venue is not None:
         strategy = strategy.model_copy(update={"exchange": request.venue})
+    if request.cycles is not None:
+        bounded = strategy.session.model_copy(update={"max_executions": request.cycles})
+        strategy = strategy.model_copy(update={"session": bounded})
     boundless = sorted(set(strategy.session.max_loss) - set(strategy.start))
     if boundless:
         raise ConfigError(

@@ -67,7 +67,9 @@ class Kelly(_Section):
     """
 
     mode: Literal["kelly"]
-    fraction: float = Field(0.5, gt=0, le=1, description="Share of the full Kelly fraction.")
+    kelly_fraction: float = Field(
+        0.5, gt=0, le=1, description="Share of the full Kelly fraction that a cycle may use."
+    )
     cap: float = Field(0.1, gt=0, le=1, description="Most share of the free balance.")
     fallback: float = Field(
         0.02, gt=0, le=1, description="Share of the free balance until enough cycles have ended."
@@ -90,15 +92,15 @@ class Constant(_Section):
     """The same delay each time."""
 
     distribution: Literal["constant"] = "constant"
-    ms: Delay
+    ms: Delay = Field(description="The delay.")
 
 
 class Uniform(_Section):
     """Any delay between two bounds, all equally likely."""
 
     distribution: Literal["uniform"]
-    low_ms: Delay
-    high_ms: Delay
+    low_ms: Delay = Field(description="Shortest delay.")
+    high_ms: Delay = Field(description="Longest delay.")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -111,8 +113,8 @@ class LogNormal(_Section):
     """A right-skewed delay, given by its median and 99th percentile."""
 
     distribution: Literal["lognormal"]
-    median_ms: Annotated[float, Field(gt=0, le=600_000)]
-    p99_ms: Annotated[float, Field(gt=0, le=600_000)]
+    median_ms: float = Field(gt=0, le=600_000, description="Delay that half are below.")
+    p99_ms: float = Field(gt=0, le=600_000, description="Delay that 99 of 100 are below.")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -125,7 +127,7 @@ class Empirical(_Section):
     """One of the delays measured in a live session, all equally likely."""
 
     distribution: Literal["empirical"]
-    samples_ms: tuple[Delay, ...] = Field(min_length=1)
+    samples_ms: tuple[Delay, ...] = Field(min_length=1, description="Measured delays.")
 
 
 def _bare_number(value: Any) -> Any:

@@ -54,7 +54,7 @@ def rules_of(strategy: Strategy) -> Rules:
         max_age_ns=round(strategy.max_age_ms * NS_PER_MS),
         unwind_slippage=strategy.unwind.max_slippage_bps / _BPS,
         unwind_orders=strategy.unwind.max_orders,
-        kelly_fraction=kelly.fraction if kelly else 0.0,
+        kelly_fraction=kelly.kelly_fraction if kelly else 0.0,
         kelly_cap=kelly.cap if kelly else 0.0,
         kelly_window=kelly.window if kelly else 0,
         kelly_least=kelly.min_cycles if kelly else 0,
