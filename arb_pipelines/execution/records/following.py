@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from arb_pipelines.execution.orders.chain import desk_id
 from arb_pipelines.execution.orders.fees import FeeConfirmed
 from arb_pipelines.execution.records.timings import Stage, Timings
 from arb_pipelines.execution.records.values import (
@@ -114,7 +115,7 @@ class Following:
     def on_accepted(self, accepted: Accepted) -> None:
         """Note the venue's answer to an order, which its fills may have overtaken."""
         self._timings.add(Stage.ANSWER, accepted.ts_sent, accepted.ts_recv)
-        order = self._orders.get(accepted.client_id)
+        order = self._orders.get(desk_id(accepted.client_id))
         if order is not None:
             order.order_id, order.answered = accepted.order_id, accepted.ts_recv
         else:
@@ -124,19 +125,21 @@ class Following:
 
     def on_order_report(self, report: OrderReport) -> None:
         """Note the id that the venue gave an order, where its answer did not come."""
-        order = self._orders.get(report.client_id)
+        order = self._orders.get(desk_id(report.client_id))
         if order is not None:
             order.order_id = report.order_id
         else:
             self._amend(report.client_id, order_id=report.order_id)
 
     def on_fee(self, told: FeeConfirmed) -> None:
-        """Note the venue's own word of an order's fee."""
+        """Add the venue's own word of a fee to those of its order."""
         fee, currency = float(told.fee), told.fee_currency
-        order = self._orders.get(told.client_id)
+        order = self._orders.get(desk_id(told.client_id))
         if order is not None:
-            order.fee_told, order.fee_told_currency = fee, currency
-        else:
+            order.fee_told = (order.fee_told or 0.0) + fee
+            order.fee_told_currency = currency
+        elif (past := self._past.get(desk_id(told.client_id))) is not None:
+            fee += past[1].fee_told or 0.0
             self._amend(told.client_id, fee_told=fee, fee_told_currency=currency)
 
     def on_fill(self, fill: OrderFill) -> None:
@@ -213,9 +216,9 @@ class Following:
 
     def _amend(self, client_id: str, **changes: Any) -> None:
         """Change an order that has ended; one of an execution under way is told with it."""
-        if client_id not in self._past:
+        if desk_id(client_id) not in self._past:
             return
-        execution, leg = self._past[client_id]
+        execution, leg = self._past[desk_id(client_id)]
         self._keep(execution, replace(leg, **changes))
         if execution.told:
             self._amended.append(execution.legs[leg.report.number])

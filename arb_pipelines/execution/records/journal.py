@@ -16,7 +16,6 @@ import os
 import threading
 from collections import Counter, deque
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,6 +32,7 @@ from arb_pipelines.execution.records.journal_lines import (
     refusal_line,
     refusals_line,
 )
+from arb_pipelines.execution.records.reserve import Reserve
 from arb_pipelines.execution.records.rolling_file import RollingFile, Write
 from arb_pipelines.execution.records.values import ExecutionRecord
 from arb_pipelines.execution.signals.intake import SignalRefused
@@ -77,8 +77,7 @@ class Journal:
         self._journal = RollingFile(folder / JOURNAL, max_bytes, write=write)
         self._events = _Outlet(self._journal)
         self._log = _Outlet(RollingFile(folder / LOG, max_bytes, write=write))
-        self._reserve = folder / RESERVE
-        _reserve(self._reserve)
+        self._reserve = Reserve(folder / RESERVE, RESERVE_BYTES)
         self._named: set[int] = set()
         self._refused: Counter[str] = Counter()
         self._summed_up_ns = wall_ns()
@@ -129,9 +128,9 @@ class Journal:
         self._stop.set()
         self._thread.join()
         if not self._write_waiting():
-            self._give_up_reserve()
+            self._reserve.give_up()
             self._write_waiting()
-        self._give_up_reserve()
+        self._reserve.give_up()
         for outlet in (self._events, self._log):
             outlet.file.close()
         return self.waiting
@@ -148,7 +147,7 @@ class Journal:
             return
         except OSError as error:
             self._trouble(_said(error))
-        self._give_up_reserve()
+        self._reserve.give_up()
         try:
             self._journal.append(line)
         except OSError as error:
@@ -185,10 +184,6 @@ class Journal:
             return False
         return True
 
-    def _give_up_reserve(self) -> None:
-        with suppress(OSError):
-            self._reserve.unlink()
-
 
 class _Outlet:
     """Lines on their way to a file: one thread puts them, another writes them."""
@@ -218,13 +213,3 @@ def _is_own(refused: Refused) -> bool:
     """Whether nobody outside waits to hear of it."""
     signal = refused.signal
     return not (isinstance(signal, CycleSignal) and signal.correlation_id is not None)
-
-
-def _reserve(path: Path) -> None:
-    """Take room on the disk; where the file system cannot promise any, there is no reserve."""
-    with suppress(OSError):
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            os.posix_fallocate(file, 0, RESERVE_BYTES)
-        finally:
-            os.close(file)

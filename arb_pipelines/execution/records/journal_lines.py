@@ -17,8 +17,10 @@ from arb_pipelines.clock import NS_PER_MS, iso
 from arb_pipelines.execution.control.requests import ControlUsed
 from arb_pipelines.execution.orders.fees import FeeConfirmed
 from arb_pipelines.execution.orders.given_up import LateFill
+from arb_pipelines.execution.orders.venue_broker import Untraded
 from arb_pipelines.execution.records.values import ExecutionRecord
 from arb_pipelines.execution.signals.intake import SignalRefused
+from arb_pipelines.execution.state.risk import RiskEvent
 from arb_pipelines.market.cycles import CycleSet
 from arb_pipelines.trading.events import (
     Approved,
@@ -41,6 +43,7 @@ EVENTS: Mapping[type[Any], str] = {
     Refused: "refused",
     SignalRefused: "signal_refused",
     ControlUsed: "control",
+    RiskEvent: "risk",
     Order: "order",
     NewOrder: "intent",
     Routed: "routed",
@@ -51,6 +54,7 @@ EVENTS: Mapping[type[Any], str] = {
     OrderReport: "order_report",
     FeeConfirmed: "fee",
     LateFill: "late_fill",
+    Untraded: "untraded",
     LegReport: "leg",
     CycleReport: "cycle",
     Ended: "ended",

@@ -61,9 +61,8 @@ class RiskTables:
     def open_book(self, strategy: str, zone: str) -> RiskBook:
         """Give a strategy's book, whose days are of ``zone`` from now on."""
         with self.together():
-            book = self.book(strategy)
-            if book is None:
-                book = RiskBook(day_in(self._wall_ns(), zone))
+            today = day_in(self._wall_ns(), zone)
+            book = (self.book(strategy) or RiskBook(today)).on_day(today)
             self._save(strategy, book, zone)
         return book
 

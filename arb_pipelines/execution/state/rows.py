@@ -9,8 +9,10 @@ from typing import Any
 import orjson
 
 from arb_pipelines.execution.state.values import (
+    BalanceSeen,
     Cycle,
     CycleState,
+    Fill,
     OrderStatus,
     Outcome,
     Purpose,
@@ -80,6 +82,27 @@ def transition_of(row: sqlite3.Row) -> Transition:
         after=CycleState(row["after"]),
         what=row["what"],
         why=row["why"],
+    )
+
+
+def fill_of(row: sqlite3.Row) -> Fill:
+    """Read a row of ``fills``."""
+    return Fill(
+        client_id=row["client_id"],
+        trade_id=row["trade_id"],
+        size=Decimal(row["size"]),
+        price=Decimal(row["price"]),
+        ts_ns=row["ts_ns"],
+    )
+
+
+def balance_of(row: sqlite3.Row) -> BalanceSeen:
+    """Read a row of ``balances_seen``."""
+    return BalanceSeen(
+        ts_ns=row["ts_ns"],
+        currency=row["currency"],
+        available=Decimal(row["available"]),
+        source=row["source"],
     )
 
 

@@ -1,8 +1,7 @@
-"""The state file: one writer, one transaction a step, in SQLite with a write-ahead log.
+"""The steps in the life of cycles and their orders, as they are written to a state file.
 
-A step is on the disk's way when its call returns: it survives the process. With ``power``
-durability it survives the machine's loss of power too, and costs a flush of the disk each.
-Several steps that belong together are one transaction within ``together``.
+Each is one transaction, or part of one (``writer``). What a state file says is read in
+``reader``.
 """
 
 from __future__ import annotations
@@ -10,21 +9,26 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from decimal import Decimal
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
 import orjson
+from pydantic import SecretStr
 
 from arb_pipelines.clock import now_ns
-from arb_pipelines.errors import InvariantBroken, Transient
+from arb_pipelines.errors import InvariantBroken
+from arb_pipelines.execution.locks import held
 from arb_pipelines.execution.orders.amounts import Booked
+from arb_pipelines.execution.records.reserve import Reserve, reserved
+from arb_pipelines.execution.state.checkpoints import Checkpoints
+from arb_pipelines.execution.state.database import Database, check_whole
 from arb_pipelines.execution.state.machine import check_step
 from arb_pipelines.execution.state.migrate import migrate
 from arb_pipelines.execution.state.risk import RiskTables
-from arb_pipelines.execution.state.rows import cycle_of, order_of, transition_of
+from arb_pipelines.execution.state.rows import order_of
 from arb_pipelines.execution.state.values import (
     Cycle,
     CycleState,
@@ -33,45 +37,35 @@ from arb_pipelines.execution.state.values import (
     Outcome,
     Purpose,
     StoredOrder,
-    Transition,
 )
+from arb_pipelines.execution.state.writer import StateWriter
 from arb_pipelines.market.symbols import Market
 from arb_pipelines.venues.base import Match, NewOrder
 
 Durability = Literal["process", "power"]
 
+#: Room on the disk for some hundred steps of what is in flight when the disk is full.
+_RESERVE_BYTES = 4 << 20
+#: What is left of the log when it begins anew.
+_LONGEST_LOG_BYTES = 16 << 20
 
-class StateStore:
-    """The state of one account's engine; made by ``open_state``, used on one thread."""
 
-    def __init__(self, connection: sqlite3.Connection, wall_ns: Callable[[], int]) -> None:
-        self._db, self._wall_ns = connection, wall_ns
-        self._depth = 0
+class StateStore(StateWriter):
+    """The state of one account's engine; made by ``open_state``.
+
+    ``risk`` has what is kept of each strategy's results and pauses.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        wall_ns: Callable[[], int],
+        *,
+        committed: Callable[[], object] = lambda: None,
+        reserve: Reserve | None = None,
+    ) -> None:
+        super().__init__(connection, wall_ns, committed=committed, reserve=reserve)
         self.risk = RiskTables(connection, self.together, wall_ns)
-
-    # -- writing -----------------------------------------------------------------------
-
-    @contextmanager
-    def together(self) -> Iterator[None]:
-        """Make one transaction of all steps within the block; none of them if it raises.
-
-        Raises:
-            Transient: the file cannot be written: its disk is full, or somebody else writes.
-        """
-        if self._depth:
-            yield
-            return
-        self._depth = 1
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-            yield
-            self._db.execute("COMMIT")
-        except sqlite3.OperationalError as error:
-            raise Transient(f"the state file cannot be written: {error}") from None
-        finally:
-            self._depth = 0
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
 
     def new_prefix(self, seed: str) -> str:
         """Make what the client ids of one start of a session begin with: 12 hex digits and ``-``.
@@ -237,64 +231,6 @@ class StateStore:
             step = max(cycle.step, 0 if earlier.leg is None else earlier.leg + 1)
             self._set_changes(cycle, changes, step, now)
 
-    # -- reading -----------------------------------------------------------------------
-
-    @property
-    def engine_id(self) -> str:
-        """Six hex digits that begin the client id of every order this file knows."""
-        return str(self._db.execute("SELECT value FROM meta WHERE name = 'engine'").fetchone()[0])
-
-    def cycle(self, cycle: str) -> Cycle:
-        """Give one cycle.
-
-        Raises:
-            InvariantBroken: there is none of that id.
-        """
-        row = self._db.execute("SELECT * FROM cycles WHERE id = ?", (cycle,)).fetchone()
-        if row is None:
-            raise InvariantBroken(f"there is no cycle {cycle}")
-        return cycle_of(row)
-
-    def state_of(self, cycle: str) -> CycleState:
-        """Give the state of one cycle.
-
-        Raises:
-            InvariantBroken: there is none of that id.
-        """
-        row = self._db.execute("SELECT state FROM cycles WHERE id = ?", (cycle,)).fetchone()
-        if row is None:
-            raise InvariantBroken(f"there is no cycle {cycle}")
-        return CycleState(row[0])
-
-    def open_cycles(self) -> list[Cycle]:
-        """Give the cycles that have not ended, the oldest first."""
-        rows = self._db.execute(
-            "SELECT * FROM cycles WHERE ended_ns IS NULL ORDER BY started_ns, id"
-        )
-        return [cycle_of(row) for row in rows]
-
-    def ended_cycles(self, last: int) -> list[Cycle]:
-        """Give the ``last`` cycles that ended, the newest first."""
-        rows = self._db.execute(
-            "SELECT * FROM cycles WHERE ended_ns IS NOT NULL ORDER BY ended_ns DESC, id LIMIT ?",
-            (last,),
-        )
-        return [cycle_of(row) for row in rows]
-
-    def orders(self, cycle: str) -> list[StoredOrder]:
-        """Give a cycle's orders as they were intended, one after the other."""
-        rows = self._db.execute(
-            "SELECT * FROM orders WHERE cycle = ? ORDER BY intended_ns, client_id", (cycle,)
-        )
-        return [order_of(row) for row in rows]
-
-    def transitions(self, cycle: str) -> list[Transition]:
-        """Give a cycle's history."""
-        rows = self._db.execute(
-            "SELECT * FROM transitions WHERE cycle = ? ORDER BY number", (cycle,)
-        )
-        return [transition_of(row) for row in rows]
-
     # -- inside ------------------------------------------------------------------------
 
     def _note(
@@ -328,25 +264,44 @@ class StateStore:
 def open_state(
     path: Path,
     *,
+    key: SecretStr | None = None,
     durability: Durability = "process",
+    holder: str = "an engine",
     wall_ns: Callable[[], int] = now_ns,
 ) -> Iterator[StateStore]:
     """Open a state file to write it, and bring it to this version's form.
 
+    One at a time has it: ``holder`` is what others who ask for it are told of this one.
+    With ``key`` the file is encrypted.
+
     Raises:
-        ConfigError: it is another version's, or no state file.
+        ConfigError: another has it; it is another version's, or no state file; or the key does
+            not open it.
+        DataError: it is damaged.
+        Transient: it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(path, isolation_level=None, cached_statements=256)
-    connection.row_factory = sqlite3.Row
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(f"PRAGMA synchronous = {'FULL' if durability == 'power' else 'NORMAL'}")
-        connection.execute("PRAGMA foreign_keys = ON")
-        migrate(connection, path)
-        yield StateStore(connection, wall_ns)
-    finally:
-        connection.close()
+    database = Database(path, key)
+    with ExitStack() as opened:
+        opened.enter_context(held(path.parent, path.name, holder))
+        db = opened.enter_context(closing(database.connect()))
+        check_whole(db, database)
+        for pragma in (
+            "journal_mode = WAL",
+            f"synchronous = {'FULL' if durability == 'power' else 'NORMAL'}",
+            "wal_autocheckpoint = 0",
+            f"journal_size_limit = {_LONGEST_LOG_BYTES}",
+        ):
+            db.execute(f"PRAGMA {pragma}")
+        migrate(db, path)
+        checkpoints = opened.enter_context(Checkpoints(database))
+        reserve = opened.enter_context(reserved(path.with_suffix(".reserve"), _RESERVE_BYTES))
+        store = StateStore(db, wall_ns, committed=checkpoints.wrote, reserve=reserve)
+        store.take_lease(path, holder)
+        try:
+            yield store
+        finally:
+            store.end_lease()
 
 
 def _json(value: Mapping[str, Any] | Sequence[Any]) -> str:

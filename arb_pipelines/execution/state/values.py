@@ -161,3 +161,24 @@ class Transition:
     after: CycleState
     what: str
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """One execution of an order as the venue told it: ``size`` in base at ``price``."""
+
+    client_id: str
+    trade_id: str
+    size: Decimal
+    price: Decimal
+    ts_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceSeen:
+    """What the account had free of a currency when ``source`` asked the venue."""
+
+    ts_ns: int
+    currency: str
+    available: Decimal
+    source: str

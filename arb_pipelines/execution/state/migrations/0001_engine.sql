@@ -77,15 +77,19 @@ CREATE TABLE transitions (
 );
 CREATE INDEX transitions_of ON transitions (cycle);
 
--- An audit that somebody can edit is none.
+-- An audit that somebody can edit is none. Only the clean-up of cycles that ended long ago, which
+-- leaves a note in meta while it works, takes theirs away with them.
 CREATE TRIGGER transitions_stay BEFORE UPDATE ON transitions
+BEGIN SELECT RAISE(ABORT, 'transitions are append-only'); END;
+CREATE TRIGGER transitions_are_kept BEFORE DELETE ON transitions
+WHEN NOT EXISTS (SELECT 1 FROM meta WHERE name = 'clean_up')
+    OR EXISTS (SELECT 1 FROM cycles WHERE id = OLD.cycle)
 BEGIN SELECT RAISE(ABORT, 'transitions are append-only'); END;
 
 CREATE TABLE balances_seen (
     ts_ns INTEGER NOT NULL,
     currency TEXT NOT NULL,
     available TEXT NOT NULL,
-    hold TEXT NOT NULL,
-    source TEXT NOT NULL,
+    source TEXT NOT NULL,                                   -- who asked the venue
     PRIMARY KEY (ts_ns, currency)
 ) WITHOUT ROWID;

@@ -1,0 +1,69 @@
+"""Bringing the write-ahead log into the state file, by a thread beside the loop.
+
+SQLite would do it within a commit, flushing the disk while an order waits. A thread with a
+connection of its own does it instead, and the log begins anew when all of it is in the file.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import closing
+
+import structlog
+
+from arb_pipelines.errors import ArbError
+from arb_pipelines.execution.state.database import Database
+
+#: After so many commits, or so long after one.
+_COMMITS, _EVERY_S = 256, 1.0
+#: With more pages than this in the log (16 MiB) a writer that never rests has to wait for once.
+_MOST_PAGES = 4_096
+
+_log = structlog.get_logger()
+
+
+class Checkpoints:
+    """Works within its ``with`` block; ``wrote`` counts a commit."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._commits = 0
+        self._ring, self._stop = threading.Event(), False
+        self._thread = threading.Thread(target=self._run, name="state-checkpoints", daemon=True)
+
+    def __enter__(self) -> Checkpoints:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stop = True
+        self._ring.set()
+        self._thread.join()
+
+    def wrote(self) -> None:
+        """Count a commit."""
+        self._commits += 1
+        if self._commits % _COMMITS == 0:
+            self._ring.set()
+
+    def _run(self) -> None:
+        try:
+            connection = self._database.connect()
+        except ArbError as error:  # it is in order where the engine reads it, which it says
+            _log.warning("state.no_checkpoints", error=str(error))
+            return
+        with closing(connection):
+            connection.execute("PRAGMA busy_timeout = 50")
+            done = 0
+            while not self._stop:
+                self._ring.wait(_EVERY_S)
+                self._ring.clear()
+                if self._commits == done:
+                    continue
+                done = self._commits
+                try:
+                    _, pages, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                    if pages > _MOST_PAGES:
+                        connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+                except connection.OperationalError as error:  # a full disk: the log stays longer
+                    _log.warning("state.checkpoint_failed", error=str(error))

@@ -1,0 +1,118 @@
+"""Steps of a state file: one writer, one transaction a step, and who it is that writes.
+
+A step is on the disk's way when its call returns: it survives the process. With ``power``
+durability it survives the machine's loss of power too, and costs a flush of the disk each.
+Several steps that belong together are one transaction within ``together``. Which steps there
+are is ``store``'s.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from decimal import Decimal
+from pathlib import Path
+
+from arb_pipelines.clock import NS_PER_S
+from arb_pipelines.errors import InvariantBroken, Transient
+from arb_pipelines.execution.records.reserve import Reserve
+from arb_pipelines.execution.state.lease import Lease, end_lease, renew_lease, take_lease
+from arb_pipelines.execution.state.reader import StateReader
+
+_SEEN_EVERY_NS = 60 * NS_PER_S
+
+
+class StateWriter(StateReader):
+    """A state file that is ours to write, on one thread.
+
+    ``committed`` hears of each transaction; ``reserve`` is room on the disk to be given up.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        wall_ns: Callable[[], int],
+        *,
+        committed: Callable[[], object] = lambda: None,
+        reserve: Reserve | None = None,
+    ) -> None:
+        super().__init__(connection)
+        self._wall_ns, self._committed, self._reserve = wall_ns, committed, reserve
+        self._within = False
+        self._lease: Lease | None = None
+        self._balances: dict[str, Decimal] = {}
+        self._seen_ns = 0
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Make one transaction of all steps within the block; none of them if it raises.
+
+        Raises:
+            Transient: the file cannot be written: its disk is full, or somebody else writes.
+            InvariantBroken: it has another idea of what happened.
+        """
+        if self._within:
+            yield
+            return
+        self._within = True
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            yield
+            self._db.execute("COMMIT")
+        except self._db.IntegrityError as error:
+            raise InvariantBroken(f"the state does not take it: {error}") from error
+        except self._db.DatabaseError as error:
+            raise Transient(f"the state file cannot be written: {error}") from None
+        finally:
+            self._within = False
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+        self._committed()
+
+    # -- the file ----------------------------------------------------------------------
+
+    def take_lease(self, path: Path, holder: str) -> None:
+        """Write down who has the file.
+
+        Raises:
+            ConfigError: another machine has it.
+        """
+        with self.together():
+            self._lease = take_lease(self._db, path, holder, self._wall_ns())
+
+    def renew_lease(self) -> None:
+        """Say that the file is still ours.
+
+        Raises:
+            Transient: it cannot be written now.
+            InvariantBroken: another machine took it.
+        """
+        assert self._lease is not None, "a lease is taken before it is renewed"
+        with self.together():
+            self._lease = renew_lease(self._db, self._lease, self._wall_ns())
+
+    def end_lease(self) -> None:
+        """Say that nobody has the file any more, if it can be said."""
+        if self._lease is not None:
+            with suppress(Transient), self.together():
+                end_lease(self._db, self._lease)
+
+    def give_up_reserve(self) -> bool:
+        """Make room on a full disk for what is in flight; whether there was any to make."""
+        return self._reserve is not None and self._reserve.give_up()
+
+    def see_balances(self, free: Mapping[str, Decimal], source: str) -> None:
+        """Note what the venue says is free: what has changed, once a minute at most."""
+        now = self._wall_ns()
+        changed = {of: by for of, by in free.items() if self._balances.get(of) != by}
+        changed |= {of: Decimal(0) for of, by in self._balances.items() if by and of not in free}
+        if not changed or now - self._seen_ns < _SEEN_EVERY_NS:
+            return
+        with self.together():
+            self._db.executemany(
+                "INSERT OR REPLACE INTO balances_seen VALUES (?, ?, ?, ?)",
+                [(now, of, f"{by:f}", source) for of, by in changed.items()],
+            )
+        self._seen_ns = now
+        self._balances |= changed
