@@ -2,7 +2,7 @@
 
 An order is followed before it leaves (``account``), is sent once, and its end is told by
 ``errors``. There is no retry here and none belongs around it: what may have happened is
-looked up by its client id. A cancel by REST may leave twice (``rest``), which is as once.
+looked up by its client id.
 
 Source: https://www.kucoin.com/docs-new/rest/spot-trading/orders/add-order and
 https://www.kucoin.com/docs-new/websocket-api/base-info/introduction-uta (order entry)
@@ -70,7 +70,7 @@ class RestOrderEntry:
         return _accepted(order, answer, sent, self._wall_ns())
 
     async def cancel(self, client_id: str, symbol: str) -> None:
-        """Ask to take an order back; on a connection that was dead, maybe twice (``rest``)."""
+        """Ask once to take an order back."""
         await self._client.call(rest.CANCEL, name=client_id, query={"symbol": symbol})
 
     async def test(self, order: NewOrder) -> None:

@@ -1,9 +1,10 @@
-"""KuCoin by REST: one pooled session, kept warm, every call signed, counted and timed.
+"""KuCoin by REST: connections kept warm, every call signed, counted and timed.
 
 Nothing here sends anything twice. A question that failed may be asked again by whoever
-asked it; an order that failed may not (``replies`` says which is which). The HTTP library
-repeats a GET or a DELETE once by itself, on a kept connection that the server had closed:
-cancelling twice is cancelling once. A POST, and so an order, it never repeats.
+asked it; an order that failed may not (``replies`` says which is which). Questions go by a
+general HTTP library, which repeats a GET once by itself on a kept connection that the
+server had closed; what acts at the venue goes by ``http_lines``, which is quicker and
+repeats nothing.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ import msgspec
 import yarl
 
 from arb_pipelines.clock import NS_PER_MS, NS_PER_S, now_ns
-from arb_pipelines.errors import ConfigError, Fatal, OutcomeUnknown, Transient, VenueError
+from arb_pipelines.errors import ConfigError, Fatal, OutcomeUnknown, Transient
 from arb_pipelines.venues.addresses import is_loopback
 from arb_pipelines.venues.guarded_http import expect_secrecy, guarded_http, why
+from arb_pipelines.venues.http_lines import Answer, AnswerLost, HttpLines, NotSent
 from arb_pipelines.venues.kucoin import limits
 from arb_pipelines.venues.kucoin.limits import Budget, Pool, quota_of
 from arb_pipelines.venues.kucoin.replies import data_of
@@ -118,6 +120,9 @@ class Rest:
         self._budgets = {pool: Budget(points) for pool, points in quotas.items()}
         self._monotonic_ns, self._wall_ns = monotonic_ns, wall_ns
         self._session: aiohttp.ClientSession | None = None
+        self._lines = HttpLines(
+            base_url, connect_s=timeouts.connect_s, total_s=timeouts.total_s, trust=trust
+        )
 
     async def __aenter__(self) -> Self:
         self._session = guarded_http(
@@ -136,6 +141,7 @@ class Rest:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._lines.close()
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -206,25 +212,43 @@ class Rest:
         if call.signed:
             target = f"{path}?{asked}" if asked else path
             headers = self.signer.headers(self.timestamp_ms(), call.method, target, payload)
-        safe = f"?{quote(asked, safe='=&,')}" if asked else ""
-        url = yarl.URL(f"{self._base_url}{quote(path)}{safe}", encoded=True)
-        session, what = self.session, f"{call.method} {path}"
+        safe = f"{quote(path)}?{quote(asked, safe='=&,')}" if asked else quote(path)
+        what = f"{call.method} {path}"
         self.take(call)
+        send = self._act if call.acts else self._ask
         quota = None
         try:
-            async with session.request(
-                call.method, url, data=payload or None, headers=headers, allow_redirects=False
-            ) as response:
-                quota = quota_of(response.headers)
-                answer = await response.read()
-                status = response.status
-        except _NOT_SENT as error:
-            raise Transient(f"{what}: no connection ({why(error)}); not sent") from None
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise _lost(what, error, acts=call.acts) from None
+            answer = await send(what, call.method, safe, headers or {}, payload)
+            quota = quota_of(answer.headers)
         finally:
             self.settle(call, quota)
-        return data_of(status, answer, quota, acts=call.acts, what=what)
+        return data_of(answer.status, answer.body, quota, acts=call.acts, what=what)
+
+    async def _ask(
+        self, what: str, method: str, target: str, headers: Mapping[str, str], body: bytes
+    ) -> Answer:
+        url = yarl.URL(f"{self._base_url}{target}", encoded=True)
+        try:
+            async with self.session.request(
+                method, url, data=body or None, headers=headers, allow_redirects=False
+            ) as response:
+                return Answer(response.status, response.headers, await response.read())
+        except _NOT_SENT as error:
+            raise Transient(f"{what}: no connection ({why(error)}); not sent") from None
+        except (aiohttp.ClientError, TimeoutError) as error:  # its text may hold keys
+            raise Transient(f"{what}: {type(error).__name__}") from None
+
+    async def _act(
+        self, what: str, method: str, target: str, headers: Mapping[str, str], body: bytes
+    ) -> Answer:
+        try:
+            return await self._lines.request(method, target, headers, body)
+        except NotSent as error:
+            raise Transient(f"{what}: no connection ({error}); not sent") from None
+        except AnswerLost as error:
+            raise OutcomeUnknown(
+                f"{what}: {error} after it left; look it up, never send it again"
+            ) from None
 
     async def warm_up(self, connections: int = 2) -> None:
         """Open connections before they are needed.
@@ -233,12 +257,7 @@ class Rest:
             VenueError: the venue does not answer.
         """
         await asyncio.gather(*(self.call(TIMESTAMP) for _ in range(connections)))
-
-
-def _lost(what: str, error: Exception, *, acts: bool) -> VenueError:
-    """What a connection that failed under a request means; the error's text may hold keys."""
-    if acts:
-        return OutcomeUnknown(
-            f"{what}: {type(error).__name__} after it left; look it up, never send it again"
-        )
-    return Transient(f"{what}: {type(error).__name__}")
+        try:
+            await self._lines.warm_up(connections)
+        except NotSent as error:
+            raise Transient(f"{self._base_url}: no connection ({error})") from None
