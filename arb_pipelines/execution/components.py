@@ -35,6 +35,7 @@ from arb_pipelines.execution.orders.checked_broker import CheckedBroker
 from arb_pipelines.execution.orders.own_trades import OwnTrades
 from arb_pipelines.execution.orders.protocols import SessionBroker
 from arb_pipelines.execution.orders.venue_broker import VenueBroker
+from arb_pipelines.execution.risk.guarding import session_guard
 from arb_pipelines.execution.session import LiveSession
 from arb_pipelines.execution.session_risk import SessionRisk
 from arb_pipelines.execution.universe import SessionUniverse, session_universe
@@ -195,8 +196,13 @@ def session_risk(params: Spent, container: Container) -> SessionRisk:
         limits.on_profit(start, report.profit)
 
     container.bus.subscribe(CycleReport, add_profit)
-    gate = CycleRisk(universe.traded, universe.seen, _portfolio(container))
-    return SessionRisk(gate, controls, limits)
+    line, portfolio = line_of(container), _portfolio(container)
+    gate = CycleRisk(universe.traded, universe.seen, portfolio)
+    pays = isinstance(container.get(BROKER), VenueBroker)
+    guard = session_guard(
+        universe, portfolio, line.commitments, container.bus, line.free if pays else None
+    )
+    return SessionRisk(gate, controls, limits, guard)
 
 
 def cycle_orders(params: OrderParams, container: Container) -> CycleOrderManager:

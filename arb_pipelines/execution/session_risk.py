@@ -1,26 +1,34 @@
-"""The gate of a session: its switches and limits first, then the strategy's own gate."""
+"""The gate of a session: its switches and limits first, then the strategy's own gate and checks."""
 
 from __future__ import annotations
 
 from arb_pipelines.containers.protocols import Risk
 from arb_pipelines.execution.controls import Controls
 from arb_pipelines.execution.limits import SessionLimits
+from arb_pipelines.execution.risk.keeper import RiskKeeper
 from arb_pipelines.trading.events import Approved, Ended, Refused, Signal
+from arb_pipelines.trading.risk.guard import RiskGuard
 from arb_pipelines.trading.session_rules import SessionRules
 
 
 class SessionRisk:
     """Refuses while a session is paused, stopping, at a limit or out of slots; else asks ``inner``.
 
-    Reasons: ``stopping``, ``paused``, ``max_executions``, ``slots``, and those of the
-    strategy's gate.
+    What ``inner`` approves is held to the strategy's ``guard``. Reasons, in the order in which
+    they are asked: ``stopping``, ``paused``, what a standing pause was for (``keeper``),
+    ``max_executions``, ``slots``, those of the strategy's gate, those of the guard's checks.
     """
 
     def __init__(
-        self, inner: Risk, controls: Controls, limits: SessionLimits | None = None
+        self,
+        inner: Risk,
+        controls: Controls,
+        limits: SessionLimits | None = None,
+        guard: RiskGuard | None = None,
     ) -> None:
-        self._inner, self._controls = inner, controls
+        self._inner, self._controls, self._guard = inner, controls, guard
         self._limits = limits if limits is not None else SessionLimits(SessionRules(), controls)
+        self.keeper: RiskKeeper | None = None
         self.in_flight = 0
 
     def review(self, signal: Signal) -> Approved | Refused:
@@ -30,12 +38,17 @@ class SessionRisk:
             return Refused(signal, "stopping")
         if controls.paused is not None:
             return Refused(signal, "paused")
+        pause = None if self.keeper is None else self.keeper.pause
+        if pause is not None:
+            return Refused(signal, pause.check, pause.why)
         at_limit = self._limits.refusal()
         if at_limit is not None:
             return Refused(signal, at_limit)
         if controls.slots is not None and self.in_flight >= controls.slots:
             return Refused(signal, "slots")
         verdict = self._inner.review(signal)
+        if isinstance(verdict, Approved):
+            verdict = self._guarded(verdict)
         if isinstance(verdict, Approved):
             self.in_flight += 1
             self._limits.on_begun()
@@ -49,4 +62,14 @@ class SessionRisk:
         """Give back the place that an approval took."""
         self.in_flight -= 1
         self._limits.on_ended(declined=ended.declined is not None)
+        if self._guard is not None:
+            self._guard.on_ended(ended)
         self._inner.on_ended(ended)
+
+    def _guarded(self, approved: Approved) -> Approved | Refused:
+        """Hold an approval to the guard's checks; one that they stop gives its place back."""
+        refused = None if self._guard is None else self._guard.review(approved)
+        if refused is None:
+            return approved
+        self._inner.on_ended(Ended(approved, approved.signal.ts, declined=refused.reason))
+        return refused

@@ -7,6 +7,7 @@ from arb_pipelines.containers.factories import NoParams
 from arb_pipelines.containers.spec import CONNECTION, ContainerSpec, component, container_spec
 from arb_pipelines.errors import InvariantBroken
 from arb_pipelines.execution.orders.balances import FreeBalances
+from arb_pipelines.trading.risk.activity import Commitments
 from arb_pipelines.venues.base import VenueConnection
 
 
@@ -14,12 +15,13 @@ class VenueLine:
     """The place of a session's connection: empty until who owns it has opened it.
 
     ``free`` are the account's balances as the venue tells them, of which all who share the
-    connection learn.
+    connection learn; ``commitments`` is what the cycles of all of them have in flight.
     """
 
     def __init__(self, params: NoParams, container: Container) -> None:
         self._connection: VenueConnection | None = None
         self._free: FreeBalances | None = None
+        self.commitments = Commitments()
 
     @property
     def connection(self) -> VenueConnection:

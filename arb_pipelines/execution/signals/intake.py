@@ -97,6 +97,7 @@ class SignalIntake:
         self._history = SignalHistory(terms.traded, shelf, bus)
         self._current: CycleSignal | None = None
         self._verdicts: list[int | str] = []
+        self._detail: str | None = None
         bus.subscribe(Refused, self._on_refused)
         bus.subscribe(Order, self._on_order)
         bus.subscribe(Ended, self._on_ended)
@@ -204,6 +205,7 @@ class SignalIntake:
     def _ask_desk(self, signal: CycleSignal) -> SignalAnswer:
         self._current = signal
         self._verdicts.clear()
+        self._detail = None
         try:
             self._hand_over([signal])
         finally:
@@ -216,11 +218,13 @@ class SignalIntake:
             self._history.note_accepted(name or "", verdict)
             return SignalAnswer(name, True, execution=verdict)
         self.refused[verdict] += 1
-        return SignalAnswer(name, False, reason=verdict, detail=_DETAILS.get(verdict, verdict))
+        detail = self._detail or _DETAILS.get(verdict, verdict)
+        return SignalAnswer(name, False, reason=verdict, detail=detail)
 
     def _on_refused(self, refused: Refused) -> None:
         if refused.signal is self._current:
             self._verdicts.append(refused.reason)
+            self._detail = refused.detail
 
     def _on_order(self, order: Order) -> None:
         if self._current is not None:

@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 
 from arb_pipelines.clock import NS_PER_S
+from arb_pipelines.trading.events import Book
 
 
 @dataclass(slots=True)
@@ -39,6 +40,12 @@ class References:
             return
         watched.average = self._average(watched, ts)
         watched.ts, watched.mid = max(ts, watched.ts), mid
+
+    def on_book(self, book: Book) -> None:
+        """Take in a book; one with a single side leaves the mid as it was."""
+        bid, ask = float(book.bid_px[0]), float(book.ask_px[0])
+        if bid > 0.0 and ask > 0.0:
+            self.on_mid(book.symbol, (bid + ask) / 2.0, book.ts_recv)
 
     def reference(self, symbol: str, now_ns: int) -> float:
         """Give the average up to now; NaN until the symbol is watched for long enough."""
