@@ -16,18 +16,22 @@ from pathlib import Path
 from arb_pipelines.errors import DataError
 from arb_pipelines.settings import Settings
 
-_NAME = re.compile(r"(?P<venue>.+)-(?P<account>[0-9a-f]{16})")
+_NAME = re.compile(r"(?P<venue>.+)-(?P<account>[0-9a-f]{16})(?P<tested>-tested)?")
 #: Longest wait for a lock of the file, which readers need only while it is opened or recovered.
 _PATIENCE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class StateFile:
-    """One account's state; ``account`` is its fingerprint, which tells nothing of it."""
+    """One account's state; ``account`` is its fingerprint, which tells nothing of it.
+
+    The orders of a ``tested`` one were only tested at the venue, never placed.
+    """
 
     venue: str
     account: str
     path: Path
+    tested: bool = False
 
     @property
     def name(self) -> str:
@@ -41,7 +45,7 @@ def state_files(settings: Settings, venue: str | None = None) -> list[StateFile]
     for path in sorted((settings.root / "state").glob("*.sqlite")):
         named = _NAME.fullmatch(path.stem)
         if named and venue in (None, named["venue"]):
-            found.append(StateFile(named["venue"], named["account"], path))
+            found.append(StateFile(named["venue"], named["account"], path, bool(named["tested"])))
     return found
 
 

@@ -14,6 +14,11 @@ from arb_pipelines.lake.schemas.backtests import (
     BACKTEST_TRADES,
 )
 from arb_pipelines.lake.schemas.bars import BARS
+from arb_pipelines.lake.schemas.engine import (
+    STRATEGY_CYCLES,
+    STRATEGY_ORDERS,
+    STRATEGY_TRANSITIONS,
+)
 from arb_pipelines.lake.schemas.live import (
     LIVE_EXECUTIONS,
     LIVE_LEGS,
@@ -58,6 +63,9 @@ TABLES: dict[str, Table] = {
         LIVE_EXECUTIONS,
         LIVE_LEGS,
         LIVE_METRICS,
+        STRATEGY_CYCLES,
+        STRATEGY_TRANSITIONS,
+        STRATEGY_ORDERS,
         RUNS,
     )
 }
@@ -84,6 +92,9 @@ __all__ = [
     "OPTIMIZATION_TRIALS",
     "REJECTED_ROWS",
     "RUNS",
+    "STRATEGY_CYCLES",
+    "STRATEGY_ORDERS",
+    "STRATEGY_TRANSITIONS",
     "TABLES",
     "Column",
     "Table",

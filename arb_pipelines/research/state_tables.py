@@ -1,0 +1,142 @@
+"""Copying cycles that have ended from the state files into the lake.
+
+What is copied is found by comparing the two, so a copy that a crash cut short is simply made
+again, and a figure that changed after a cycle's end, such as its fee, is brought along. A
+cycle's rows of all three tables go in one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from arb_pipelines.clock import NS_PER_DAY, NS_PER_S, day_of, day_start_ns
+from arb_pipelines.errors import DataError
+from arb_pipelines.lake.store import Lake, Transaction
+from arb_pipelines.research.state_files import StateFile, reading_state, state_files
+from arb_pipelines.research.state_rows import STATE_TABLES, rows_of
+
+#: Cycles a transaction.
+_CHUNK = 2_000
+#: How long after a cycle's end a copy of what is new still looks for a fee that was told late.
+_LATE_NS = 60 * NS_PER_S
+_EVER_NS = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """Rows that a copy wrote; none if the lake had everything."""
+
+    cycles: int = 0
+    transitions: int = 0
+    orders: int = 0
+
+    def __add__(self, other: Copied) -> Copied:
+        return Copied(
+            self.cycles + other.cycles,
+            self.transitions + other.transitions,
+            self.orders + other.orders,
+        )
+
+
+class StateCopier:
+    """Copies one state file again and again, while its engine writes; used on one thread at a time.
+
+    The first copy compares the whole file with the lake, each later one what ended since.
+    """
+
+    def __init__(self, lake: Lake, file: StateFile) -> None:
+        self._lake, self._file = lake, file
+        self._newest_ns: int | None = None
+
+    def copy(self) -> Copied:
+        """Copy what the lake lacks.
+
+        Raises:
+            DataError: the state file cannot be read.
+            ArbError: the lake could not take it; what it took before is whole.
+        """
+        since_ns = 0 if self._newest_ns is None else self._newest_ns - _LATE_NS
+        ended = _ended(self._file, since_ns, _EVER_NS)
+        copied = _copy(self._lake, self._file, ended)
+        self._newest_ns = max((ended_ns for _, ended_ns, _ in ended), default=self._newest_ns or 0)
+        return copied
+
+
+def copy_day(lake: Lake, venue: str, day: date) -> Copied:
+    """Copy what ended on a day, from all state files of a venue.
+
+    Doing it again changes nothing; cycles that were cleaned up stay in the lake.
+
+    Raises:
+        DataError: a state file cannot be read.
+        ArbError: the lake could not take it; what it took before is whole.
+    """
+    copied, first_ns = Copied(), day_start_ns(day)
+    for file in state_files(lake.settings, venue):
+        ended = _ended(file, first_ns, first_ns + NS_PER_DAY)
+        copied += _copy(lake, file, ended)
+    return copied
+
+
+def copied_before(lake: Lake, file: StateFile, before_ns: int) -> tuple[list[str], list[str]]:
+    """Give the ids of the cycles that ended before a time: those the lake has, and the others.
+
+    One that has changed since it was copied is among the others.
+
+    Raises:
+        DataError: the state file cannot be read.
+    """
+    ended = _ended(file, 0, before_ns)
+    lacking = {cycle for cycle, _ in _lacking(lake, file, ended)}
+    return [cycle for cycle, _, _ in ended if cycle not in lacking], sorted(lacking)
+
+
+Ended = tuple[str, int, int]  # id, ended_ns, updated_ns
+
+
+def _ended(file: StateFile, from_ns: int, before_ns: int) -> list[Ended]:
+    with reading_state(file) as connection:
+        rows = connection.execute(
+            "SELECT id, ended_ns, updated_ns FROM cycles "
+            "WHERE ended_ns >= ? AND ended_ns < ? ORDER BY ended_ns, id",
+            (from_ns, before_ns),
+        )
+        return [(row["id"], row["ended_ns"], row["updated_ns"]) for row in rows]
+
+
+def _lacking(lake: Lake, file: StateFile, ended: Sequence[Ended]) -> list[tuple[str, date]]:
+    """Those that the lake does not have as they stand, with the day of their end."""
+    if not ended:
+        return []
+    days = day_of(ended[0][1]), day_of(ended[-1][1])
+    try:
+        rows = lake.query(
+            "SELECT cycle, ts_updated FROM strategy_cycles "
+            "WHERE venue = ? AND day BETWEEN ? AND ? AND account = ?",
+            [file.venue, *days, file.account],
+        ).rows()
+    except DataError:  # no lake yet
+        rows = []
+    known = dict(rows)
+    return [(cycle, day_of(at)) for cycle, at, updated in ended if known.get(cycle) != updated]
+
+
+def _copy(lake: Lake, file: StateFile, ended: Sequence[Ended]) -> Copied:
+    copied = Copied()
+    lacking = [cycle for cycle, _ in _lacking(lake, file, ended)]
+    for chunk in _chunks(lacking):
+        rows = rows_of(file, chunk)
+
+        def write(transaction: Transaction) -> Copied:
+            return Copied(
+                *(transaction.upsert(table, rows[table]) for table in STATE_TABLES)  # noqa: B023
+            )
+
+        copied += lake.commit(write)
+    return copied
+
+
+def _chunks(ids: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (ids[first : first + _CHUNK] for first in range(0, len(ids), _CHUNK))
