@@ -8,7 +8,10 @@ they are only put together.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
+
+import structlog
 
 from arb_pipelines.clock import day_of, now_ns, steady_ns
 from arb_pipelines.containers.container import Container
@@ -32,6 +35,7 @@ from arb_pipelines.execution.controls import Controls
 from arb_pipelines.execution.limits import NOTHING, SessionLimits, Spent
 from arb_pipelines.execution.orders.carrier import OrderCarrier
 from arb_pipelines.execution.orders.checked_broker import CheckedBroker
+from arb_pipelines.execution.orders.limit_legs import LimitLegBroker
 from arb_pipelines.execution.orders.own_trades import OwnTrades
 from arb_pipelines.execution.orders.protocols import SessionBroker
 from arb_pipelines.execution.orders.venue_broker import VenueBroker
@@ -51,6 +55,7 @@ from arb_pipelines.trading.reports import CycleReport
 from arb_pipelines.venues.base import MarketData
 
 _HERE = __name__
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +156,12 @@ def session_broker(params: BrokerParams, container: Container) -> SessionBroker:
     entry = connection.entry(rules.entry)
     broker: OrderCarrier
     if params.places_orders:
-        broker = VenueBroker(
+        placing = (
+            partial(LimitLegBroker, books=lambda symbol: run_of(container).own.newest(symbol))
+            if rules.rests
+            else VenueBroker
+        )
+        broker = placing(
             entry,
             connection.account,
             universe.markets,
@@ -164,6 +174,8 @@ def session_broker(params: BrokerParams, container: Container) -> SessionBroker:
             room=connection.room,
         )
     else:
+        if rules.rests:
+            _log.warning("session.limit_legs_tested_as_takers", strategy=universe.strategy.name)
         broker = CheckedBroker(
             entry,
             universe.seen,

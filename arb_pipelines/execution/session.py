@@ -115,6 +115,7 @@ class LiveSession:
         """Wait for what is in flight, as long as rules and controls allow."""
         loop = asyncio.get_running_loop()
         began = loop.time()
+        self._broker.hurry()
         while self._in_flight():
             left_s = min(self._settle_s, self._controls.settle_s) + began - loop.time()
             if left_s <= 0:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import time
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Milliseconds = Annotated[float, Field(gt=0, le=600_000, allow_inf_nan=False)]
@@ -61,15 +61,60 @@ class TradingWindow(BaseModel):
         return zone
 
 
+#: How a leg is ordered: at market; immediate-or-cancel at the plan's limit; resting.
+LegOrders = Literal["market", "ioc", "limit"]
+
+
+class LimitOrders(BaseModel):
+    """How a leg of kind ``limit`` rests, is priced again, and ends.
+
+    Its bound is the plan's limit: ``max_slippage_bps`` from the best price at the decision.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    price: Literal["join", "cross"] = Field(
+        "join",
+        description="Where it stands, by the book of now: join, at the best price of its own "
+        "side; cross, at the other side's best. Never beyond the plan's limit.",
+    )
+    reprice_ms: Milliseconds = Field(
+        2_000.0,
+        description="ms. Rest after which what is left is taken back, and priced by the book of "
+        "then; an order that would stand at the same price keeps its place.",
+    )
+    max_reprices: int = Field(
+        5, ge=0, le=100, description="Times that it is priced again; then what is left ends."
+    )
+    then: Literal["market", "give_up"] = Field(
+        "market",
+        description="What happens to what is left: market, an immediate-or-cancel order at the "
+        "plan's limit; give_up, nothing more, as if the order had found no counterpart.",
+    )
+    post_only: bool = Field(
+        False,
+        description="Whether the venue is to refuse it where it would trade at once; join only.",
+    )
+
+    @model_validator(mode="after")
+    def _rests(self) -> Self:
+        if self.post_only and self.price == "cross":
+            raise ValueError("post_only refuses what crosses; say price: join, or leave one out")
+        return self
+
+
 class SessionRules(BaseModel):
     """How a session trades: its orders, what it waits for, and where it stops."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    orders: Literal["market", "ioc"] = Field(
+    orders: LegOrders | Annotated[tuple[LegOrders, ...], Field(min_length=1, max_length=5)] = Field(
         "market",
-        description="A leg's order: at market, or immediate-or-cancel at the plan's limit.",
+        description="A leg's order: market; ioc, immediate-or-cancel at the plan's limit; limit, "
+        "resting as limit_orders says. One for all legs or a list by leg, whose last is that of "
+        "the legs beyond it.",
     )
+    limit_orders: LimitOrders = Field(LimitOrders(), description="How legs of kind limit rest.")
     legs: Literal["sequence", "parallel"] = Field(
         "sequence",
         description="One leg after the other, or all at once where the balances allow it.",
@@ -116,3 +161,22 @@ class SessionRules(BaseModel):
     restart: bool = Field(
         False, description="Whether a session that was lost is asked for again, within its limits."
     )
+
+    @model_validator(mode="after")
+    def _one_after_the_other(self) -> Self:
+        if self.legs == "parallel" and self.rests:
+            raise ValueError(
+                "legs that leave at once cannot rest: say legs: sequence, or orders without limit"
+            )
+        return self
+
+    def order_of(self, leg: int) -> LegOrders:
+        """Give the kind of a leg's order, counted from 0."""
+        if isinstance(self.orders, str):
+            return self.orders
+        return self.orders[min(leg, len(self.orders) - 1)]
+
+    @property
+    def rests(self) -> bool:
+        """Whether any leg's order rests."""
+        return "limit" in (self.orders if isinstance(self.orders, tuple) else (self.orders,))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -15,7 +15,8 @@ from arb_pipelines.containers.desk import Desk, hand_over
 from arb_pipelines.execution.orders.balances import FreeBalances
 from arb_pipelines.execution.orders.carrier import OrderCarrier
 from arb_pipelines.execution.orders.checked_broker import CheckedBroker
-from arb_pipelines.execution.orders.venue_broker import VenueBroker, VenueNews
+from arb_pipelines.execution.orders.limit_legs import LimitLegBroker
+from arb_pipelines.execution.orders.venue_broker import VenueNews
 from arb_pipelines.market.symbols import FeeSide, Market
 from arb_pipelines.trading.book_shelf import BookShelf
 from arb_pipelines.trading.cycles.orders import CycleOrderManager
@@ -27,6 +28,7 @@ from arb_pipelines.trading.reports import CycleReport, LegReport
 from arb_pipelines.trading.session_rules import SessionRules
 from arb_pipelines.venues.base import NewOrder
 from tests.fakes.backtest_worlds import World, market, strategy
+from tests.fakes.resting_venue import Rest, RestingVenue
 from tests.fakes.scripted_venue import FEE, Fate, ScriptedVenue
 from tests.fakes.virtual_loop import run_virtually, wall_ns
 
@@ -91,12 +93,22 @@ def trade_once(
     prepare: Callable[[ScriptedVenue], None] = lambda venue: None,
     clock: Callable[[], int] = wall_ns,
     markets: Mapping[str, Mapping[str, Any]] | None = None,
+    rests: Mapping[int, Rest] | None = None,
+    tops: Callable[[str, float], tuple[float, float]] = lambda symbol, at_s: _floats(symbol),
+    beside: Callable[[OrderCarrier], Coroutine[Any, Any, None]] | None = None,
     **changes: Any,
 ) -> Traded:
-    """Trade the triangle once on virtual time; ``fates`` are of the venue's orders from 0."""
+    """Trade the triangle once on virtual time; ``fates`` are of the venue's orders from 0.
+
+    ``rests`` are of those that rest, ``tops`` the best prices by which these are priced, so many
+    seconds after it began. ``beside`` is run meanwhile.
+    """
     return run_virtually(
         _trade(
             fates or {},
+            rests or {},
+            tops,
+            beside,
             linger_s,
             paper,
             follow_balances,
@@ -111,6 +123,9 @@ def trade_once(
 
 async def _trade(
     fates: Mapping[int, Fate],
+    rests: Mapping[int, Rest],
+    tops: Callable[[str, float], tuple[float, float]],
+    beside: Callable[[OrderCarrier], Coroutine[Any, Any, None]] | None,
     linger_s: float,
     paper: bool,
     follow_balances: bool,
@@ -127,7 +142,7 @@ async def _trade(
     traded, shelf = traded_of(world.scenario), BookShelf(3, 1)
     portfolio = Portfolio({currency: float(amount) for currency, amount in START.items()})
     risk = CycleRisk(traded, shelf, portfolio)
-    venue = ScriptedVenue(markets, TOPS, START, fates)
+    venue = RestingVenue(markets, TOPS, START, fates, rests)
     prepare(venue)
     fees, session = dict.fromkeys(markets, FEE), SessionRules(**rules)
     intents: list[NewOrder] = []
@@ -140,9 +155,10 @@ async def _trade(
             wall_ns=clock, intent=lambda new, order: intents.append(new),
         )  # fmt: skip
     else:
-        broker = VenueBroker(
+        broker = LimitLegBroker(
             venue, venue, markets, fees, session, wall_ns=clock, free=free,
             intent=lambda new, order: intents.append(new), publish=told.append,
+            books=lambda symbol: _book(symbol, tops, clock),
         )  # fmt: skip
     result = Traded(venue, broker, portfolio, intents=intents, told=told)
     ended = asyncio.Event()
@@ -170,6 +186,8 @@ async def _trade(
         if free is not None:
             running.append(tasks.create_task(free.run()))
         await asyncio.sleep(0.001)
+        if beside is not None:
+            running.append(tasks.create_task(beside(broker)))
         began = asyncio.get_running_loop().time()
         for symbol, top in TOPS.items():
             bid, ask = (np.array([float(price)]) for price in top)
@@ -184,3 +202,16 @@ async def _trade(
         for task in running:
             task.cancel()
     return result
+
+
+def _floats(symbol: str) -> tuple[float, float]:
+    bid, ask = TOPS[symbol]
+    return float(bid), float(ask)
+
+
+def _book(
+    symbol: str, tops: Callable[[str, float], tuple[float, float]], clock: Callable[[], int]
+) -> Book:
+    bid, ask = (np.array([price]) for price in tops(symbol, asyncio.get_running_loop().time()))
+    size = np.array([1_000.0])
+    return Book(symbol, clock(), bid, size, ask, size)

@@ -167,10 +167,9 @@ def new_order(
         raise InvariantBroken(
             f"order {order.client_id} is {order.time_in_force}: a session's orders do not rest"
         )
-    with localcontext(_EXACT):
-        limit = _limit_of(order, market) if kind == "ioc" or order.unwinds else None
-        amount = _amount(order, market, fee, in_hand)
-        return _exact(order.client_id, market, order.side, amount, limit)
+    limit = limit_of(order, market) if kind == "ioc" or order.unwinds else None
+    amount = amount_of(order, market, fee, in_hand)
+    return exact_order(order.client_id, market, order.side, amount, limit)
 
 
 def order_spending(
@@ -186,12 +185,9 @@ def order_spending(
     A buy spends quote, its fee included where that is taken on top; a sell spends base. At
     market, or immediate-or-cancel at ``limit``, which is rounded so that it never pays more.
     """
-    with localcontext(_EXACT):
-        if limit is not None:
-            limit = limit_price(limit, market.price_increment or ATOM, side)
-        step = market.quote_increment if side == BUY else market.base_increment
-        most = in_hand / _on_top(market, fee) if side == BUY else in_hand
-        return _exact(client_id, market, side, round_down(most, step or ATOM), limit)
+    if limit is not None:
+        limit = limit_price(limit, market.price_increment or ATOM, side)
+    return exact_order(client_id, market, side, payable(market, side, fee, in_hand), limit)
 
 
 def cost_of(new: NewOrder, market: Market, fee: Decimal) -> tuple[str, Decimal]:
@@ -208,24 +204,38 @@ def cost_of(new: NewOrder, market: Market, fee: Decimal) -> tuple[str, Decimal]:
         return market.quote, funds * _on_top(market, fee)
 
 
-def _limit_of(order: Order, market: Market) -> Decimal:
+def limit_of(order: Order, market: Market) -> Decimal:
+    """Give the worst price a desk's order may trade at, on the venue's tick.
+
+    Raises:
+        InvariantBroken: it has none.
+    """
     if order.limit_px is None:
         raise InvariantBroken(f"order {order.client_id} has no limit to send")
     tick = market.price_increment
     return limit_price(on_step(order.limit_px, tick), tick or ATOM, order.side)
 
 
-def _amount(order: Order, market: Market, fee: Decimal, in_hand: Decimal | None) -> Decimal:
-    """Funds of a buy or size of a sell, on the venue's step, no more than is in hand."""
+def amount_of(order: Order, market: Market, fee: Decimal, in_hand: Decimal | None) -> Decimal:
+    """Give funds of a buy or size of a sell, on the venue's step, no more than is in hand."""
     if order.side == BUY:
-        wanted, step, on_top = order.funds, market.quote_increment, _on_top(market, fee)
+        wanted, step = order.funds, market.quote_increment
     else:
-        wanted, step, on_top = order.size, market.base_increment, _ONE
+        wanted, step = order.size, market.base_increment
     assert wanted is not None
-    amount = on_step(wanted, step)
-    if in_hand is not None:
-        amount = min(amount, in_hand / on_top)
-    return round_down(amount, step or ATOM)
+    amount = round_down(on_step(wanted, step), step or ATOM)
+    return amount if in_hand is None else min(amount, payable(market, order.side, fee, in_hand))
+
+
+def payable(market: Market, side: int, fee: Decimal, in_hand: Decimal) -> Decimal:
+    """Give the funds of a buy, or the size of a sell, that what is in hand pays for, fee included.
+
+    On the venue's step.
+    """
+    step = market.quote_increment if side == BUY else market.base_increment
+    with localcontext(_EXACT):
+        most = in_hand / _on_top(market, fee) if side == BUY else in_hand
+        return round_down(most, step or ATOM)
 
 
 def _on_top(market: Market, fee: Decimal) -> Decimal:
@@ -233,14 +243,19 @@ def _on_top(market: Market, fee: Decimal) -> Decimal:
     return _ONE + fee if market.fee_side is FeeSide.QUOTE else _ONE
 
 
-def _exact(
+def exact_order(
     client_id: str, market: Market, side: int, amount: Decimal, limit: Decimal | None
 ) -> NewOrder | None:
-    """Make an order of an amount on the venue's step: funds of a buy, size of a sell."""
-    if limit is not None and side == BUY:
-        amount = round_down(amount / limit, market.base_increment or ATOM) if limit else _ZERO
-    if not _takes(market, side, amount, limit):
-        return None
+    """Make an order of an amount on the venue's step: funds of a buy, size of a sell.
+
+    With a ``limit``, which is on the tick, it is immediate-or-cancel, and a buy's size is what
+    its funds pay for there. ``None`` if the venue would not take it.
+    """
+    with localcontext(_EXACT):
+        if limit is not None and side == BUY:
+            amount = round_down(amount / limit, market.base_increment or ATOM) if limit else _ZERO
+        if not _takes(market, side, amount, limit):
+            return None
     by_funds = side == BUY and limit is None
     return NewOrder(
         client_id,

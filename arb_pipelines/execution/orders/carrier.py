@@ -131,7 +131,11 @@ class OrderCarrier(ABC):
         self.tasks.create_task(self._carry(order), name=order.client_id)
 
     def cancel(self, client_id: str, ts: int) -> None:
-        """Do nothing: a session's orders do not rest."""
+        """Do nothing: these orders do not rest."""
+        return
+
+    def hurry(self) -> None:
+        """Do nothing: these orders do not rest."""
         return
 
     def on_market(self, event: MarketEvent) -> Iterable[BrokerEvent]:
@@ -171,12 +175,21 @@ class OrderCarrier(ABC):
         booked = Booked.of(report, self._fees[order.symbol], market)
         self._purses.book(order, booked)
         whole = booked.fills_whole(carried.new, market, order.limit_px)
-        now = self._now(order)
+        self._tell_filled(order, booked, final=whole)
+        if not whole:
+            self._tell(
+                Cancelled(order.client_id, self._now(order), "the rest found no counterpart")
+            )
+        self._end(carried)
+        return booked
+
+    def _tell_filled(self, order: Order, booked: Booked, *, final: bool) -> None:
+        """Tell what of an order was filled, if anything was."""
         if booked.size > 0:
             self._tell(
                 OrderFill(
                     client_id=order.client_id,
-                    ts=now,
+                    ts=self._now(order),
                     symbol=order.symbol,
                     side=order.side,
                     size=float(booked.size),
@@ -185,13 +198,9 @@ class OrderCarrier(ABC):
                     received=float(booked.received),
                     fee=float(booked.fee),
                     fee_currency=booked.fee_currency,
-                    final=whole,
+                    final=final,
                 )
             )
-        if not whole:
-            self._tell(Cancelled(order.client_id, now, "the rest found no counterpart"))
-        self._end(carried)
-        return booked
 
     def _refuse(self, carried: Carried, reason: str, ending: Ending = Ending.REJECTED) -> None:
         """Tell that nothing came of an order: the venue refused it, or it never got there."""
@@ -232,7 +241,11 @@ class OrderCarrier(ABC):
             self._refuse(carried, str(unwritten))
             return
         self._tell(Routed(order.client_id, self._now(order)))
-        failures = 0
+        await self._send_on(carried)
+
+    async def _send_on(self, carried: Carried) -> None:
+        """Send an order until it has left, or it is told that it will not."""
+        failures, opens = 0, carried.opens
         while not carried.over and (not_yet := await self._try(carried)) is not None:
             # an opportunity does not wait; an execution that has begun has to go on
             failures += 1
@@ -277,7 +290,8 @@ class OrderCarrier(ABC):
 
     def _exact(self, order: Order, in_hand: Decimal | None) -> NewOrder | None:
         market, fee = self._markets[order.symbol], self._fees[order.symbol]
-        return new_order(order, market, fee, self._rules.orders, in_hand)
+        kind = self._rules.order_of(order.leg or 0)
+        return new_order(order, market, fee, "ioc" if kind == "limit" else kind, in_hand)
 
     def _end(self, carried: Carried) -> None:
         carried.over = True

@@ -37,6 +37,14 @@ class OwnTrades:
         """Whether an order is out on a symbol, so that its books wait."""
         return self._shown and self._out[symbol] > 0
 
+    def newest(self, symbol: str) -> Book:
+        """Give the newest book of a symbol of the shelf: the one that waits, or what is left."""
+        if symbol in self._waiting:
+            return self._waiting[symbol]
+        number, shelf = self._number[symbol], self._shelf
+        (ask_px, ask_sz), (bid_px, bid_sz) = shelf.levels(number, BUY), shelf.levels(number, SELL)
+        return Book(symbol, int(shelf.updated[number]), bid_px, bid_sz, ask_px, ask_sz)
+
     def sent(self, symbol: str) -> None:
         """Note an order that leaves."""
         self._out[symbol] += 1

@@ -19,6 +19,10 @@ class SessionBroker(Broker, Protocol):
         """Wait for the next piece of news, in the order it became known."""
         ...
 
+    def hurry(self) -> None:
+        """Let nothing rest any longer: the session is to settle what is in flight."""
+        ...
+
     async def finish(self, within_s: float) -> None:
         """Wait for what is still to be heard of ended orders, for so long at most."""
         ...

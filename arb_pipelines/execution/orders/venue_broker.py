@@ -9,6 +9,7 @@ answer is lost goes on as soon as the stream tells.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -31,8 +32,22 @@ from arb_pipelines.trading.events import Ending
 from arb_pipelines.trading.session_rules import SessionRules
 from arb_pipelines.venues.base import Accepted, Account, NewOrder, OrderEntry, OrderReport
 
+
+@dataclass(frozen=True, slots=True)
+class Untraded:
+    """Nothing came of one of the venue orders that carry a desk's order, and why.
+
+    ``lost`` tells that it never arrived as far as is known; it is asked for on. What becomes of
+    the desk's order is told by itself.
+    """
+
+    client_id: str
+    reason: str
+    lost: bool
+
+
 #: What is told of orders beyond the news of a broker.
-VenueNews = Accepted | OrderReport | FeeConfirmed | LateFill
+VenueNews = Accepted | OrderReport | FeeConfirmed | LateFill | Untraded
 
 
 def _unheard(news: VenueNews) -> None:
@@ -63,12 +78,16 @@ class VenueBroker(OrderCarrier):
     ) -> None:
         super().__init__(markets, fees, rules, wall_ns=wall_ns, intent=intent, free=free)
         self._entry, self._account, self._publish = entry, account, publish
-        self._look_ups = FeeLookUps(account, lambda: not self._out and room(), self._correct)
+        self._look_ups = FeeLookUps(account, lambda: self._is_idle() and room(), self._correct)
         self._given_up = GivenUp(account, room, self._take_back, self._book_late)
 
     async def finish(self, within_s: float) -> None:
         """Wait until the fees of all orders are confirmed, for so long at most."""
         await self._look_ups.finish(within_s)
+
+    def _is_idle(self) -> bool:
+        """Whether no order is out that a question could be in the way of."""
+        return not self._out
 
     def _beside(self) -> Iterable[Coroutine[Any, Any, None]]:
         return self._ask_on(self._look_ups.run()), self._ask_on(self._given_up.run())
@@ -93,6 +112,10 @@ class VenueBroker(OrderCarrier):
         """Follow an order to its end, and tell it."""
         ask = partial(self._account.settled, carried.new.client_id)
         end = await followed_to_end(ask, self._entry, sending, self._rules, self._turn_away)
+        self._conclude(carried, end)
+
+    def _conclude(self, carried: Carried, end: OrderReport | Unresolved) -> None:
+        """Tell how an order ended, or that it cannot be known."""
         if isinstance(end, OrderReport):
             self._book(carried, end)
         elif end is Unresolved.NEVER_ARRIVED:

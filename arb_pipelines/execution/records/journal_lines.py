@@ -21,7 +21,6 @@ from arb_pipelines.execution.orders.venue_broker import Untraded
 from arb_pipelines.execution.records.values import ExecutionRecord
 from arb_pipelines.execution.signals.intake import SignalRefused
 from arb_pipelines.execution.state.risk import RiskEvent
-from arb_pipelines.execution.state.risk import RiskEvent
 from arb_pipelines.market.cycles import CycleSet
 from arb_pipelines.trading.events import (
     Approved,
@@ -44,7 +43,6 @@ EVENTS: Mapping[type[Any], str] = {
     Refused: "refused",
     SignalRefused: "signal_refused",
     ControlUsed: "control",
-    RiskEvent: "risk",
     RiskEvent: "risk",
     Order: "order",
     NewOrder: "intent",

@@ -61,6 +61,10 @@ def request_of(client: Any, order: NewOrder, listed: Listed) -> Request:
             if not (features.get("timeInForce") or {}).get(wanted):
                 raise _cannot(client, order, f"time in force {wanted}")
             params["timeInForce"] = wanted
+    if order.post_only:
+        if not (features.get("timeInForce") or {}).get("PO"):
+            raise _cannot(client, order, "post only")
+        params["postOnly"] = True
     if order.funds is not None:
         by_funds = "createMarketBuyOrderWithCost" if order.side == BUY else None
         if by_funds is None or not client.has.get(by_funds):

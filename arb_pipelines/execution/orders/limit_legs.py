@@ -1,0 +1,296 @@
+"""Legs that rest: a desk's order carried by a chain of venue orders, one after the other.
+
+The desk knows one order, with its fills and one end. At the venue it rests as good-till-
+cancelled; after a while what is left is taken back and priced by the book of then, a number
+of times, and at last traded at once within its limit, or given up (``LimitOrders``). An order
+of the chain leaves when the one before has ended: taken back means that the venue has told
+so, never that it was asked to. What the orders are is said by ``chain``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from arb_pipelines.errors import Fatal, ProtocolViolation, Transient
+from arb_pipelines.execution.orders.amounts import Booked, cost_of
+from arb_pipelines.execution.orders.carrier import Carried
+from arb_pipelines.execution.orders.chain import Chain
+from arb_pipelines.execution.orders.followed import Sending, followed_to_end
+from arb_pipelines.execution.orders.venue_broker import Untraded, VenueBroker
+from arb_pipelines.trading.events import Book, Cancelled, Ending, Order, Routed, TimeInForce
+from arb_pipelines.venues.base import NewOrder, OrderReport
+
+#: Gives the newest book of a symbol, as far as it has been received.
+Books = Callable[[str], Book]
+
+
+@dataclass(slots=True, eq=False)
+class _Leg:
+    """A desk's order that is carried by a chain. ``recalled`` names why nothing more may rest."""
+
+    order: Order
+    chain: Chain
+    opens: bool
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    recalled: str | None = None
+
+
+@dataclass(slots=True, eq=False)
+class _Link(Carried):
+    """One venue order of a chain; it is ``over`` once its end is known.
+
+    It is wanted back from ``due_ms`` on, since it was sent. An ``end`` of ``None``: nobody can
+    tell. The other fields are its waits, in ms, for ``followed_to_end``.
+    """
+
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    due_ms: float = math.inf
+    end: Booked | Untraded | None = None
+    ending: Ending = Ending.CANCELLED
+    fill_wait_ms: float = 0.0
+    unknown_wait_ms: float = 0.0
+    after_due_ms: float = 0.0
+
+    @property
+    def rests(self) -> bool:
+        """Whether it may wait in the venue's book."""
+        return self.new.time_in_force is TimeInForce.GTC
+
+    @property
+    def leg_timeout_ms(self) -> float:
+        """When it is followed no further where the venue turns us away."""
+        return self.due_ms + self.after_due_ms
+
+    def conclude(self, end: Booked | Untraded | None) -> None:
+        """Note its end."""
+        self.over, self.end = True, end
+        self.wake.set()
+
+
+class LimitLegBroker(VenueBroker):
+    """A ``VenueBroker`` whose legs of kind ``limit`` rest; ``books`` price them."""
+
+    def __init__(self, *given: Any, books: Books, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._books, self._how = books, self._rules.limit_orders
+        self._chains: dict[str, _Leg] = {}
+        self._resting: set[_Link] = set()
+        self._hurried = False
+
+    def cancel(self, client_id: str, ts: int) -> None:
+        """Take an order back, if it rests; what of it filled until then is kept."""
+        self._recall(client_id, "taken back")
+
+    def hurry(self) -> None:
+        """Take back what rests. A first leg is given up; a later one goes on as ``then`` says."""
+        self._hurried = True
+        for leg in self._chains.values():
+            leg.wake.set()
+
+    def _recall(self, client_id: str, reason: str) -> None:
+        leg = self._chains.get(client_id)
+        if leg is not None:
+            leg.recalled = leg.recalled or reason
+            leg.wake.set()
+
+    async def _carry(self, order: Order) -> None:
+        if order.unwinds or self._rules.order_of(order.leg or 0) != "limit":
+            await super()._carry(order)
+            return
+        in_hand = self._purses.available(order)
+        market, fee = self._markets[order.symbol], self._fees[order.symbol]
+        leg = _Leg(order, Chain(order, market, fee, self._how, in_hand), opens=in_hand is None)
+        self._chains[order.client_id] = leg
+        try:
+            await self._carry_leg(leg)
+        finally:
+            del self._chains[order.client_id]
+
+    # -- one leg -----------------------------------------------------------------------
+
+    async def _carry_leg(self, leg: _Leg) -> None:
+        """Send one order after the other until the leg is filled, or ends otherwise."""
+        order, chain = leg.order, leg.chain
+        reason, ending = "nothing the venue would take is in hand", Ending.REJECTED
+        while (new := await self._next(leg)) is not None:
+            link = self._link(leg, new)
+            try:
+                self._intent(new, order)
+            except Transient as unwritten:  # what is not written down does not leave
+                reason = str(unwritten)
+                break
+            if not chain.sent:
+                self._tell(Routed(order.client_id, self._now(order)))
+            chain.sent += 1
+            await self._follow_link(leg, link)
+            reason, ending = "its limit was not reached", Ending.CANCELLED
+            if link.end is None:
+                self._over()  # nobody can tell: the order stays open in all books
+                return
+            if isinstance(link.end, Booked):
+                chain.add(link.end)
+                self._tell_filled(order, link.end, final=chain.whole)
+                if chain.whole:
+                    self._over()
+                    return
+            elif not new.post_only or link.end.lost:
+                reason, ending = link.end.reason, link.ending
+                break
+            if not link.rests:
+                break
+            await self._pace(leg, link)
+        if chain.filled or chain.sent > 1:
+            ending = Ending.CANCELLED
+        self._tell(Cancelled(order.client_id, self._now(order), leg.recalled or reason, ending))
+        self._over()
+
+    async def _next(self, leg: _Leg) -> NewOrder | None:
+        """Make a chain's next order, once what pays for it is free; ``None`` at its end."""
+        in_hand = self._purses.available(leg.order)
+        new = self._made(leg, in_hand)
+        if new is None or (leg.opens and not leg.chain.sent) or self._is_free(new):
+            return new
+        assert self._free is not None
+        needs = cost_of(new, self._markets[new.symbol], self._fees[new.symbol])
+        try:
+            free = await self._free.wait_for(*needs, self._rules.balance_wait_ms / 1e3)
+        except (Fatal, ProtocolViolation) as over:
+            self._turn_away(over)
+            return None
+        known = [amount for amount in (in_hand, free) if amount is not None]
+        return self._made(leg, min(known, default=None))
+
+    def _made(self, leg: _Leg, in_hand: Decimal | None) -> NewOrder | None:
+        """Make an order that rests, as long as it may; then the one that ends the chain."""
+        chain = leg.chain
+        if leg.recalled is not None or self._reason is not None:
+            return None
+        if not self._hurried and chain.repriced <= self._how.max_reprices:
+            new = chain.next(self._books(leg.order.symbol), in_hand)
+            if new is not None:
+                return new
+        if self._how.then == "give_up" or (self._hurried and leg.opens):
+            return None
+        return chain.last(in_hand)
+
+    # -- one order of it ---------------------------------------------------------------
+
+    def _link(self, leg: _Leg, new: NewOrder) -> _Link:
+        rules = self._rules
+        return _Link(
+            leg.order,
+            new,
+            self._markets[new.symbol],
+            leg.opens and not leg.chain.sent,
+            asyncio.get_running_loop().time(),
+            wake=leg.wake,
+            due_ms=math.inf if new.time_in_force is TimeInForce.GTC else rules.leg_timeout_ms,
+            fill_wait_ms=rules.fill_wait_ms,
+            unknown_wait_ms=rules.unknown_wait_ms,
+            after_due_ms=rules.leg_timeout_ms,
+        )
+
+    async def _follow_link(self, leg: _Leg, link: _Link) -> None:
+        """Send an order of a chain, let it rest, and wait for its end."""
+        assert self.tasks is not None
+        leg.wake.clear()
+        self.tasks.create_task(self._send_on(link), name=link.new.client_id)
+        if link.rests:
+            self._resting.add(link)
+            await self._rest(leg, link)
+            self._resting.discard(link)
+        while not link.over:
+            leg.wake.clear()
+            await leg.wake.wait()
+
+    async def _rest(self, leg: _Leg, link: _Link) -> None:
+        """Let an order rest until it ends; take it back when it is wanted, or stands wrong."""
+        while not link.over and leg.recalled is None and not self._hurried:
+            leg.wake.clear()
+            if await _woken(leg.wake, self._how.reprice_ms / 1e3):
+                continue
+            leg.chain.repriced += 1
+            stands = leg.chain.price(self._books(leg.order.symbol)) == link.new.price
+            if leg.chain.repriced > self._how.max_reprices or not stands:
+                break
+        if not link.over:
+            link.due_ms = self._waited_ms(link)
+            await self._take_back(link.new)
+
+    async def _pace(self, leg: _Leg, link: _Link) -> None:
+        """Wait out the time of an order that ended before it was wanted back."""
+        left_s = self._how.reprice_ms / 1e3 - self._waited_ms(link) / 1e3
+        if link.due_ms < math.inf or left_s <= 0:
+            return
+        leg.chain.repriced += 1
+        while leg.recalled is None and not self._hurried:
+            leg.wake.clear()
+            if not await _woken(leg.wake, left_s):
+                return
+
+    async def _hear(self, carried: Carried, sending: Sending) -> None:
+        """Follow an order; one that rests is asked for now and then, and often once it is due."""
+        if not isinstance(carried, _Link) or not carried.rests:
+            await super()._hear(carried, sending)
+            return
+        link, new = carried, carried.new
+
+        async def ask(wait_s: float) -> OrderReport | None:
+            due = link.due_ms < math.inf
+            report = await self._account.settled(
+                new.client_id, wait_s if due else self._rules.fill_wait_ms / 1e3
+            )
+            if due and report is not None and report.active:
+                await self._take_back(new)
+            return report
+
+        end = await followed_to_end(ask, self._entry, sending, link, self._turn_away)
+        self._conclude(link, end)
+
+    # -- how it ends -------------------------------------------------------------------
+
+    def _finish(self, carried: Carried, report: OrderReport) -> Booked:
+        if not isinstance(carried, _Link):
+            return super()._finish(carried, report)
+        booked = Booked.of(report, self._fees[report.symbol], carried.market)
+        self._purses.book(carried.order, booked)
+        carried.conclude(booked)
+        return booked
+
+    def _refuse(self, carried: Carried, reason: str, ending: Ending = Ending.REJECTED) -> None:
+        if not isinstance(carried, _Link):
+            super()._refuse(carried, reason, ending)
+            return
+        carried.ending = ending
+        end = Untraded(carried.new.client_id, reason, lost=ending is Ending.EXPIRED)
+        self._publish(end)
+        carried.conclude(end)
+
+    def _leave(self, carried: Carried) -> None:
+        if isinstance(carried, _Link):
+            carried.conclude(None)
+        else:
+            super()._leave(carried)
+
+    def _over(self) -> None:
+        """Note that a leg is carried no further."""
+        self._out -= 1
+        self._calmer.set()
+
+    def _is_idle(self) -> bool:
+        return self._out <= len(self._resting)
+
+
+async def _woken(wake: asyncio.Event, within_s: float) -> bool:
+    """Wait for an event, for so long at most; whether it came."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(within_s):
+            await wake.wait()
+            return True
+    return False
