@@ -21,6 +21,7 @@ from typing import Any
 from arb_pipelines.errors import Transient
 from arb_pipelines.execution.orders.amounts import Booked
 from arb_pipelines.execution.orders.given_up import LateFill
+from arb_pipelines.execution.orders.venue_broker import Untraded
 from arb_pipelines.execution.state.endings import verdict
 from arb_pipelines.execution.state.store import StateStore
 from arb_pipelines.execution.state.values import CycleState, NewCycle, OrderStatus, Purpose
@@ -97,6 +98,7 @@ class StateFollower:
             NewOrder: self._on_intent,
             Accepted: self._on_accepted,
             OrderReport: self._on_report,
+            Untraded: self._on_untraded,
             OrderFill: self._on_fill,
             Cancelled: self._on_cancelled,
             LateFill: self._on_late,
@@ -201,6 +203,12 @@ class StateFollower:
         symbol = report.symbol
         booked = Booked.of(report, self._universe.fees[symbol], self._universe.markets[symbol])
         self._close(report.client_id, symbol, booked, report.order_id)
+
+    def _on_untraded(self, untraded: Untraded) -> None:
+        """Note that nothing came of one of the orders that carry the desk's."""
+        self._orders[_desk_id(untraded.client_id)].sent.pop(untraded.client_id, None)
+        status = OrderStatus.LOST if untraded.lost else OrderStatus.REFUSED
+        self._write(partial(self._store.unfilled, untraded.client_id, status, untraded.reason))
 
     def _on_fill(self, fill: OrderFill) -> None:
         desk = self._orders[fill.client_id]
