@@ -119,6 +119,17 @@ class Settings(BaseSettings):
         description="The second switch of live trading; the first is `mode: live` in a strategy. "
         "Taken from the environment of the process, and refused in `.env`.",
     )
+    state_key: SecretStr | None = Field(
+        None,
+        min_length=1,
+        description="Key that encrypts the engine's state files at rest; unset for plain files. "
+        "Needs the extra `encryption`.",
+    )
+    state_durability: Literal["process", "power"] = Field(
+        "process",
+        description="What a written state survives: the death of its process, or also the loss of "
+        "power, which costs a flush of the disk a step.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_json: bool = Field(False, description="Log lines as JSON instead of text.")
 
@@ -148,6 +159,11 @@ class Settings(BaseSettings):
     def sessions(self) -> Path:
         """Folder of the sessions, one folder each, and of the requests for them."""
         return self.root / "sessions"
+
+    @property
+    def state(self) -> Path:
+        """Folder of the engine's state files, one an account."""
+        return self.root / "state"
 
 
 def load_settings(**overrides: object) -> Settings:

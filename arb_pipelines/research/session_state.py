@@ -7,10 +7,12 @@ them in hand, and brings what is told on a strategy's bus to them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import ExitStack, asynccontextmanager, suppress
+from decimal import Decimal
 
 from arb_pipelines.containers.container import Container
+from arb_pipelines.errors import Transient
 from arb_pipelines.execution.components import universe_of
 from arb_pipelines.execution.state.files import state_file
 from arb_pipelines.execution.state.follower import StateFollower
@@ -20,15 +22,18 @@ from arb_pipelines.settings import Settings
 from arb_pipelines.venues.base import VenueConnection
 from arb_pipelines.venues.tasks import worst_error
 
-#: How often what waits to be written is tried again.
+#: How often a lease is renewed, and what waits to be written tried again.
 _EVERY_S = 5.0
 
 
 class AccountStates:
     """The files of one account: of orders that are placed, and of those only tested."""
 
-    def __init__(self, settings: Settings, connection: VenueConnection, opened: ExitStack) -> None:
+    def __init__(
+        self, settings: Settings, connection: VenueConnection, holder: str, opened: ExitStack
+    ) -> None:
         self._settings, self._connection, self._opened = settings, connection, opened
+        self._holder = holder
         self._stores: dict[bool, StateStore] = {}
         self._followers: list[StateFollower] = []
 
@@ -36,16 +41,20 @@ class AccountStates:
         """Give a store, opened when it is asked for first.
 
         Raises:
-            ConfigError: it cannot be opened; says why.
+            ConfigError: it does not open with the key that is set, or somebody else has it.
+            DataError: it is damaged.
         """
         store = self._stores.get(places_orders)
         if store is None:
             connection, tested = self._connection, not places_orders
-            path = state_file(
-                self._settings.root / "state", connection.venue, connection.account_id,
-                tested=tested,
-            )  # fmt: skip
-            store = self._stores[places_orders] = self._opened.enter_context(open_state(path))
+            settings = self._settings
+            opened = open_state(
+                state_file(settings.state, connection.venue, connection.account_id, tested=tested),
+                key=settings.state_key,
+                durability=settings.state_durability,
+                holder=self._holder,
+            )
+            store = self._stores[places_orders] = self._opened.enter_context(opened)
         return store
 
     def follow(
@@ -69,10 +78,24 @@ class AccountStates:
         self._followers.append(follower)
         return follower
 
+    def see_balances(self, free: Mapping[str, Decimal]) -> None:
+        """Note what the venue says is free."""
+        store = self._stores.get(True)
+        if store is not None:
+            with suppress(Transient):  # who has more to write says that it cannot be written
+                store.see_balances(free, self._holder)
+
     async def keep(self) -> None:
-        """Write what waits, now and then, until cancelled."""
+        """Write what waits, and that the files are ours, now and then, until cancelled.
+
+        Raises:
+            InvariantBroken: another machine took one of them.
+        """
         while True:
             await asyncio.sleep(_EVERY_S)
+            for store in self._stores.values():
+                with suppress(Transient):
+                    store.renew_lease()
             self.flush()
 
     def flush(self) -> None:
@@ -83,11 +106,14 @@ class AccountStates:
 
 @asynccontextmanager
 async def account_states(
-    settings: Settings, connection: VenueConnection
+    settings: Settings, connection: VenueConnection, holder: str
 ) -> AsyncIterator[AccountStates]:
-    """Keep an account's state files in hand within the block; who enters has the account's lock."""
+    """Keep an account's state files in hand within the block; who enters has the account's lock.
+
+    ``holder`` names the sessions, for whoever finds a file taken.
+    """
     with ExitStack() as opened, worst_error():
-        states = AccountStates(settings, connection, opened)
+        states = AccountStates(settings, connection, holder, opened)
         async with asyncio.TaskGroup() as tasks:
             keeping = tasks.create_task(states.keep())
             try:

@@ -171,13 +171,14 @@ async def _host(
             account = f"account-{venue}-{connection.account_id}"
             with held(settings.sessions / "locks", account, names):
                 async with (
-                    account_states(settings, connection) as states,
+                    account_states(settings, connection, names) as states,
                     managing(names, connection) as manager,
                 ):
                     # who brings balances first: the others share what is left
                     joining = sorted(sessions, key=lambda one: one.strategy.balances is None)
                     for number, session in enumerate(joining):
                         session.join(manager, states, [one.strategy for one in joining[number:]])
+                    manager.balances.tell(states.see_balances)
                     await manager.ready()
                     # What is there now stays: nothing of it shall be walked again, which
                     # takes a fifth of a second, while a signal waits.

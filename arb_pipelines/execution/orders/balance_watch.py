@@ -53,6 +53,10 @@ def unexplained(
     }
 
 
+def _unheard(free: Mapping[str, Decimal]) -> None:
+    return None
+
+
 class BalanceWatch:
     """Compares now and then; ``unexplained`` is what the last comparison found, by currency.
 
@@ -68,6 +72,7 @@ class BalanceWatch:
     ) -> None:
         self._balances, self._before = balances, dict(before)
         self._traders: list[Bookings] = []
+        self._hear: Callable[[Mapping[str, Decimal]], object] = _unheard
         self.unexplained: Mapping[str, Decimal] = {}
         self.trouble: str | None = None
         self.comparisons = 0
@@ -75,6 +80,14 @@ class BalanceWatch:
     def add(self, bookings: Bookings) -> None:
         """Count one more who trades on the account; it goes on to count when it has ended."""
         self._traders.append(bookings)
+
+    def tell(self, hear: Callable[[Mapping[str, Decimal]], object]) -> None:
+        """Have somebody hear of what the venue says is free: now as it was before, then each time.
+
+        Said again when it is the same.
+        """
+        self._hear = hear
+        hear(self._before)
 
     async def run(self, every_s: float = EVERY_S) -> None:
         """Compare again and again, until cancelled.
@@ -113,6 +126,7 @@ class BalanceWatch:
                 raise
             return False
         self.trouble = None
+        self._hear(now)
         if self._orders_made() != orders:
             return False
         self.unexplained = unexplained(self._before, now, self._booked())

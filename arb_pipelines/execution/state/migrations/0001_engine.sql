@@ -27,7 +27,7 @@ CREATE TABLE cycles (
     metadata TEXT NOT NULL CHECK (json_valid(metadata)),
     CHECK ((ended_ns IS NULL) = (state NOT IN ('completed', 'failed')))
 ) WITHOUT ROWID;
-CREATE INDEX cycles_open ON cycles (updated_ns) WHERE ended_ns IS NULL;
+CREATE INDEX cycles_open ON cycles (started_ns) WHERE ended_ns IS NULL;
 CREATE INDEX cycles_ended ON cycles (ended_ns) WHERE ended_ns IS NOT NULL;
 
 CREATE TABLE orders (
