@@ -22,8 +22,8 @@ from arb_pipelines.execution.controls import Controls
 from arb_pipelines.execution.orders.balances import FreeBalances
 from arb_pipelines.execution.orders.carrier import OrderCarrier
 from arb_pipelines.execution.orders.checked_broker import CheckedBroker
+from arb_pipelines.execution.orders.limit_legs import LimitLegBroker
 from arb_pipelines.execution.orders.own_trades import OwnTrades
-from arb_pipelines.execution.orders.venue_broker import VenueBroker
 from arb_pipelines.execution.session import LiveSession
 from arb_pipelines.execution.session_risk import SessionRisk
 from arb_pipelines.market.graph import BUY
@@ -175,10 +175,11 @@ async def session_at(
                 wall_ns=now_ns, intent=lambda new, order: made[0].intents.append(new),
             )  # fmt: skip
         else:
-            broker = VenueBroker(
+            broker = LimitLegBroker(
                 way, account, by_symbol, fees, strategy.session, wall_ns=now_ns, free=free,
                 intent=lambda new, order: made[0].intents.append(new),
                 publish=lambda news: made[0].told.append(news),
+                books=lambda symbol: own.newest(symbol),
             )  # fmt: skip
 
         def hear(event: object) -> None:
