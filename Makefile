@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export ARB_HOME ?= .arb
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test ui bench lock clean
+.PHONY: demo test torture ui bench lock clean
 .DEFAULT_GOAL := demo
 
 # A stamp a layer: the second call finds it and installs nothing.
@@ -46,6 +46,9 @@ test: $(VENV)/.dev ## lint, types, import rules, tests
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m pytest -n auto --dist loadgroup
+
+torture: $(VENV)/.dev ## kill the engine at every point of a cycle, and audit each time
+	@$(BIN)/python -m tests.torture
 
 bench: $(VENV)/.dev .venv-bench/.peers ## benchmarks against their peers; writes build/bench.json
 	@$(BIN)/python -m bench

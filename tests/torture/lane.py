@@ -1,0 +1,201 @@
+"""One account and its engine, killed and started again: a lane on which cases run in turn.
+
+The engine that recovers from one case is the engine that the next case kills, so that a case
+costs one start. A lane whose audit found something begins anew with a home of its own, since
+the next audit would find it again.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+
+from tests.torture.audit import Findings, audit, check_intents
+from tests.torture.processes import ExchangeHost, Forked, plan, start_engine
+from tests.torture.signals import BOOKS, Peer, connect, show_books
+from tests.torture.state_file import Kept, read_state, tear
+from tests.torture.venue import VenueClient
+
+BALANCE = "USDT=100000,BTC=10,ETH=100,SOL=1000,XRP=100000"
+#: Every cycle has to have ended so long after the restart; the audit waits a little longer.
+TERMINAL_S, _PATIENCE_S = 10.0, 12.0
+_START_S = 30.0
+#: A home is left after so many starts: each adds the folder of a session.
+_STARTS_A_HOME = 25
+#: Homes of failed cases that are kept.
+_KEPT = 20
+#: What an order on its way at the moment of a kill takes to arrive.
+_ARRIVES_S = 0.02
+_LOOK_S = 0.01
+
+STRATEGY = """
+name: torture
+exchange: kucoin
+universe: {{start: [USDT]}}
+min_profit_bps: -500
+max_slippage_bps: 200
+max_age_ms: 600000
+slots: 3
+isolation: {{symbol: false}}
+capital_allocation: {{mode: fixed_amount, amount: 100}}
+balances: {{USDT: 5000}}
+unwind: {{max_slippage_bps: 500}}
+session: {{books: depth5, depth: 5, scan: false, fill_wait_ms: 250, unknown_wait_ms: 1500,
+  leg_timeout_ms: 3000, flush_s: 0.5{rules}}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """What came of a restart: seconds until every cycle had ended, and what is wrong."""
+
+    terminal_s: float
+    found: Findings
+
+
+@dataclass(slots=True)
+class Lane:
+    """Home, exchange and engine in ``folder``; ``rules`` are added to the session's."""
+
+    folder: Path
+    rules: str = ""
+    break_it: Callable[[], None] | None = None
+    exchange: ExchangeHost = field(init=False)
+    client: VenueClient = field(init=False)
+    home: Path = field(init=False)
+    engine: Forked | None = field(default=None, init=False)
+    peer: Peer | None = field(default=None, init=False)
+    _homes: int = field(default=0, init=False)
+    _starts: int = field(default=0, init=False)
+    _since_ms: int = field(default=0, init=False)
+    _before: Mapping[str, Decimal] = field(default_factory=dict, init=False)
+
+    def open(self) -> None:
+        """Start the exchange, and an engine on it."""
+        self.exchange = ExchangeHost(self.folder, BALANCE, symbols=9)
+        self.exchange.start()
+        self.client = VenueClient(self.exchange.rest)
+        self._new_home()
+
+    def close(self) -> None:
+        """End all processes."""
+        self.kill()
+        self.exchange.kill()
+
+    def ready(self) -> Peer:
+        """Give the socket of an engine that has nothing in flight, with fresh books."""
+        if self.engine is None or not self.engine.alive() or self._starts >= _STARTS_A_HOME:
+            self._new_home()
+        self.client.arm(())
+        show_books(self.client)
+        assert self.peer is not None
+        return self.peer
+
+    def kill(self) -> None:
+        """Kill the engine where it is, unless it is dead already."""
+        if self.peer is not None:
+            self.peer.close()
+            self.peer = None
+        if self.engine is not None:
+            self.engine.kill()
+
+    def restart(
+        self,
+        *,
+        venue_too: bool = False,
+        torn: bool = False,
+        dying: Mapping[str, object] | None = None,
+    ) -> Restarted:
+        """Start the engine that was killed, wait until every cycle has ended, and audit.
+
+        The exchange is killed and started before it with ``venue_too``; the state file loses
+        its last frame with ``torn``. ``dying`` is the plan of an engine that is started before,
+        to die while it recovers.
+        """
+        found = Findings()
+        if venue_too:
+            self.exchange.kill()
+            self.exchange.start()
+        self._check_intents(found)
+        if torn:
+            tear(self.home)
+        if dying is not None:
+            plan(self.home, when="start", **dying)
+            self._start()
+            self.kill()
+            self._check_intents(found)
+        terminal_s = self._start()
+        time.sleep(_ARRIVES_S)  # what a recovery that thinks it is over would still send
+        records = self.client.records(tuple(BOOKS), self._since_ms)
+        audit(records, self.kept(), self._before, found)
+        if terminal_s > TERMINAL_S:
+            found.lost.append(f"{terminal_s:.1f} s until every cycle had ended")
+        if found:
+            self._keep_for_reading()
+        return Restarted(terminal_s, found)
+
+    def kept(self) -> Kept:
+        """Read the engine's state file."""
+        return read_state(self.home)
+
+    def _check_intents(self, found: Findings) -> None:
+        """See that what the dead engine sent was written down, at books that are fresh again."""
+        time.sleep(_ARRIVES_S)
+        self.client.arm(())
+        show_books(self.client)
+        check_intents(self.client.records(tuple(BOOKS), self._since_ms), self.kept(), found)
+
+    def _start(self) -> float:
+        """Start an engine; give the seconds until it listens and every cycle has ended."""
+        began, terminal_s = time.monotonic(), 0.0
+        self._starts += 1
+        file = self.home / "torture.yaml"
+        self.engine = engine = start_engine(self.home, file, self.exchange.rest, self.break_it)
+        while True:
+            waited_s = time.monotonic() - began
+            if self.peer is None:
+                self.peer = connect(self.home / "sessions")
+            if self.peer is not None and not self.kept().open:
+                terminal_s = waited_s
+                break
+            if waited_s > (_START_S if self.peer is None else _PATIENCE_S) or not engine.alive():
+                terminal_s = max(waited_s, TERMINAL_S + 1e-3)
+                break
+            time.sleep(_LOOK_S)
+        if self.peer is not None:
+            self.peer.say({"op": "subscribe"})
+            self.peer.hear(1.0)
+        return terminal_s
+
+    def _new_home(self) -> None:
+        self.kill()
+        self._homes += 1
+        self._starts = 0
+        self.home = self.folder / f"home{self._homes}"
+        self.home.mkdir(parents=True)
+        (self.home / "torture.yaml").write_text(STRATEGY.format(rules=self.rules))
+        if self._homes > 1:
+            shutil.rmtree(self.folder / f"home{self._homes - 1}", ignore_errors=True)
+        self.client.arm(())
+        self.client.cancel_all()
+        show_books(self.client)
+        self._since_ms = time.time_ns() // 1_000_000 + 1
+        time.sleep(0.002)
+        self._before = self.client.records((), self._since_ms).free
+        plan(self.home, when="never")
+        self._start()
+        assert self.engine is not None
+        assert self.engine.alive(), (self.home / "engine.log").read_text()[-2000:]
+
+    def _keep_for_reading(self) -> None:
+        """Leave the home of a failure where a person finds it, and go on in another."""
+        self.kill()
+        failed = self.folder / "failed"
+        failed.mkdir(exist_ok=True)
+        if len(list(failed.iterdir())) < _KEPT:
+            ignored = shutil.ignore_patterns("lake*", "*.sock")
+            shutil.copytree(self.home, failed / f"{time.time_ns()}", ignore=ignored)
