@@ -11,14 +11,13 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
-from arb_pipelines.errors import DataError
+from arb_pipelines.execution.state.database import Database
+from arb_pipelines.execution.state.files import account_name, state_file
+from arb_pipelines.execution.state.reader import reading
 from arb_pipelines.settings import Settings
 
 _NAME = re.compile(r"(?P<venue>.+)-(?P<account>[0-9a-f]{16})(?P<tested>-tested)?")
-#: Longest wait for a lock of the file, which readers need only while it is opened or recovered.
-_PATIENCE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,46 +29,41 @@ class StateFile:
 
     venue: str
     account: str
-    path: Path
+    database: Database
     tested: bool = False
 
     @property
     def name(self) -> str:
         """What people call it by: ``kucoin-0123456789abcdef``."""
-        return self.path.stem
+        return self.database.path.stem
+
+
+def account_state(settings: Settings, venue: str, account_id: str, *, tested: bool) -> StateFile:
+    """Give the state file of an account, or that of its orders that are only tested."""
+    path = state_file(settings.state, venue, account_id, tested=tested)
+    return StateFile(venue, account_name(account_id), Database(path, settings.state_key), tested)
 
 
 def state_files(settings: Settings, venue: str | None = None) -> list[StateFile]:
     """List the state files there are, of all venues or one, in order of their names."""
     found = []
-    for path in sorted((settings.root / "state").glob("*.sqlite")):
+    for path in sorted(settings.state.glob("*.sqlite")):
         named = _NAME.fullmatch(path.stem)
         if named and venue in (None, named["venue"]):
-            found.append(StateFile(named["venue"], named["account"], path, bool(named["tested"])))
+            database = Database(path, settings.state_key)
+            found.append(
+                StateFile(named["venue"], named["account"], database, bool(named["tested"]))
+            )
     return found
 
 
 @contextmanager
 def reading_state(file: StateFile) -> Iterator[sqlite3.Connection]:
-    """Open a state file to read one snapshot of it; the engine that writes it waits for nothing.
+    """Open a state file for queries, all of one moment; the engine that writes waits for nothing.
 
     Raises:
-        DataError: it cannot be read.
+        ConfigError: it is encrypted, and the key of the settings does not open it.
+        DataError: it is not there, or cannot be read.
     """
-    try:
-        connection = sqlite3.connect(
-            f"{file.path.absolute().as_uri()}?mode=ro",
-            uri=True,
-            timeout=_PATIENCE_S,
-            isolation_level=None,
-        )
-    except sqlite3.Error as error:
-        raise DataError(f"cannot be opened: {error}", source=str(file.path)) from None
-    try:
-        connection.row_factory = sqlite3.Row
-        connection.execute("BEGIN")
+    with reading(file.database) as connection:
         yield connection
-    except sqlite3.DatabaseError as error:
-        raise DataError(f"cannot be read: {error}", source=str(file.path)) from None
-    finally:
-        connection.close()

@@ -8,12 +8,11 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from difflib import get_close_matches
 
 from arb_pipelines.errors import ConfigError
-from arb_pipelines.execution.state.rows import cycle_of, order_of, transition_of
-from arb_pipelines.execution.state.values import Cycle, StoredOrder, Transition
+from arb_pipelines.execution.state.rows import cycle_of, fill_of, order_of, transition_of
+from arb_pipelines.execution.state.values import Cycle, Fill, StoredOrder, Transition
 from arb_pipelines.research.state_files import StateFile, reading_state
 
 _GLANCE = """
@@ -42,17 +41,6 @@ class Glance:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredFill:
-    """One execution of an order as the venue told it; ``size`` in base at ``price``."""
-
-    client_id: str
-    trade_id: str
-    size: Decimal
-    price: Decimal
-    ts_ns: int
-
-
-@dataclass(frozen=True, slots=True)
 class History:
     """All there is of one cycle."""
 
@@ -60,7 +48,7 @@ class History:
     cycle: Cycle
     transitions: Sequence[Transition]
     orders: Sequence[StoredOrder]
-    fills: Sequence[StoredFill]
+    fills: Sequence[Fill]
 
 
 def open_cycles(files: Sequence[StateFile]) -> list[Glance]:
@@ -102,12 +90,6 @@ def history_of(files: Sequence[StateFile], name: str) -> History:
         "`arb sql \"SELECT * FROM strategy_cycles WHERE cycle = '…'\"`",
         source=name,
     )
-
-
-def fill_of(row: sqlite3.Row) -> StoredFill:
-    """Read a row of ``fills``."""
-    size, price = Decimal(row["size"]), Decimal(row["price"])
-    return StoredFill(row["client_id"], row["trade_id"], size, price, row["ts_ns"])
 
 
 def _glances(files: Sequence[StateFile], which: str, *arguments: object) -> list[Glance]:

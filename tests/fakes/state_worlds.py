@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from arb_pipelines.clock import NS_PER_MS, day_start_ns
 from arb_pipelines.execution.orders.amounts import Booked
+from arb_pipelines.execution.state.database import Database
 from arb_pipelines.execution.state.store import StateStore, open_state
 from arb_pipelines.execution.state.values import CycleState, NewCycle, OrderStatus, Outcome, Purpose
 from arb_pipelines.market.graph import BUY, SELL
@@ -127,4 +128,4 @@ def state_world(
 
     set_clock(day_start_ns(day) + 10 * 3600 * 1000 * NS_PER_MS)
     with open_state(path, wall_ns=lambda: next(ticks[0])) as store:
-        yield StateWorld(store, StateFile(venue, account, path), set_clock)
+        yield StateWorld(store, StateFile(venue, account, Database(path)), set_clock)

@@ -116,7 +116,7 @@ def test_a_file_that_is_no_state_is_named(
     (home.root / "state" / f"kucoin-{'0' * 16}.sqlite").write_bytes(b"no database" * 100)
     code, _, errors = arb(capsys)
     assert code == 2
-    assert f"kucoin-{'0' * 16}.sqlite: cannot be read" in errors
+    assert f"kucoin-{'0' * 16}.sqlite: is encrypted, or no state file" in errors
 
 
 @pytest.mark.parametrize(
