@@ -35,12 +35,14 @@ def pause(key: Key, reason: Why = None, json: JsonFlag = False) -> None:
     _print(_ask(key, "pause", reason=reason), json)
 
 
-def resume(key: Key, json: JsonFlag = False) -> None:
-    """Have a paused session take signals again.
+def resume(key: Key, reason: Why = None, json: JsonFlag = False) -> None:
+    """Have a paused session take signals again; a pause by a risk limit needs a reason.
 
-    Example: arb session resume demo-kucoin-20260105T093000Z
+    Example: arb session resume demo-kucoin-20260105T093000Z --reason "fees were wrong, now fixed"
     """
-    _print(_ask(key, "resume"), json)
+    from arb_pipelines.execution.control.client import person
+
+    _print(_ask(key, "resume", reason=reason, who=person()), json)
 
 
 def cancel(

@@ -32,6 +32,7 @@ from arb_pipelines.execution.state.follower import StateFollower
 from arb_pipelines.execution.switches import Permission, check_key, permission
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.session_listeners import Listeners, listen
+from arb_pipelines.research.session_pauses import keep_pauses
 from arb_pipelines.research.session_past import earlier_folders, left_on_account, spent_before
 from arb_pipelines.research.session_recovery import LookedInto, looked_into
 from arb_pipelines.research.session_requests import SessionRequest
@@ -126,6 +127,8 @@ class HostedSession:
         assert joined is not None, "a session joins before it trades"
         managed = joined.managed
         async with self._listening(joined) as heard:
+            tables = joined.states.of(places_orders=joined.chosen.places_orders).risk
+            keep_pauses(self.lake.settings, self.request.key, managed.container, tables)
             control = open_control(
                 managed.container, self.folder, joined.chosen, id_prefix=joined.id_prefix
             )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +18,15 @@ from arb_pipelines.execution.control.unix_socket import resolved
 SOCKET = "control.sock"
 #: Longest wait for an answer.
 TIMEOUT_S = 5.0
+
+
+def person() -> str:
+    """Name the user whose process this is, for histories of who did what."""
+    user = os.getuid()
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:  # a container may run as a number alone
+        return str(user)
 
 
 def ask(folder: Path, op: str, arguments: Mapping[str, object] | None = None) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from arb_pipelines.clock import NS_PER_S, iso
 from arb_pipelines.containers.bus import EventBus
-from arb_pipelines.errors import DataError
+from arb_pipelines.errors import ConfigError, DataError, Transient
 from arb_pipelines.execution.control.board import Board, ReportTold
 from arb_pipelines.execution.control.requests import (
     CancelExecutions,
@@ -35,6 +35,8 @@ from arb_pipelines.execution.control.requests import (
 )
 from arb_pipelines.execution.control.unix_socket import Client
 from arb_pipelines.execution.controls import Controls
+from arb_pipelines.execution.risk.keeper import RiskKeeper
+from arb_pipelines.execution.risk.pauses import standing_facts
 from arb_pipelines.execution.signals.intake import SignalIntake
 from arb_pipelines.execution.signals.wire import SignalAnswer
 
@@ -50,7 +52,8 @@ class ControlDesk:
 
     ``cancel`` has an execution brought home and says whether that changes anything;
     ``config`` is what is shown of the session, ``strategy_slots`` the slots it allows;
-    ``health`` gives what others know of how it is.
+    ``health`` gives what others know of how it is. ``keeper`` has the pauses that are kept with
+    the strategy, where there is a state to keep them in.
     """
 
     def __init__(
@@ -65,10 +68,11 @@ class ControlDesk:
         strategy_slots: int,
         wall_ns: Callable[[], int],
         health: Callable[[], Facts] = dict,
+        keeper: RiskKeeper | None = None,
     ) -> None:
         self._intake, self._board, self._controls, self._bus = intake, board, controls, bus
         self._cancel, self._config, self._slots = cancel, config, strategy_slots
-        self._wall_ns, self._health = wall_ns, health
+        self._wall_ns, self._health, self._keeper = wall_ns, health, keeper
         self._started = wall_ns()
         self._subscribed: list[Client] = []
         self._op = msgspec.json.Decoder(_Op)
@@ -84,10 +88,10 @@ class ControlDesk:
         if asked is msgspec.UNSET:
             return self._encode(self._intake.take_line(line))
         try:
-            request = decode_request(line)
-        except DataError as error:
+            told = self._carry_out(decode_request(line), client)
+        except (DataError, ConfigError, Transient) as error:
             return self._encode({"op": asked, "ok": False, "detail": str(error)})
-        return self._encode({"op": asked, "ok": True, **self._carry_out(request, client)})
+        return self._encode({"op": asked, "ok": True, **told})
 
     def refusal(self, detail: str) -> bytes:
         """Make the answer to what is not even a line."""
@@ -98,11 +102,9 @@ class ControlDesk:
     def _carry_out(self, request: Request, client: Client) -> Facts:
         match request:
             case Pause(reason):
-                self._controls.paused = reason
-                return self._used("pause", reason)
-            case Resume():
-                self._controls.paused = None
-                return self._used("resume", None)
+                return self._pause(request)
+            case Resume(reason):
+                return self._resume(request)
             case CancelExecutions(execution):
                 return self._cancel_all(execution)
             case Slots(slots):
@@ -127,6 +129,27 @@ class ControlDesk:
                 return {}
             case _:
                 assert_never(request)
+
+    def _pause(self, request: Pause) -> Facts:
+        if not request.keep:
+            self._controls.paused = request.reason
+        elif self._keeper is None:
+            raise ConfigError("keeps no state to pause its strategy in", source="session")
+        else:
+            self._keeper.pause_by(request.who, request.reason)
+        return self._used("pause", request.reason)
+
+    def _resume(self, request: Resume) -> Facts:
+        pause = None if self._keeper is None else self._keeper.pause
+        if self._keeper is not None and pause is not None:
+            if request.reason is None:
+                raise ConfigError(
+                    f"is paused by {pause.check}: {pause.why}; resume with a reason",
+                    source="strategy",
+                )
+            self._keeper.resume_by(request.who, request.reason)
+        self._controls.paused = None
+        return self._used("resume", request.reason)
 
     def _used(self, op: str, argument: str | None) -> Facts:
         self._bus.publish(ControlUsed(self._wall_ns(), op, argument))
@@ -160,11 +183,12 @@ class ControlDesk:
     def _how_it_is(self) -> Facts:
         return {
             "state": self._state(),
-            "reason": self._controls.stop_reason or self._controls.paused,
+            "reason": self._controls.stop_reason or self._controls.paused or self._risk_pause(),
             "in_flight": len(self._board.in_flight()),
             "signals": self._intake.taken,
             "accepted": self._intake.accepted,
             "refused": dict(self._intake.refused),
+            "risk": None if self._keeper is None else standing_facts(self._keeper.standing()),
             **self._health(),
         }
 
@@ -183,7 +207,12 @@ class ControlDesk:
     def _state(self) -> str:
         if self._controls.stopping.is_set():
             return "stopping"
-        return "running" if self._controls.paused is None else "paused"
+        paused = self._controls.paused or self._risk_pause()
+        return "running" if paused is None else "paused"
+
+    def _risk_pause(self) -> str | None:
+        pause = None if self._keeper is None else self._keeper.pause
+        return None if pause is None else f"{pause.check}: {pause.why}"
 
 
 def _shown(value: object) -> object:

@@ -21,7 +21,7 @@ class ControlUsed:
 
 
 Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-_BY_REQUEST = "by request"
+_BY_REQUEST, _SOMEBODY = "by request", "somebody at its socket"
 
 
 class _Request(msgspec.Struct, forbid_unknown_fields=True, tag_field="op"):
@@ -29,13 +29,21 @@ class _Request(msgspec.Struct, forbid_unknown_fields=True, tag_field="op"):
 
 
 class Pause(_Request, tag="pause"):
-    """Begin nothing new; what is in flight goes on."""
+    """Begin nothing new; what is in flight goes on.
+
+    With ``keep`` the strategy stays paused in sessions to come, until ``who`` resumes.
+    """
 
     reason: Reason = _BY_REQUEST
+    keep: bool = False
+    who: Reason = _SOMEBODY
 
 
 class Resume(_Request, tag="resume"):
-    """Take signals again."""
+    """Take signals again; a pause that is kept with the strategy needs a reason."""
+
+    reason: Reason | None = None
+    who: Reason = _SOMEBODY
 
 
 class CancelExecutions(_Request, tag="cancel"):

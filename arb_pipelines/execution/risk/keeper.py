@@ -7,7 +7,9 @@ it was. The file is read when something happens, never for a signal.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
+from arb_pipelines.errors import Transient
 from arb_pipelines.execution.risk.pauses import (
     Standing,
     pause_strategy,
@@ -58,7 +60,8 @@ class RiskKeeper:
         now = self._wall_ns()
         over = [p for p in self._pauses if p.until_ns is not None and p.until_ns <= now]
         if over:
-            self._clear(over, now)
+            with suppress(Transient):  # a pause whose end cannot be written goes on
+                self._clear(over, now)
         return self._pauses[0] if self._pauses else None
 
     def standing(self) -> Standing:

@@ -5,8 +5,12 @@ For who holds the file open: the engine that trades, or a command while none doe
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
 
+from arb_pipelines.clock import iso
 from arb_pipelines.errors import ConfigError
 from arb_pipelines.execution.state.risk import RiskEvent, RiskTables
 from arb_pipelines.trading.risk.book import RiskBook
@@ -34,6 +38,34 @@ def standing(tables: RiskTables, strategy: str, *, last: int = 10) -> Standing:
         tables.book(strategy),
         tuple(tables.events(strategy, last)),
     )
+
+
+def standing_facts(found: Standing) -> dict[str, Any]:
+    """Give it as plain values: exact amounts as text, times in RFC 3339."""
+    book = found.book
+    return {
+        "paused": {
+            pause.check: {
+                "why": pause.why,
+                "since": iso(pause.since_ns),
+                "until": "a person resumes" if pause.until_ns is None else iso(pause.until_ns),
+            }
+            for pause in found.pauses
+        },
+        "day": None if book is None else str(book.day),
+        "cycles": 0 if book is None else book.cycles,
+        "losses_in_a_row": 0 if book is None else book.in_a_row,
+        "profit_today": {} if book is None else _plain(book.today),
+        "profit": {} if book is None else _plain(book.profit),
+        "below_peak": {}
+        if book is None
+        else _plain({currency: book.below_peak(currency) for currency in book.profit}),
+        "last": [
+            {"time": iso(event.ts_ns), "what": event.what, "check": event.check}
+            | {"why": event.why, "who": event.who}
+            for event in found.last
+        ],
+    }
 
 
 def pause_strategy(
@@ -73,3 +105,7 @@ def _said(reason: str) -> str:
     if not said:
         raise ConfigError("say why; it is kept with the strategy's history", source="reason")
     return said
+
+
+def _plain(amounts: Mapping[str, Decimal]) -> dict[str, str]:
+    return {currency: f"{amount:f}" for currency, amount in amounts.items()}

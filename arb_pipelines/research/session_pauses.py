@@ -1,0 +1,45 @@
+"""Having a session's strategy keep its pauses, and people hear of them."""
+
+from __future__ import annotations
+
+import structlog
+
+from arb_pipelines.alerts import raise_alert
+from arb_pipelines.clock import iso, now_ns
+from arb_pipelines.containers.container import Container
+from arb_pipelines.containers.spec import RISK
+from arb_pipelines.execution.components import universe_of
+from arb_pipelines.execution.risk.keeper import ENGINE, RiskKeeper
+from arb_pipelines.execution.session_risk import SessionRisk
+from arb_pipelines.execution.state.risk import RiskEvent, RiskTables
+from arb_pipelines.settings import Settings
+
+_log = structlog.get_logger()
+
+
+def keep_pauses(
+    settings: Settings, session: str, container: Container, tables: RiskTables
+) -> RiskKeeper:
+    """Let a strategy's gate ask for its pauses; what becomes of them is told on its bus.
+
+    A breach is an alert. To be called before the strategy trades, with its bus listened to.
+    """
+    strategy = universe_of(container).strategy
+
+    def tell(event: RiskEvent) -> None:
+        container.bus.publish(event)
+        facts = {"session": session, "strategy": event.strategy, "check": event.check}
+        facts |= {"why": event.why}
+        if event.what == "paused" and event.who == ENGINE:
+            ends = "a person resumes it" if event.until_ns is None else iso(event.until_ns)
+            raise_alert(settings, "strategy paused", **facts, until=ends)
+        else:
+            _log.warning(f"strategy.{event.what}", **facts, who=event.who)
+
+    keeper = RiskKeeper(
+        strategy.name, strategy.risk, strategy.in_hand, tables, wall_ns=now_ns, tell=tell
+    )
+    risk = container.get(RISK)
+    assert isinstance(risk, SessionRisk)  # as strategy_spec says
+    risk.keeper = keeper
+    return keeper
