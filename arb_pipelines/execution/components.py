@@ -91,8 +91,12 @@ def strategy_spec(
     id_prefix: str,
     max_cycles: int,
     spent: Spent = NOTHING,
+    name: str | None = None,
 ) -> ContainerSpec:
-    """Describe the container in which a strategy trades; ``spent`` counts against its limits."""
+    """Describe the container in which a strategy trades; ``spent`` counts against its limits.
+
+    ``name`` is the container's, by default the strategy's.
+    """
     made = {
         CONTROLS: component(f"{_HERE}:session_controls"),
         UNIVERSE: component(
@@ -112,7 +116,7 @@ def strategy_spec(
         ),
         COORDINATOR: component(f"{_HERE}:SessionRun"),
     }
-    return container_spec(strategy.name, made)
+    return container_spec(name or strategy.name, made)
 
 
 # -- one strategy ------------------------------------------------------------------------

@@ -18,15 +18,15 @@ from arb_pipelines.containers.calls import attempt_on_loop
 from arb_pipelines.containers.container import Container
 from arb_pipelines.containers.spec import CONNECTION, CONTROLS, PORTFOLIO, ContainerSpec
 from arb_pipelines.errors import ArbError, ConfigError, Transient, VenueError
+from arb_pipelines.execution.allotment import Allotments
 from arb_pipelines.execution.components import universe_of
 from arb_pipelines.execution.controls import Controls
 from arb_pipelines.execution.orders.balance_watch import BalanceWatch
 from arb_pipelines.execution.venue_line import VenueLine, parent_spec
-from arb_pipelines.market.exact import decimal_of
+from arb_pipelines.trading.portfolio import Portfolio
 from arb_pipelines.venues.base import VenueConnection
 from arb_pipelines.venues.tasks import worst_error
 
-_ZERO = Decimal(0)
 #: Longest wait for the private stream when a session begins.
 _READY_S = 15.0
 
@@ -50,7 +50,7 @@ class Managed:
 class SessionManager:
     """The strategies on one connection; made by ``managing``, on whose loop it is called.
 
-    ``free`` is what the account has to allot, by currency; ``failure`` is what ended the
+    ``money`` is what of the account's no strategy was given; ``failure`` is what ended the
     connection, if anything did. ``balances`` compares what it
     has later with what those added to it have booked.
     """
@@ -64,7 +64,7 @@ class SessionManager:
     ) -> None:
         self.connection = connection
         self._container, self._tasks = container, tasks
-        self._free = dict(free)
+        self.money = Allotments(free)
         self.balances = BalanceWatch(connection.account.balances, free)
         self._managed: dict[str, Managed] = {}
         self.failure: VenueError | None = None
@@ -85,7 +85,7 @@ class SessionManager:
         try:
             container = self._container.add_child(spec)
             if allot:
-                self._allot(container)
+                self.money.take(spec.name, universe_of(container).strategy)
         except ArbError:
             self._container.remove_child(spec.name)
             raise
@@ -93,10 +93,40 @@ class SessionManager:
         self._managed[spec.name] = managed
         return managed
 
-    @property
-    def free(self) -> Mapping[str, Decimal]:
-        """What the account has that no strategy was given, by currency."""
-        return dict(self._free)
+    def replace(self, old: str, spec: ContainerSpec, *, allot: bool = True) -> Managed:
+        """Stop a strategy, and make the container of the one that takes its place; ``start`` it.
+
+        What the old one has free comes to the new one at once, up to the balances it trades
+        with; of what it has in flight, which settles, the rest comes when it is removed. Nothing
+        is stopped if this fails.
+
+        Raises:
+            ConfigError: as ``add``, where the old one's balances count as free.
+            DataError: the venue has none of its cycles.
+        """
+        before = self._managed[old]
+        added = self.add(spec, allot=False)
+        here, there = _portfolio(before.container), _portfolio(added.container)
+        if allot:
+            was = universe_of(before.container).strategy if before.allotted else None
+            try:
+                self.money.check(spec.name, universe_of(added.container).strategy, was, here)
+            except ConfigError:
+                del self._managed[spec.name]
+                self._container.remove_child(spec.name)
+                raise
+        before.controls.stop(f"replaced by {spec.name}")
+        if before.allotted:
+            self.money.take_free(here)
+        if allot:
+            added.allotted = True
+            self.money.owe(there)
+        return added
+
+    def reach(self, old: str) -> Mapping[str, Decimal]:
+        """What one that takes a strategy's place may be given: what is free, and what it has."""
+        managed = self._managed[old]
+        return self.money.reach(_portfolio(managed.container) if managed.allotted else None)
 
     async def ready(self) -> None:
         """Wait until every way to the venue that strategies asked for is in service.
@@ -132,7 +162,7 @@ class SessionManager:
         await self.ended(name)
         if self._managed.pop(name, None) is not None:  # who else waited has not done it
             if managed.allotted:
-                self._give_back(managed.container)
+                self.money.give_back(_portfolio(managed.container))
             self._container.remove_child(name)
         return managed
 
@@ -159,24 +189,11 @@ class SessionManager:
         managed.controls.stop(done.error or "ended")
         managed.ended.set()
 
-    def _allot(self, container: Container) -> None:
-        balances = universe_of(container).strategy.in_hand
-        wanted = {currency: decimal_of(amount) for currency, amount in balances.items()}
-        for currency, amount in wanted.items():
-            free = self._free.get(currency, _ZERO)
-            if amount > free:
-                raise ConfigError(
-                    f"{container.spec.name} is to trade with {amount} {currency}, and the account "
-                    f"has {free:f} that no strategy was given; lower `balances` in its file, or "
-                    "pay in",
-                    source="balances",
-                )
-        for currency, amount in wanted.items():
-            self._free[currency] -= amount
 
-    def _give_back(self, container: Container) -> None:
-        for currency, amount in container.get(PORTFOLIO).balances().items():
-            self._free[currency] = self._free.get(currency, _ZERO) + decimal_of(amount)
+def _portfolio(container: Container) -> Portfolio:
+    portfolio = container.get(PORTFOLIO)
+    assert isinstance(portfolio, Portfolio)  # as strategy_spec says
+    return portfolio
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from arb_pipelines.containers.protocols import Risk
 from arb_pipelines.execution.controls import Controls
-from arb_pipelines.execution.limits import SessionLimits
+from arb_pipelines.execution.limits import SessionLimits, Spent
 from arb_pipelines.execution.risk.keeper import RiskKeeper
 from arb_pipelines.trading.events import Approved, Ended, Refused, Signal
 from arb_pipelines.trading.risk.guard import RiskGuard
@@ -53,6 +53,11 @@ class SessionRisk:
             self.in_flight += 1
             self._limits.on_begun()
         return verdict
+
+    @property
+    def spent(self) -> Spent:
+        """What counts against the session's limits so far."""
+        return self._limits.spent
 
     def on_recovered(self, currency: str, profit: float) -> None:
         """Count what an execution brought that an earlier start of the session left."""

@@ -32,12 +32,14 @@ from arb_pipelines.execution.state.follower import StateFollower
 from arb_pipelines.execution.switches import Permission, check_key, permission
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.session_listeners import Listeners, listen
-from arb_pipelines.research.session_pauses import keep_pauses
 from arb_pipelines.research.session_past import earlier_folders, left_on_account, spent_before
+from arb_pipelines.research.session_pauses import keep_pauses
 from arb_pipelines.research.session_recovery import LookedInto, looked_into
 from arb_pipelines.research.session_requests import SessionRequest
 from arb_pipelines.research.session_state import AccountStates
 from arb_pipelines.research.session_values import SessionProgress, SessionSummary
+from arb_pipelines.research.state_files import StateFile, account_state
+from arb_pipelines.research.state_tables import copying_first
 from arb_pipelines.trading.parameters import Strategy
 from arb_pipelines.venues.base import VenueConnection
 from arb_pipelines.venues.tasks import worst_error
@@ -107,7 +109,7 @@ class HostedSession:
         store = states.of(places_orders=chosen.places_orders)
         id_prefix = store.new_prefix(f"{self.request.key} {started}")
         spec = strategy_spec(
-            funded(self.strategy, manager.free, waiting),
+            funded(self.strategy, manager.money.free, waiting),
             places_orders=chosen.places_orders,
             id_prefix=id_prefix,
             max_cycles=settings.max_cycles,
@@ -219,7 +221,7 @@ class HostedSession:
             managed,
             self._follower(joined),
             reconcile=joined.chosen.places_orders,
-            on_flush=self.on_flush,
+            on_flush=copying_first(self.lake, self._state(joined), self.on_flush),
         )
 
         def pulse() -> tuple[str, Mapping[str, Any]]:
@@ -247,6 +249,12 @@ class HostedSession:
             id_prefix=joined.id_prefix,
             trouble=joined.managed.controls.stop,
         )
+
+    def _state(self, joined: _Joined) -> StateFile:
+        """Where its cycles are written down."""
+        connection, tested = joined.manager.connection, not joined.chosen.places_orders
+        settings = self.lake.settings
+        return account_state(settings, connection.venue, connection.account_id, tested=tested)
 
     def _watches(self, managed: Managed) -> list[Any]:
         """What may end the session from outside, to be run beside it."""

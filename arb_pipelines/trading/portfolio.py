@@ -56,6 +56,14 @@ class Portfolio:
         """What a new order may spend of a currency."""
         return self._free.get(currency, 0.0)
 
+    def deposit(self, currency: str, amount: float) -> None:
+        """Add what somebody pays in; it is free at once."""
+        self._free[currency] += amount
+
+    def withdraw(self, currency: str) -> float:
+        """Take out all that is free of a currency; what is set aside or in a purse stays."""
+        return self._free.pop(currency, 0.0)
+
     def available(self, order: Order) -> float:
         """What an order that is not set aside for yet may spend, in the currency it gives.
 

@@ -18,12 +18,14 @@ from arb_pipelines.containers.bus import EventBus
 from arb_pipelines.errors import ConfigError, DataError, Transient
 from arb_pipelines.execution.control.board import Board, ReportTold
 from arb_pipelines.execution.control.requests import (
+    Add,
     CancelExecutions,
     Config,
     ControlUsed,
     Health,
     InFlight,
     Pause,
+    Replace,
     Reports,
     Request,
     Resume,
@@ -41,6 +43,8 @@ from arb_pipelines.execution.signals.intake import SignalIntake
 from arb_pipelines.execution.signals.wire import SignalAnswer
 
 Facts = Mapping[str, Any]
+#: Have a strategy's file traded, instead of this session's (true) or beside it; gives the key.
+Bring = Callable[[Path, bool], str]
 
 
 class _Op(msgspec.Struct):
@@ -53,7 +57,7 @@ class ControlDesk:
     ``cancel`` has an execution brought home and says whether that changes anything;
     ``config`` is what is shown of the session, ``strategy_slots`` the slots it allows;
     ``health`` gives what others know of how it is. ``keeper`` has the pauses that are kept with
-    the strategy, where there is a state to keep them in.
+    the strategy, where there is a state to keep them in; ``bring`` has other strategies traded.
     """
 
     def __init__(
@@ -69,10 +73,12 @@ class ControlDesk:
         wall_ns: Callable[[], int],
         health: Callable[[], Facts] = dict,
         keeper: RiskKeeper | None = None,
+        bring: Bring | None = None,
     ) -> None:
         self._intake, self._board, self._controls, self._bus = intake, board, controls, bus
         self._cancel, self._config, self._slots = cancel, config, strategy_slots
         self._wall_ns, self._health, self._keeper = wall_ns, health, keeper
+        self._bring = bring
         self._started = wall_ns()
         self._subscribed: list[Client] = []
         self._op = msgspec.json.Decoder(_Op)
@@ -124,6 +130,8 @@ class ControlDesk:
             case Stop(reason):
                 self._controls.stop(reason)
                 return self._used("stop", reason)
+            case Replace(strategy) | Add(strategy):
+                return self._bring_in(strategy, instead=isinstance(request, Replace))
             case Subscribe():
                 self._subscribe(client)
                 return {}
@@ -191,6 +199,12 @@ class ControlDesk:
             "risk": None if self._keeper is None else standing_facts(self._keeper.standing()),
             **self._health(),
         }
+
+    def _bring_in(self, strategy: str, *, instead: bool) -> Facts:
+        if self._bring is None:
+            raise ConfigError("its process takes in no other strategy", source="session")
+        key = self._bring(Path(strategy), instead)
+        return {"session": key, **self._used("replace" if instead else "add", strategy)}
 
     def _subscribe(self, client: Client) -> None:
         others = [one for one in self._subscribed if one.connected and one is not client]

@@ -86,6 +86,21 @@ class Stop(_Request, tag="stop"):
     reason: Reason = _BY_REQUEST
 
 
+Named = Annotated[str, msgspec.Meta(min_length=1, max_length=4_000)]
+
+
+class Replace(_Request, tag="replace"):
+    """Have a strategy's file take the place of this session's; ``strategy`` is its path."""
+
+    strategy: Named
+
+
+class Add(_Request, tag="add"):
+    """Begin another strategy's session in this process; ``strategy`` is its file's path."""
+
+    strategy: Named
+
+
 class Subscribe(_Request, tag="subscribe"):
     """Send every report from now on to this connection."""
 
@@ -101,11 +116,13 @@ Request = (
     | Uptime
     | Health
     | Stop
+    | Replace
+    | Add
     | Subscribe
 )
 OPS = (
     *("pause", "resume", "cancel", "slots", "in_flight", "reports", "config", "uptime"),
-    *("health", "stop", "subscribe"),
+    *("health", "stop", "replace", "add", "subscribe"),
 )
 _DECODER: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
 

@@ -17,7 +17,7 @@ from arb_pipelines.errors import InvariantBroken
 from arb_pipelines.execution.components import SessionRun, universe_of
 from arb_pipelines.execution.control.board import Board
 from arb_pipelines.execution.control.client import SOCKET
-from arb_pipelines.execution.control.desk import ControlDesk
+from arb_pipelines.execution.control.desk import Bring, ControlDesk
 from arb_pipelines.execution.control.unix_socket import LineServer
 from arb_pipelines.execution.session_risk import SessionRisk
 from arb_pipelines.execution.signals.checks import SessionTerms
@@ -51,10 +51,12 @@ def open_control(
     permission: Permission,
     *,
     id_prefix: str,
+    bring: Bring | None = None,
 ) -> SessionControl:
     """Join signals and people to the session of a strategy's container, before it runs.
 
-    ``folder`` is the session's, named by its key; ``id_prefix`` begins its client ids.
+    ``folder`` is the session's, named by its key; ``id_prefix`` begins its client ids;
+    ``bring`` has other strategies traded by the same process.
     """
     run, orders = container.get(COORDINATOR), container.get(ORDER_MANAGER)
     if not (isinstance(run, SessionRun) and isinstance(orders, CycleOrderManager)):
@@ -93,6 +95,7 @@ def open_control(
         wall_ns=steady_ns,
         health=lambda: _health(container, run, int(universe.seen.updated.max())),
         keeper=risk.keeper,
+        bring=bring,
     )
     return SessionControl(intake, board, LineServer(folder / SOCKET, desk.answer, desk.refusal))
 
