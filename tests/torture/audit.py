@@ -85,20 +85,26 @@ def _check_orders(venue: VenueRecords, kept: Kept, found: Findings) -> None:
 def _check_plans(venue: VenueRecords, kept: Kept, found: Findings) -> None:
     """No cycle gave more than it had: what two orders of one leg would make it do.
 
-    Told from the venue's fills alone, each counted for the cycle its client id names.
+    Of its start currency that is what it began with, whatever came back; of any other what it
+    got. Told from the venue's fills alone, each counted for the cycle its client id names.
     """
     cycles = {cycle.id: cycle for cycle in kept.cycles}
     names = {order.order_id: order.client_id.rpartition("-")[0] for order in venue.orders}
-    moved: defaultdict[str, defaultdict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+    had: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    gave: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
     for fill in venue.fills:
+        name = names.get(fill.order_id, "")
         for currency, by in fill.changes().items():
-            moved[names.get(fill.order_id, "")][currency] += by
-    for name, changes in moved.items():
-        cycle = cycles.get(name)
-        for currency, by in changes.items():
-            most = cycle.initial if cycle is not None and currency == cycle.start else _ZERO
-            if cycle is not None and by < -most:
-                found.twice.append(f"cycle {name} gave {-by:f} {currency} of the {most:f} it had")
+            if by < 0:
+                gave[name, currency] -= by
+            elif name in cycles and currency != cycles[name].start:
+                had[name, currency] += by
+    for cycle in kept.cycles:
+        had[cycle.id, cycle.start] = cycle.initial
+    for (name, currency), amount in gave.items():
+        most = had[name, currency]
+        if name in cycles and amount > most:
+            found.twice.append(f"cycle {name} gave {amount:f} {currency} of the {most:f} it had")
 
 
 def _check_balances(
