@@ -36,6 +36,7 @@ TOPICS = (
     "strategy",
     "agreement",
     "monitor",
+    "state",
     "models",
     "sql",
     "lake",

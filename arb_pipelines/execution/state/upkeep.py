@@ -1,0 +1,177 @@
+"""What a person does with a state file: backup, restore, encryption, clean-up.
+
+Backup and clean-up go on beside the engine that writes it; for the rest nobody may.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from arb_pipelines.clock import compact, now_ns
+from arb_pipelines.errors import ConfigError, DataError
+from arb_pipelines.execution.locks import held
+from arb_pipelines.execution.state.database import Database, check_whole, encrypting_driver
+
+#: Ended cycles that one transaction of a clean-up takes away; an engine waits for it.
+_AT_ONCE = 20
+
+
+def back_up(source: Database, to: Path) -> None:
+    """Copy a state file as it is at one moment, while its engine goes on; encrypted as it is.
+
+    Raises:
+        ConfigError: ``to`` is there, or the key does not open the file.
+        DataError: there is no such file, or it is damaged.
+    """
+    _check_new(to)
+    _check_there(source)
+    copy = Database(to.with_name(f"{to.name}.part"), source.key)
+    copy.path.unlink(missing_ok=True)
+    with closing(source.connect(read_only=True)) as reading, closing(copy.connect()) as writing:
+        check_whole(reading, source)
+        reading.backup(writing)
+        writing.execute("PRAGMA journal_mode = DELETE").fetchone()
+        check_whole(writing, copy)
+    _put(copy.path, to)
+
+
+def restore(database: Database, backup: Path) -> Path | None:
+    """Put a backup in a state file's place; give where what was there has been put, if it was.
+
+    What happened since the backup is at the venue, and is asked for at the next start.
+
+    Raises:
+        ConfigError: an engine writes the file, or the key does not open the backup.
+        DataError: the backup is not there, or damaged.
+    """
+    path, source = database.path, Database(backup, database.key)
+    _check_there(source)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with held(path.parent, path.name, "a restore"):
+        with closing(source.connect(read_only=True)) as reading:
+            check_whole(reading, source)
+            copy = Database(path.with_name(f"{path.name}.part"), database.key)
+            copy.path.unlink(missing_ok=True)
+            with closing(copy.connect()) as writing:
+                reading.backup(writing)
+                writing.execute("DELETE FROM meta WHERE name = 'lease'")
+        aside = _set_aside(path)
+        _put(copy.path, path)
+    return aside
+
+
+def encrypt(path: Path, key: SecretStr) -> None:
+    """Have a plain state file encrypted; ``key`` opens it from now on.
+
+    Raises:
+        ConfigError: an engine writes it, it is encrypted, or what encrypts is not installed.
+        DataError: there is none, or it is damaged.
+    """
+    _convert(Database(path), Database(path.with_name(f"{path.name}.part"), key))
+
+
+def decrypt(path: Path, key: SecretStr) -> None:
+    """Have an encrypted state file plain again.
+
+    Raises:
+        ConfigError: an engine writes it, or the key does not open it.
+        DataError: there is none, or it is damaged.
+    """
+    _convert(Database(path, key), Database(path.with_name(f"{path.name}.part")))
+
+
+def clean_up(database: Database, before_ns: int) -> int:
+    """Delete cycles that ended before, with their orders, fills and transitions; count them.
+
+    What was seen of balances goes with them. An engine that writes the file goes on.
+
+    Raises:
+        ConfigError: the key does not open the file.
+        DataError: there is no such file, or it cannot be written.
+    """
+    _check_there(database)
+    deleted = 0
+    with closing(database.connect()) as db:
+        try:
+            while True:
+                db.execute("BEGIN IMMEDIATE")
+                rows = db.execute(
+                    "SELECT id FROM cycles WHERE ended_ns < ? ORDER BY ended_ns LIMIT ?",
+                    (before_ns, _AT_ONCE),
+                ).fetchall()
+                db.execute("INSERT INTO meta VALUES ('clean_up', ?)", (str(before_ns),))
+                for row in rows:
+                    db.execute("DELETE FROM cycles WHERE id = ?", (row["id"],))
+                    db.execute("DELETE FROM transitions WHERE cycle = ?", (row["id"],))
+                if not rows:
+                    db.execute("DELETE FROM balances_seen WHERE ts_ns < ?", (before_ns,))
+                db.execute("DELETE FROM meta WHERE name = 'clean_up'")
+                db.execute("COMMIT")
+                deleted += len(rows)
+                if not rows:
+                    return deleted
+        except db.DatabaseError as error:
+            raise DataError(f"cannot be cleaned up: {error}", source=str(database.path)) from None
+
+
+def _convert(source: Database, made: Database) -> None:
+    """Write a file anew with another key, or none, and put it in its own place."""
+    _check_there(source)
+    encrypting_driver()
+    # SQLCipher's own connection copies: one with an empty key is a plain file to it
+    opener = source if source.key is not None else made
+    other = made if source.key is not None else source
+    with held(source.path.parent, source.path.name, "a conversion"):
+        with closing(source.connect()) as whole:
+            check_whole(whole, source)
+            (version,) = whole.execute("PRAGMA user_version").fetchone()
+            whole.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        made.path.unlink(missing_ok=True)
+        with closing(opener.connect()) as db:
+            other.attach(db, "other")
+            names = ("other", "main") if source.key is not None else ("main", "other")
+            db.execute("SELECT sqlcipher_export(?, ?)", names).fetchone()
+            db.execute(f"PRAGMA {names[0]}.user_version = {version}")
+        with closing(made.connect()) as db:
+            check_whole(db, made)
+        _put(made.path, source.path)
+
+
+def _check_there(database: Database) -> None:
+    if not database.path.is_file():
+        raise DataError("is not there", source=str(database.path))
+
+
+def _check_new(path: Path) -> None:
+    if path.exists():
+        raise ConfigError("is there already; name a file that is not", source=str(path))
+    if not path.parent.is_dir():
+        raise ConfigError("is no folder", source=str(path.parent))
+
+
+def _set_aside(path: Path) -> Path | None:
+    """Rename a file and its log, which belong together."""
+    if not path.exists():
+        return None
+    aside = path.with_name(f"{path.stem}.{compact(now_ns())}.aside")
+    for end in ("-wal", "-shm"):
+        log = path.with_name(f"{path.name}{end}")
+        if log.exists():
+            log.rename(aside.with_name(f"{aside.name}{end}"))
+    return path.rename(aside)
+
+
+def _put(made: Path, to: Path) -> None:
+    """Put a finished file in its place, on the disk for good."""
+    for place in (made, None):
+        file = os.open(place or to.parent, os.O_RDONLY)
+        try:
+            os.fsync(file)
+        finally:
+            os.close(file)
+        if place is not None:
+            made.replace(to)
