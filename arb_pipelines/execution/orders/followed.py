@@ -22,7 +22,7 @@ from arb_pipelines.errors import (
     Unfunded,
 )
 from arb_pipelines.trading.session_rules import SessionRules
-from arb_pipelines.venues.base import NewOrder, OrderEntry, OrderReport
+from arb_pipelines.venues.base import OrderEntry, OrderReport
 from arb_pipelines.venues.retry import Patience
 
 #: Look-ups of one order: the first pause, doubled each time up to the longest.
@@ -60,7 +60,8 @@ class Sending:
     ``since_s`` is when it was first tried, on the loop's clock.
     """
 
-    new: NewOrder
+    client_id: str
+    symbol: str
     since_s: float
     answer: Answer = Answer.AWAITED
 
@@ -89,7 +90,6 @@ async def followed_to_end(
     ``ask`` gives what is known after it has waited for so many seconds at most. ``turn_away``
     hears why the venue tells us nothing more; the order is asked for until its time is over.
     """
-    new = sending.new
     wait_s, pause_s, known = waits.fill_wait_ms / 1e3, _FIRST_PAUSE_S, False
     asked_back = False
     while True:
@@ -114,9 +114,9 @@ async def followed_to_end(
             if asked_back:
                 return Unresolved.NEVER_ARRIVED
             asked_back = True  # should it be on its way, it is not to trade any more
-            await take_back(entry, new.client_id, new.symbol, turn_away)
+            await take_back(entry, sending.client_id, sending.symbol, turn_away)
         if report is not None and waited_ms > waits.leg_timeout_ms:
-            await take_back(entry, new.client_id, new.symbol, turn_away)
+            await take_back(entry, sending.client_id, sending.symbol, turn_away)
         wait_s, pause_s = pause_s, min(2 * pause_s, _LONGEST_PAUSE_S)
 
 

@@ -106,9 +106,9 @@ class OrderRunner:
         self._store.intend(cycle, new, purpose, leg)
         since_s, failures = asyncio.get_running_loop().time(), 0
         while True:
-            sending = Sending(new, since_s)
+            sending = Sending(new.client_id, new.symbol, since_s)
             try:
-                end = await self._sent(sending)
+                end = await self._sent(new, sending)
             except (Transient, Unfunded) as not_yet:
                 failures += 1
                 waited_ms = sending.waited_ms
@@ -124,7 +124,7 @@ class OrderRunner:
                 break
             else:
                 self._account.forget(new.client_id)
-                await self._conclude(cycle, new.client_id, end)
+                await self._conclude(new.client_id, end)
                 break
         return self._stored(cycle, new.client_id)
 
@@ -138,26 +138,50 @@ class OrderRunner:
         """
         if order.status not in _OPEN:
             return order
-        age_s = max(self._wall_ns() - order.intended_ns, 0) / NS_PER_S
-        since_s = asyncio.get_running_loop().time() - age_s
-        # even of one that the venue took: it need not know orders for ever
-        sending = Sending(_as_it_left(order), since_s, Answer.LOST)
-        ask = partial(self._look_up_after, order)
-        end = await followed_to_end(ask, self._entry, sending, self._at_once, self._turn_away)
-        await self._conclude(order.cycle, order.client_id, end)
+        end = await self._end_of(order.client_id, order.symbol, order.intended_ns)
+        await self._conclude(order.client_id, end)
         return self._stored(order.cycle, order.client_id)
 
-    async def _sent(self, sending: Sending) -> OrderReport | Unresolved:
+    async def resolve(self, client_id: str, symbol: str) -> OrderReport | None:
+        """Find out what became of an order that the venue listed; take it back if it is open.
+
+        Nothing is written; ``None`` if the venue knows it no more.
+
+        Raises:
+            Fatal, ProtocolViolation: the venue turns us away.
+        """
+        end = await self._end_of(client_id, symbol, self._wall_ns())
+        if end is Unresolved.NOT_TOLD:
+            raise self._reason()
+        return end if isinstance(end, OrderReport) else None
+
+    def book(self, report: OrderReport) -> None:
+        """Book what the venue says of an order that has ended."""
+        market = self._markets[report.symbol]
+        booked = Booked.of(report, self._fees[report.symbol], market)
+        with self._store.together():
+            self._store.accepted(report.client_id, report.order_id)
+            self._store.book(report.client_id, booked, market, None)
+
+    async def _end_of(
+        self, client_id: str, symbol: str, intended_ns: int
+    ) -> OrderReport | Unresolved:
+        age_s = max(self._wall_ns() - intended_ns, 0) / NS_PER_S
+        # unknown may be one that the venue took, too: it need not know orders for ever
+        sending = Sending(client_id, symbol, asyncio.get_running_loop().time() - age_s, Answer.LOST)
+        ask = partial(self._look_up_after, client_id, symbol)
+        return await followed_to_end(ask, self._entry, sending, self._at_once, self._turn_away)
+
+    async def _sent(self, new: NewOrder, sending: Sending) -> OrderReport | Unresolved:
         """Place an order, and hear of its end by whatever tells it first.
 
         Raises:
             Rejected, Transient, Fatal, ProtocolViolation: nothing happened.
         """
-        new = sending.new
         ask = partial(self._account.settled, new.client_id)
         with worst_error():
             async with asyncio.TaskGroup() as tasks:
-                placing = tasks.create_task(self._place(sending))
+                placing = tasks.create_task(self._place(new, sending))
                 await asyncio.sleep(0)  # it follows the order, and sends it
                 if placing.done():
                     placing.result()
@@ -165,37 +189,31 @@ class OrderRunner:
                 placing.cancel()  # whatever the answer were: the end is known
         return end
 
-    async def _place(self, sending: Sending) -> None:
+    async def _place(self, new: NewOrder, sending: Sending) -> None:
         try:
-            accepted = await self._entry.place(sending.new)
+            accepted = await self._entry.place(new)
         except OutcomeUnknown:
             sending.answer = Answer.LOST  # only the account can tell
         else:
             sending.answer = Answer.ACCEPTED
             self._store.accepted(accepted.client_id, accepted.order_id)
 
-    async def _look_up_after(self, order: StoredOrder, wait_s: float) -> OrderReport | None:
+    async def _look_up_after(
+        self, client_id: str, symbol: str, wait_s: float
+    ) -> OrderReport | None:
         await asyncio.sleep(wait_s)
-        return await self._account.look_up(order.client_id, order.symbol)
+        return await self._account.look_up(client_id, symbol)
 
-    async def _conclude(self, cycle: str, client_id: str, end: OrderReport | Unresolved) -> None:
+    async def _conclude(self, client_id: str, end: OrderReport | Unresolved) -> None:
         """Write down what became of an order."""
         if isinstance(end, OrderReport):
-            self._book(end)
+            self.book(end)
             if end.fee is None and end.size:
                 await self._confirm_fee(end)
         elif end is Unresolved.NEVER_ARRIVED:
             self._store.unfilled(client_id, OrderStatus.LOST, "the venue does not know it")
         else:
-            assert self._turned_away is not None, "whoever is not told was turned away"
-            raise self._turned_away
-
-    def _book(self, report: OrderReport) -> None:
-        market = self._markets[report.symbol]
-        booked = Booked.of(report, self._fees[report.symbol], market)
-        with self._store.together():
-            self._store.accepted(report.client_id, report.order_id)
-            self._store.book(report.client_id, booked, market, None)
+            raise self._reason()
 
     async def _confirm_fee(self, report: OrderReport) -> None:
         """Book what the venue really took, if it tells; else the known rate stands."""
@@ -204,7 +222,7 @@ class OrderRunner:
             with suppress(Transient, Rejected):
                 told = await self._account.look_up(report.client_id, report.symbol)
                 if told is not None and told.fee is not None and not told.active:
-                    self._book(told)
+                    self.book(told)
                     return
 
     def _stored(self, cycle: str, client_id: str) -> StoredOrder:
@@ -216,15 +234,6 @@ class OrderRunner:
     def _turn_away(self, reason: Fatal | ProtocolViolation) -> None:
         self._turned_away = self._turned_away or reason
 
-
-def _as_it_left(order: StoredOrder) -> NewOrder:
-    return NewOrder(
-        order.client_id,
-        order.symbol,
-        order.side,
-        order.kind,
-        size=order.size,
-        funds=order.funds,
-        price=order.price,
-        time_in_force=order.time_in_force,
-    )
+    def _reason(self) -> Fatal | ProtocolViolation:
+        assert self._turned_away is not None, "whoever is not told was turned away"
+        return self._turned_away

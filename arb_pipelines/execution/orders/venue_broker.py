@@ -75,8 +75,11 @@ class VenueBroker(OrderCarrier):
         free: FreeBalances | None = None,
         publish: Callable[[VenueNews], object] = _unheard,
         room: Callable[[], bool] = lambda: True,
+        status: VenueStatus | None = None,
     ) -> None:
-        super().__init__(markets, fees, rules, wall_ns=wall_ns, intent=intent, free=free)
+        super().__init__(
+            markets, fees, rules, wall_ns=wall_ns, intent=intent, free=free, status=status
+        )
         self._entry, self._account, self._publish = entry, account, publish
         self._look_ups = FeeLookUps(account, lambda: self._is_idle() and room(), self._correct)
         self._given_up = GivenUp(account, room, self._take_back, self._book_late)
@@ -95,12 +98,13 @@ class VenueBroker(OrderCarrier):
     async def _send(self, carried: Carried) -> None:
         """Place an order; who hears of its end was set up before it leaves."""
         assert self.tasks is not None
-        sending = Sending(carried.new, carried.since_s)
+        sending = Sending(carried.new.client_id, carried.new.symbol, carried.since_s)
         hearing = self.tasks.create_task(self._hear(carried, sending))
         try:
             accepted = await self._entry.place(carried.new)
         except OutcomeUnknown:
             sending.answer = Answer.LOST  # only the account can tell
+            self._status.look()
         except BaseException:
             hearing.cancel()
             raise

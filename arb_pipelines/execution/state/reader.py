@@ -55,6 +55,11 @@ class StateReader:
             raise InvariantBroken(f"there is no cycle {cycle}")
         return cycle_of(row)
 
+    def has_cycle(self, cycle: str) -> bool:
+        """Whether there is a cycle of that id."""
+        row = self._db.execute("SELECT 1 FROM cycles WHERE id = ?", (cycle,)).fetchone()
+        return row is not None
+
     def state_of(self, cycle: str) -> CycleState:
         """Give the state of one cycle.
 
@@ -85,6 +90,13 @@ class StateReader:
         """Give a cycle's orders as they were intended, one after the other."""
         rows = self._db.execute(
             "SELECT * FROM orders WHERE cycle = ? ORDER BY intended_ns, client_id", (cycle,)
+        )
+        return [order_of(row) for row in rows]
+
+    def orders_ended(self, since_ns: int) -> list[StoredOrder]:
+        """Give the orders that ended after a time and were booked."""
+        rows = self._db.execute(
+            "SELECT * FROM orders WHERE status = 'done' AND ended_ns > ?", (since_ns,)
         )
         return [order_of(row) for row in rows]
 

@@ -315,9 +315,4 @@ def _add(changes: dict[str, Decimal], more: Mapping[str, Decimal]) -> None:
 
 def _undone(order: StoredOrder, market: Market) -> dict[str, Decimal]:
     """What would take an order's booking back."""
-    assert order.fee_currency is not None, "what is done has a fee's currency"
-    booked = Booked(
-        order.side, order.filled, order.funds_filled, order.spent, order.received, order.fee,
-        order.fee_currency,
-    )  # fmt: skip
-    return {currency: -by for currency, by in booked.changes(market).items()}
+    return {currency: -by for currency, by in order.booked.changes(market).items()}

@@ -11,6 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from arb_pipelines.execution.orders.amounts import Booked
 from arb_pipelines.trading.events import OrderKind, TimeInForce
 
 
@@ -148,6 +149,15 @@ class StoredOrder:
     reason: str | None
     intended_ns: int
     ended_ns: int | None
+
+    @property
+    def booked(self) -> Booked:
+        """What it came to; of one that has ended and filled something."""
+        assert self.fee_currency is not None, "what is done has a fee's currency"
+        return Booked(
+            self.side, self.filled, self.funds_filled, self.spent, self.received, self.fee,
+            self.fee_currency,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
