@@ -131,6 +131,21 @@ def price_cycle(legs: Sequence[ExactLeg], amount: Decimal) -> PricedCycle | Refu
 
     The refusal of the first leg that has one is the answer.
     """
+    priced = price_legs(legs, amount)
+    if isinstance(priced, Refusal):
+        return priced
+    spent, have = priced[0].spent, priced[-1].received
+    if have <= spent:
+        return Refusal(RefusalReason.NO_PROFIT)
+    with localcontext(_CONTEXT):
+        return PricedCycle(priced, spent, have, have - spent)
+
+
+def price_legs(legs: Sequence[ExactLeg], amount: Decimal) -> tuple[PricedLeg, ...] | Refusal:
+    """Price ``legs`` in turn, the first with ``amount``, whether they come to a profit or not.
+
+    The refusal of the first leg that has one is the answer.
+    """
     priced: list[PricedLeg] = []
     with localcontext(_CONTEXT):
         have = _atoms_down(amount)
@@ -140,10 +155,7 @@ def price_cycle(legs: Sequence[ExactLeg], amount: Decimal) -> PricedCycle | Refu
                 return Refusal(result, k)
             priced.append(result)
             have = result.received
-        spent = priced[0].spent
-        if have <= spent:
-            return Refusal(RefusalReason.NO_PROFIT)
-        return PricedCycle(tuple(priced), spent, have, have - spent)
+    return tuple(priced)
 
 
 def _price_buy(leg: ExactLeg, have: Decimal) -> PricedLeg | RefusalReason:
