@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from arb_pipelines.errors import ConfigError
 from arb_pipelines.trading.panic_rules import PanicRules
+from arb_pipelines.trading.recovery_rules import RecoveryRules
 from arb_pipelines.trading.risk.parameters import RiskRules
 from arb_pipelines.trading.session_rules import SessionRules, TradingMode
 from arb_pipelines.yaml_files import MisplacedValue
@@ -225,6 +226,9 @@ class Strategy(_Section):
     mode: TradingMode = Field(TradingMode.PAPER, description="What a session of it may do.")
     session: SessionRules = Field(SessionRules(), description="How a session of it trades.")
     risk: RiskRules = Field(RiskRules(), description="Limits of its sessions; see docs/risk.md.")
+    recovery: RecoveryRules = Field(
+        RecoveryRules(), description="What becomes of cycles that a crash cut short."
+    )
     panic_sell: PanicRules = Field(
         PanicRules(), description="How a session of it sells what a cycle left."
     )
@@ -284,6 +288,6 @@ class Strategy(_Section):
         Comments, order and layout of the file do not change it, nor does where the pairs
         stand or how a session would go about it.
         """
-        sessions_own = {"trading_pairs_file", "mode", "session", "risk", "panic_sell"}
+        sessions_own = {"trading_pairs_file", "mode", "session", "risk", "panic_sell", "recovery"}
         content = self.model_dump(mode="json", exclude=sessions_own)
         return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
