@@ -1,7 +1,7 @@
 """The `arb monitor` command: what the engines are doing, did, and may forget.
 
 Reads the state files of all accounts while their engines write; only `--cleanup` changes
-them, and only where no engine runs.
+them.
 """
 
 from __future__ import annotations
@@ -47,6 +47,13 @@ def monitor(
     every: Annotated[
         float, typer.Option(min=0.1, max=3600, metavar="S", help="How often --watch looks.")
     ] = 1.0,
+    cleanup: Annotated[
+        float | None,
+        typer.Option(
+            min=0, metavar="DAYS", help="Remove cycles that ended longer ago and are in the lake."
+        ),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Clean up without asking.")] = False,
     venue: Annotated[str | None, typer.Option(help="Only its accounts; default: all.")] = None,
     json: JsonFlag = False,
 ) -> None:
@@ -57,15 +64,18 @@ def monitor(
 
     Example: arb monitor --watch
     Example: arb monitor --details 3fa94c1b20e7-118
+    Example: arb monitor --cleanup 30
     """
     from arb_pipelines.research.state_files import state_files
     from arb_pipelines.settings import load_settings
 
-    asked = [active, history is not None, details is not None]
-    if sum(asked) > 1 or (watch and details is not None):
-        raise typer.BadParameter("ask for one of --active, --history and --details")
+    asked = [active, history is not None, details is not None, cleanup is not None]
+    if sum(asked) > 1 or (watch and (details is not None or cleanup is not None)):
+        raise typer.BadParameter("ask for one of --active, --history, --details and --cleanup")
     files = state_files(load_settings(), venue)
-    if details is not None:
+    if cleanup is not None:
+        _clean_up(files, cleanup, yes=yes, json=json)
+    elif details is not None:
         _show_history(files, details, json=json)
     elif json:
         _print_document(files, history)
@@ -85,6 +95,30 @@ def _show_history(files: list[StateFile], name: str, *, json: bool) -> None:
         print_json(history_document(found))
     else:
         show_history(found, now_ns())
+
+
+def _clean_up(files: list[StateFile], days: float, *, yes: bool, json: bool) -> None:
+    from arb_pipelines.clock import now_ns
+    from arb_pipelines.commands.output import print_rows, remarks
+    from arb_pipelines.lake.store import Lake
+    from arb_pipelines.research.state_cleanup import carry_out, plan_cleanup
+    from arb_pipelines.settings import load_settings
+
+    lake = Lake(load_settings(), read_only=True)
+    plans = plan_cleanup(lake, files, days, now_ns())
+    going, staying = sum(len(plan.go) for plan in plans), sum(len(plan.stay) for plan in plans)
+    if staying:
+        remarks.print(
+            f"{staying} stay: the lake does not have them as they stand now; materialise the "
+            "asset strategy_cycles for their days, or start a session"
+        )
+    if going and not yes:
+        typer.confirm(f"Remove {going} cycles that ended over {days:g} days ago?", abort=True)
+    rows = [(plan.file.name, carry_out(plan), len(plan.stay)) for plan in plans]
+    if json:
+        print_json([dict(zip(("account", "removed", "stay"), row, strict=True)) for row in rows])
+    else:
+        print_rows(("account", "removed", "stay"), rows)
 
 
 def _print_document(files: list[StateFile], history: int | None) -> None:

@@ -68,7 +68,7 @@ class StateCopier:
 
 
 def copying_first(lake: Lake, file: StateFile, tell: Callable[[T], object]) -> Callable[[T], None]:
-    """Have each call of ``tell`` come after a copy of what has ended; it comes if that fails, too."""
+    """Have each ``tell`` come after a copy of what has ended, even after one that failed."""
     copier = StateCopier(lake, file)
 
     def copy_and_tell(news: T) -> None:
@@ -96,7 +96,7 @@ def copy_day(lake: Lake, venue: str, day: date) -> Copied:
     return copied
 
 
-def copied_before(lake: Lake, file: StateFile, before_ns: int) -> tuple[list[str], list[str]]:
+def ended_before(lake: Lake, file: StateFile, before_ns: int) -> tuple[list[str], list[str]]:
     """Give the ids of the cycles that ended before a time: those the lake has, and the others.
 
     One that has changed since it was copied is among the others.
@@ -105,7 +105,7 @@ def copied_before(lake: Lake, file: StateFile, before_ns: int) -> tuple[list[str
         DataError: the state file cannot be read.
     """
     ended = _ended(file, 0, before_ns)
-    lacking = {cycle for cycle, _ in _lacking(lake, file, ended)}
+    lacking = {*_lacking(lake, file, ended)}
     return [cycle for cycle, _, _ in ended if cycle not in lacking], sorted(lacking)
 
 
@@ -122,8 +122,8 @@ def _ended(file: StateFile, from_ns: int, before_ns: int) -> list[Ended]:
         return [(row["id"], row["ended_ns"], row["updated_ns"]) for row in rows]
 
 
-def _lacking(lake: Lake, file: StateFile, ended: Sequence[Ended]) -> list[tuple[str, date]]:
-    """Those that the lake does not have as they stand, with the day of their end."""
+def _lacking(lake: Lake, file: StateFile, ended: Sequence[Ended]) -> list[str]:
+    """Those that the lake does not have as they stand."""
     if not ended:
         return []
     days = day_of(ended[0][1]), day_of(ended[-1][1])
@@ -136,13 +136,12 @@ def _lacking(lake: Lake, file: StateFile, ended: Sequence[Ended]) -> list[tuple[
     except DataError:  # no lake yet
         rows = []
     known = dict(rows)
-    return [(cycle, day_of(at)) for cycle, at, updated in ended if known.get(cycle) != updated]
+    return [cycle for cycle, _, updated in ended if known.get(cycle) != updated]
 
 
 def _copy(lake: Lake, file: StateFile, ended: Sequence[Ended]) -> Copied:
     copied = Copied()
-    lacking = [cycle for cycle, _ in _lacking(lake, file, ended)]
-    for chunk in _chunks(lacking):
+    for chunk in _chunks(_lacking(lake, file, ended)):
         rows = rows_of(file, chunk)
 
         def write(transaction: Transaction) -> Copied:

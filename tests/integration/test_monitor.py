@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
 from decimal import Decimal
 
 import pytest
 
 from arb_pipelines import cli
+from arb_pipelines.clock import now_ns
+from arb_pipelines.execution.state.values import CycleState, Outcome
+from arb_pipelines.lake.store import Lake
+from arb_pipelines.research.state_files import reading_state
+from arb_pipelines.research.state_tables import copy_day
 from arb_pipelines.settings import Settings
-from tests.fakes.state_worlds import state_world
+from tests.fakes.state_worlds import DAY, state_world
 
 
 def arb(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -129,3 +141,91 @@ def test_what_makes_no_sense_together_is_refused(
     code, _, errors = arb(capsys, *both)
     assert code == 2
     assert len(errors.strip().splitlines()) == 1
+
+
+def test_only_what_the_lake_has_is_cleaned_up(
+    lake: Lake, home: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Open cycles, young ones and those not copied stay; what goes is whole in the lake."""
+    with state_world(home) as world:
+        world.complete("aaaaaa111111-0")
+        world.begin("aaaaaa111111-1")
+        copy_day(lake, "kucoin", DAY)
+        world.fail("aaaaaa111111-2")
+        world.set_clock(now_ns())
+        world.complete("aaaaaa111111-3")
+    code, out, errors = arb(capsys, "--cleanup", "1", "--yes", "--json")
+    (told,) = json.loads(out)
+    assert (code, told["removed"], told["stay"]) == (0, 1, 1)
+    assert "1 stay: the lake does not have them" in " ".join(errors.split())
+    ended = json.loads(arb(capsys, "--history", "9", "--json")[1])
+    assert [one["id"][-1] for one in ended] == ["3", "2"]
+    assert [one["id"][-1] for one in json.loads(arb(capsys, "--json")[1])] == ["1"]
+    with reading_state(world.file) as state:
+        for table in ("orders", "transitions"):
+            gone = f"SELECT count(*) FROM {table} WHERE cycle = 'aaaaaa111111-0'"
+            assert state.execute(gone).fetchone()[0] == 0
+    assert copy_day(lake, "kucoin", DAY).cycles == 1
+    assert lake.query("SELECT count(*) FROM strategy_orders").item() == 4
+
+
+def test_an_engine_goes_on_while_its_state_is_cleaned_up(
+    lake: Lake, home: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Many cycles go in many small steps; the engine's own last, and come to the lake."""
+    with state_world(home) as world:
+        for number in range(50):
+            world.fail(f"aaaaaa111111-{number}")
+        copy_day(lake, "kucoin", DAY)
+        world.begin("aaaaaa111111-50")
+        _, out, _ = arb(capsys, "--cleanup", "1", "--yes", "--json")
+        assert json.loads(out)[0]["removed"] == 50
+        world.store.end(
+            "aaaaaa111111-50", CycleState.FAILED, Outcome.NOTHING, profit=Decimal(0),
+            what="taken back", why="by the test",
+        )  # fmt: skip
+    assert copy_day(lake, "kucoin", DAY).cycles == 1
+    assert lake.query("SELECT count(*) FROM strategy_cycles").item() == 51
+
+
+def test_cleaning_up_asks_first(
+    lake: Lake, home: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without an answer nothing goes."""
+    with state_world(home) as world:
+        world.complete("aaaaaa111111-0")
+    copy_day(lake, "kucoin", DAY)
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    code, out, _ = arb(capsys, "--cleanup", "1")
+    assert code != 0
+    assert "Remove 1 cycles" in out
+    assert len(json.loads(arb(capsys, "--history", "9", "--json")[1])) == 1
+
+
+def test_watching_ends_in_order_at_ctrl_c(home: Settings) -> None:
+    """In a terminal the table is drawn again in place, shows what is new, and Ctrl-C ends it."""
+    screen, terminal = pty.openpty()
+    command = [sys.executable, "-m", "arb_pipelines.cli", "monitor", "--watch", "--every", "0.1"]
+    with state_world(home) as world:
+        process = subprocess.Popen(
+            command, stdin=terminal, stdout=terminal, stderr=terminal, close_fds=True,
+            env=os.environ | {"ARB_HOME": str(home.root), "TERM": "xterm", "COLUMNS": "120"},
+        )  # fmt: skip
+        os.close(terminal)
+        shown = read_until(screen, b"0 open")
+        world.begin("aaaaaa111111-0")
+        shown += read_until(screen, b"aaaaaa111111-0")
+        process.send_signal(signal.SIGINT)
+        shown += read_until(screen, b"\x1b[?25h")  # the cursor is there again
+        assert process.wait(timeout=30) == 0
+    os.close(screen)
+    assert b"Traceback" not in shown
+
+
+def read_until(screen: int, word: bytes) -> bytes:
+    """Read a terminal until it has shown a word."""
+    read = b""
+    while word not in read:
+        assert select.select([screen], [], [], 60)[0], f"{word!r} was not shown: {read!r}"
+        read += os.read(screen, 65536)
+    return read
