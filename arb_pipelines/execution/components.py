@@ -176,6 +176,7 @@ def session_broker(params: BrokerParams, container: Container) -> SessionBroker:
             free=line.free,
             publish=container.bus.publish,
             room=connection.room,
+            status=connection.status,
         )
     else:
         if rules.rests:
@@ -189,6 +190,7 @@ def session_broker(params: BrokerParams, container: Container) -> SessionBroker:
             rules,
             wall_ns=steady_ns,
             intent=lambda new, order: container.bus.publish(new),
+            status=connection.status,
         )
     container.bus.subscribe(Ended, broker.on_ended)
     return broker
@@ -218,7 +220,7 @@ def session_risk(params: Spent, container: Container) -> SessionRisk:
     guard = session_guard(
         universe, portfolio, line.commitments, container.bus, line.free if pays else None
     )
-    return SessionRisk(gate, controls, limits, guard)
+    return SessionRisk(gate, controls, limits, guard, line.connection.status)
 
 
 def cycle_orders(params: OrderParams, container: Container) -> CycleOrderManager:
@@ -239,10 +241,9 @@ class SessionRun:
     def __init__(self, params: NoParams, container: Container) -> None:
         universe = universe_of(container)
         # made by the factories above, which give more than their roles promise
-        broker, risk = container.get(BROKER), container.get(RISK)
+        broker, risk = container.get(BROKER), session_risk_of(container)
         feed = cast(MarketData, container.get(MARKET_DATA))
         assert isinstance(broker, OrderCarrier)
-        assert isinstance(risk, SessionRisk)
         self.own = OwnTrades(
             universe.seen,
             universe.traded.number,
@@ -268,6 +269,13 @@ def universe_of(container: Container) -> SessionUniverse:
     """Give what a strategy's container trades."""
     universe: SessionUniverse = container.get(UNIVERSE)
     return universe
+
+
+def session_risk_of(container: Container) -> SessionRisk:
+    """Give the gate of a strategy's container."""
+    risk = container.get(RISK)
+    assert isinstance(risk, SessionRisk)  # as strategy_spec says
+    return risk
 
 
 def run_of(container: Container) -> SessionRun:

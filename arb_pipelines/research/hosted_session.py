@@ -17,11 +17,12 @@ from typing import Any
 import structlog
 
 from arb_pipelines.clock import now_ns
-from arb_pipelines.containers.spec import RISK
+from arb_pipelines.containers.container import Container
 from arb_pipelines.execution.allotment import funded
-from arb_pipelines.execution.components import run_of, strategy_spec, universe_of
+from arb_pipelines.execution.components import run_of, session_risk_of, strategy_spec, universe_of
+from arb_pipelines.execution.control.desk import Bring
 from arb_pipelines.execution.control.service import open_control
-from arb_pipelines.execution.limits import kill_files, watch_kill_files
+from arb_pipelines.execution.limits import Spent, kill_files, watch_kill_files
 from arb_pipelines.execution.manager import Managed, SessionManager
 from arb_pipelines.execution.records.heartbeat import beat, beating
 from arb_pipelines.execution.records.journal_reading import RECOVERED
@@ -41,6 +42,7 @@ from arb_pipelines.research.session_values import SessionProgress, SessionSummar
 from arb_pipelines.research.state_files import StateFile, account_state
 from arb_pipelines.research.state_tables import copying_first
 from arb_pipelines.trading.parameters import Strategy
+from arb_pipelines.trading.reports import CycleReport
 from arb_pipelines.venues.base import VenueConnection
 from arb_pipelines.venues.tasks import worst_error
 
@@ -69,7 +71,9 @@ class HostedSession:
     """A session to be hosted: ``join``, then ``trade``; ``folder`` is its own.
 
     ``hosted`` are the requests of all that share the connection, its own among them. The
-    first of these also looks into what other sessions left on the account. ``broken_off`` is
+    first of these also looks into what other sessions left on the account. One that is ``late``
+    comes while others trade, and may take the place of one (``takes_over``); ``bring`` has
+    others come. ``broken_off`` is
     what came of it where an error ended it while it traded, ``unrecovered`` whether the end
     of an order of its earlier starts is not known.
     """
@@ -81,6 +85,9 @@ class HostedSession:
     on_flush: Callable[[SessionProgress], None]
     run_id: str | None
     hosted: Sequence[SessionRequest]
+    takes_over: HostedSession | None = field(default=None, init=False)
+    late: bool = field(default=False, init=False)
+    bring: Bring | None = field(default=None, init=False)
     broken_off: SessionSummary | None = field(default=None, init=False)
     unrecovered: bool = field(default=False, init=False)
     _joined: _Joined | None = field(default=None, init=False)
@@ -108,16 +115,45 @@ class HostedSession:
         check_key(chosen, connection.can_withdraw)
         store = states.of(places_orders=chosen.places_orders)
         id_prefix = store.new_prefix(f"{self.request.key} {started}")
+        before = self.takes_over
+        free = manager.money.free if before is None else manager.reach(before.name)
+        spent = spent_before(self._past()) if before is None else before.spent
         spec = strategy_spec(
-            funded(self.strategy, manager.money.free, waiting),
+            funded(self.strategy, free, waiting),
             places_orders=chosen.places_orders,
             id_prefix=id_prefix,
             max_cycles=settings.max_cycles,
-            spent=spent_before(self._past()),
+            spent=spent,
+            name=self.name,
         )
-        shares = self.strategy.balances is None
-        managed = manager.add(spec, allot=chosen.places_orders or shares)
+        allot = chosen.places_orders or self.strategy.balances is None
+        if before is None:
+            managed = manager.add(spec, allot=allot)
+        else:
+            managed = manager.replace(before.name, spec, allot=allot)
+            _count_on(before.container, managed.container)
         self._joined = _Joined(manager, managed, states, chosen, id_prefix, started)
+
+    @property
+    def name(self) -> str:
+        """Name its container has: its strategy's, or its key where another may have that."""
+        return self.request.key if self.late else self.strategy.name
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it takes no more signals."""
+        return self._joined is None or self._joined.managed.controls.stopping.is_set()
+
+    @property
+    def spent(self) -> Spent:
+        """What counts against its limits so far; once it has joined."""
+        return session_risk_of(self.container).spent
+
+    @property
+    def container(self) -> Container:
+        """The container of its strategy, once it has joined."""
+        assert self._joined is not None, "a session joins first"
+        return self._joined.managed.container
 
     async def trade(self) -> SessionSummary:
         """Trade until it is stopped, then write down what is left to write.
@@ -132,10 +168,14 @@ class HostedSession:
             tables = joined.states.of(places_orders=joined.chosen.places_orders).risk
             keep_pauses(self.lake.settings, self.request.key, managed.container, tables)
             control = open_control(
-                managed.container, self.folder, joined.chosen, id_prefix=joined.id_prefix
+                managed.container,
+                self.folder,
+                joined.chosen,
+                id_prefix=joined.id_prefix,
+                bring=self.bring,
             )
             await self._recover(joined, heard)
-            joined.manager.start(self.strategy.name)
+            joined.manager.start(self.name)
             with worst_error():
                 async with asyncio.TaskGroup() as tasks:
                     beside = [tasks.create_task(work) for work in self._watches(managed)]
@@ -183,11 +223,11 @@ class HostedSession:
 
         What an execution of its own past brought counts against this session's limits.
         """
-        if not joined.chosen.places_orders:
+        if not joined.chosen.places_orders or self.late:  # what others have in flight is no loss
             return
         self.unrecovered, unknown = True, False
         connection, past = joined.manager.connection, self._past()
-        risk: Any = joined.managed.container.get(RISK)  # made by session_risk
+        risk = session_risk_of(joined.managed.container)
         others = await asyncio.to_thread(self._left_by_others, connection)
         async with aclosing(looked_into([*reversed(past), *others], connection)) as all_looked_into:
             async for one in all_looked_into:
@@ -234,7 +274,7 @@ class HostedSession:
                     yield heard
                 except BaseException:
                     controls.stop("what keeps the session failed", settle_s=_SETTLE_S)
-                    await joined.manager.ended(self.strategy.name)
+                    await joined.manager.ended(self.name)
                     reason = str(controls.stop_reason)
                     failed = SessionState.FAILED
                     self.broken_off = await self._conclude(joined, heard, failed, reason)
@@ -304,6 +344,16 @@ class HostedSession:
             unwritten=heard.writer.unwritten,
             open_orders=left,
         )
+
+
+def _count_on(before: Container, after: Container) -> None:
+    """Count what a replaced session's executions still bring against who took its place."""
+    traded, risk = universe_of(before).traded, session_risk_of(after)
+
+    def count(report: CycleReport) -> None:
+        risk.on_recovered(traded.cycles.currencies[traded.start(report.cycle)], report.profit)
+
+    before.bus.subscribe(CycleReport, count)
 
 
 async def _end_after(minutes: float, managed: Managed) -> None:

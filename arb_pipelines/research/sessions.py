@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
-from arb_pipelines.errors import ArbError, ConfigError
+from arb_pipelines.errors import ConfigError
 from arb_pipelines.execution.limits import found_kill_file, kill_files
 from arb_pipelines.execution.locks import held
 from arb_pipelines.execution.manager import managing
-from arb_pipelines.execution.records.heartbeat import beat
-from arb_pipelines.execution.records.values import SessionState
 from arb_pipelines.execution.warm_up import warm_up
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.hosted_session import HostedSession
+from arb_pipelines.research.session_host import Make, SessionHost, failure_told
 from arb_pipelines.research.session_process import on_loop, stopped_by_signals
 from arb_pipelines.research.session_requests import SessionRequest, checked_key
 from arb_pipelines.research.session_state import account_states
@@ -57,7 +56,7 @@ def run_session(
     on_flush: OnFlush = _unheard,
     run_id: str | None = None,
 ) -> SessionSummary:
-    """Trade until somebody or a limit ends it; give what came of it.
+    """Trade until somebody or a limit ends it; give what came of it, or of what replaced it.
 
     Blocks. In the main thread SIGTERM and SIGINT end it within 10 s, in order. ``on_flush`` is
     called in a thread of its own after each write to the lake; ``run_id`` is the Dagster run's.
@@ -69,8 +68,7 @@ def run_session(
         VenueError: the venue does not answer, or turns us away.
         SessionBrokenOff: an error ended it while it traded, and it left something.
     """
-    (summary,) = run_sessions(lake, [request], on_flush=on_flush, run_id=run_id)
-    return summary
+    return run_sessions(lake, [request], on_flush=on_flush, run_id=run_id)[-1]
 
 
 def run_sessions(
@@ -102,33 +100,9 @@ def run_sessions(
         for session in sessions:
             name = f"{session.strategy.name}@{venues[0]}"
             stack.enter_context(held(locks, name, session.request.key))
-            stack.enter_context(_failure_told(session))
-        return on_loop(_host(settings, venues[0], sessions))
-
-
-@contextmanager
-def _failure_told(session: HostedSession) -> Iterator[None]:
-    """Have a session's heartbeat say that it starts, and that it failed if it ends by an error."""
-    session.folder.mkdir(parents=True, exist_ok=True)
-    beat(session.folder, "starting", {})
-    try:
-        yield
-    except (ArbError, asyncio.CancelledError) as error:
-        said = str(error) or f"{session.request.key}: asked to end before it began to trade"
-        beat(session.folder, SessionState.FAILED, {"reason": said, **_left_by(session)})
-        if session.broken_off is not None and session.broken_off.left_something:
-            raise SessionBrokenOff(said, session.broken_off) from error
-        if isinstance(error, ArbError):
-            raise
-        raise ArbError(said) from None
-
-
-def _left_by(session: HostedSession) -> dict[str, Any]:
-    """Say what is out of a session that an error ended; nothing is known of any other."""
-    ended = session.broken_off
-    if ended is None:
-        return {}
-    return session.left(ended)
+            stack.enter_context(failure_told(session))
+        make = partial(_hosted, lake, requests=requests, on_flush=on_flush, run_id=run_id)
+        return on_loop(_host(settings, venues[0], sessions, make))
 
 
 def _hosted(
@@ -159,7 +133,7 @@ def _hosted(
 
 
 async def _host(
-    settings: Settings, venue: str, sessions: Sequence[HostedSession]
+    settings: Settings, venue: str, sessions: list[HostedSession], make: Make
 ) -> list[SessionSummary]:
     """Connect, have every session join, then let all trade until the last has ended."""
     task = asyncio.current_task()
@@ -169,15 +143,13 @@ async def _host(
     with stopped_by_signals(partial(_end_soon, sessions, task, trading)):
         async with open_venue(venue, settings) as connection:
             account = f"account-{venue}-{connection.account_id}"
-            with held(settings.sessions / "locks", account, names):
+            with held(settings.sessions / "locks", account, names), ExitStack() as opened:
                 async with (
                     account_states(settings, connection, names) as states,
                     managing(names, connection) as manager,
                 ):
-                    # who brings balances first: the others share what is left
-                    joining = sorted(sessions, key=lambda one: one.strategy.balances is None)
-                    for number, session in enumerate(joining):
-                        session.join(manager, states, [one.strategy for one in joining[number:]])
+                    host = SessionHost(sessions, manager, states, make, opened)
+                    host.join()
                     manager.balances.tell(states.see_balances)
                     await manager.ready()
                     # What is there now stays: nothing of it shall be walked again, which
@@ -185,8 +157,7 @@ async def _host(
                     gc.collect()
                     gc.freeze()
                     trading.set()
-                    ends = (session.trade() for session in sessions)
-                    return _all_of(await asyncio.gather(*ends, return_exceptions=True))
+                    return await host.run()
 
 
 def _end_soon(
@@ -199,11 +170,3 @@ def _end_soon(
         session.end_soon(reason)
     if not trading.is_set():
         task.cancel()
-
-
-def _all_of(ends: Sequence[SessionSummary | BaseException]) -> list[SessionSummary]:
-    """Give the summaries, or raise the first error once all have ended."""
-    for end in ends:
-        if isinstance(end, BaseException):
-            raise end
-    return [end for end in ends if isinstance(end, SessionSummary)]
