@@ -33,6 +33,7 @@ TOPICS = (
     "session",
     "session_requests",
     "session_run",
+    "kill",
     "strategy",
     "agreement",
     "monitor",

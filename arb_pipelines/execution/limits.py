@@ -103,8 +103,18 @@ def found_kill_file(files: Iterable[Path]) -> Path | None:
 
 
 async def watch_kill_files(files: Iterable[Path], stop: Callable[[str], object]) -> None:
-    """Look for the files five times a second until one is there; then stop."""
+    """Look for the files five times a second until one is there; then stop, by what it says."""
     files = tuple(files)
     while (found := found_kill_file(files)) is None:
         await asyncio.sleep(_LOOK_EVERY_S)
-    stop(f"kill switch: {found}")
+    stop(f"kill switch: {found}{_said_in(found)}")
+
+
+def _said_in(file: Path) -> str:
+    """Give the newest line of a kill switch file; it may be empty, or gone again."""
+    try:
+        lines = file.read_text(encoding="utf-8", errors="replace").split("\n")
+    except OSError:
+        return ""
+    said = [line.strip() for line in lines if line.strip()]
+    return f": {said[-1]}" if said else ""

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from arb_pipelines.errors import ConfigError
-from arb_pipelines.execution.limits import found_kill_file, kill_files
+from arb_pipelines.execution.limits import KILL_FILE, found_kill_file, kill_files
 from arb_pipelines.execution.locks import held
 from arb_pipelines.execution.manager import managing
 from arb_pipelines.execution.warm_up import warm_up
@@ -140,7 +140,8 @@ async def _host(
     assert task is not None
     trading = asyncio.Event()
     names = ", ".join(session.request.key for session in sessions)
-    with stopped_by_signals(partial(_end_soon, sessions, task, trading)):
+    end_soon = partial(_end_soon, sessions, task, trading)
+    with stopped_by_signals(end_soon, settings.root / KILL_FILE):
         async with open_venue(venue, settings) as connection:
             account = f"account-{venue}-{connection.account_id}"
             with held(settings.sessions / "locks", account, names), ExitStack() as opened:
