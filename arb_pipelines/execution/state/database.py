@@ -66,7 +66,8 @@ class Database:
     def damaged(self, what: object) -> DataError:
         """Say that the file is damaged, and what to do."""
         return DataError(
-            f"is damaged: {what}; restore its backup by `arb state restore`", source=str(self.path)
+            f"is damaged: {' '.join(str(what).split())}; restore its backup by `arb state restore`",
+            source=str(self.path),
         )
 
     def attach(self, connection: sqlite3.Connection, name: str) -> None:

@@ -10,7 +10,7 @@ import hashlib
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from decimal import Decimal
+from decimal import Context, Decimal, localcontext
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal
@@ -41,6 +41,9 @@ from arb_pipelines.execution.state.values import (
 from arb_pipelines.execution.state.writer import StateWriter
 from arb_pipelines.market.symbols import Market
 from arb_pipelines.venues.base import Match, NewOrder
+
+#: Wide enough for every sum of amounts.
+_EXACT = Context(prec=120)
 
 Durability = Literal["process", "power"]
 
@@ -215,9 +218,10 @@ class StateStore(StateWriter):
             earlier = order_of(row)
             cycle = self.cycle(earlier.cycle)
             changes = dict(cycle.changes)
-            if earlier.status is OrderStatus.DONE:
-                _add(changes, _undone(earlier, market))
-            _add(changes, booked.changes(market))
+            with localcontext(_EXACT):
+                if earlier.status is OrderStatus.DONE:
+                    _add(changes, _undone(earlier, market))
+                _add(changes, booked.changes(market))
             self._db.execute(
                 "UPDATE orders SET status = 'done', filled = ?, funds_filled = ?, spent = ?, "
                 "received = ?, fee = ?, fee_currency = ?, reason = coalesce(?, reason), "
