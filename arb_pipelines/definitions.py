@@ -10,7 +10,7 @@ from pathlib import Path
 import dagster as dg
 
 import assets
-from assets.jobs import backtest, optimize, research
+from assets.jobs import backtest, optimize, reconcile, research
 from assets.sessions import live_session_job
 from assets.upkeep import maintenance
 from resources.lake import LakeResource
@@ -35,7 +35,7 @@ def build_defs(
     return dg.Definitions(
         assets=dg.load_assets_from_package_module(assets, include_specs=True),
         asset_checks=dg.load_asset_checks_from_package_module(assets),
-        jobs=[research, backtest, optimize, live_session_job, maintenance],
+        jobs=[research, backtest, optimize, reconcile, live_session_job, maintenance],
         schedules=[research_yesterday, upkeep_daily],
         sensors=[
             landed_files,
