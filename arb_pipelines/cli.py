@@ -35,6 +35,7 @@ TOPICS = (
     "session_run",
     "kill",
     "strategy",
+    "strategy_control",
     "agreement",
     "monitor",
     "state",
