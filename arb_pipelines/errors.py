@@ -5,6 +5,7 @@
      ├─ DataError            an input file or a table is wrong: the message names file, row, reason
      ├─ VenueError           an exchange (or a server of recorded data) answered badly
      │   ├─ Transient          try again later; nothing happened
+     │   │   └─ Closed           since the venue is in maintenance
      │   ├─ Rejected           the venue said no; nothing happened
      │   │   └─ Unfunded         since the balance does not pay for it
      │   ├─ OutcomeUnknown     it may have happened: look it up before doing anything else
@@ -70,6 +71,10 @@ class Transient(VenueError):
     ) -> None:
         self.retry_after_s = retry_after_s
         super().__init__(reason, code=code)
+
+
+class Closed(Transient):
+    """The venue answers nobody, since it is in maintenance."""
 
 
 class Rejected(VenueError):

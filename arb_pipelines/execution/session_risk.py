@@ -9,14 +9,15 @@ from arb_pipelines.execution.risk.keeper import RiskKeeper
 from arb_pipelines.trading.events import Approved, Ended, Refused, Signal
 from arb_pipelines.trading.risk.guard import RiskGuard
 from arb_pipelines.trading.session_rules import SessionRules
+from arb_pipelines.venues.status import VenueStatus
 
 
 class SessionRisk:
     """Refuses while a session is paused, stopping, at a limit or out of slots; else asks ``inner``.
 
     What ``inner`` approves is held to the strategy's ``guard``. Reasons, in the order in which
-    they are asked: ``stopping``, ``paused``, what a standing pause was for (``keeper``),
-    ``max_executions``, ``slots``, those of the strategy's gate, those of the guard's checks.
+    they are asked: ``stopping``, ``paused``, ``maintenance`` (the venue's ``status``), what a
+    standing pause was for (``keeper``), ``max_executions``, ``slots``, those of the strategy's gate, those of the guard's checks.
     """
 
     def __init__(
@@ -25,7 +26,9 @@ class SessionRisk:
         controls: Controls,
         limits: SessionLimits | None = None,
         guard: RiskGuard | None = None,
+        status: VenueStatus | None = None,
     ) -> None:
+        self._status = status
         self._inner, self._controls, self._guard = inner, controls, guard
         self._limits = limits if limits is not None else SessionLimits(SessionRules(), controls)
         self.keeper: RiskKeeper | None = None
@@ -38,6 +41,8 @@ class SessionRisk:
             return Refused(signal, "stopping")
         if controls.paused is not None:
             return Refused(signal, "paused")
+        if self._status is not None and self._status.closed is not None:
+            return Refused(signal, "maintenance", self._status.closed)
         pause = None if self.keeper is None else self.keeper.pause
         if pause is not None:
             return Refused(signal, pause.check, pause.why)

@@ -18,6 +18,7 @@ from typing import Literal, Protocol
 from arb_pipelines.market.book import Top
 from arb_pipelines.market.symbols import Market
 from arb_pipelines.trading.events import Book
+from arb_pipelines.venues.status import VenueStatus
 from arb_pipelines.venues.values import (
     Accepted,
     AccountEvent,
@@ -192,6 +193,8 @@ class VenueConnection(Protocol):
     def fees(self) -> Mapping[str, Decimal]: ...
     @property
     def account(self) -> Account: ...
+    @property
+    def status(self) -> VenueStatus: ...
 
     def entry(self, way: Literal["rest", "socket"]) -> OrderEntry:
         """Give order entry; that of one way is the same for all who ask.

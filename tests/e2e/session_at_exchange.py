@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from itertools import count
 from typing import Any, Literal
 
@@ -33,7 +34,7 @@ from arb_pipelines.trading.cycles.orders import CycleOrderManager
 from arb_pipelines.trading.cycles.parallel import ParallelCycleOrders
 from arb_pipelines.trading.cycles.risk import CycleRisk
 from arb_pipelines.trading.cycles.strategy import CycleStrategy
-from arb_pipelines.trading.events import CycleSignal, Ended, Order
+from arb_pipelines.trading.events import CycleSignal, Ended, Order, Refused
 from arb_pipelines.trading.parameters import FixedAmount, Strategy, Universe
 from arb_pipelines.trading.portfolio import Portfolio
 from arb_pipelines.trading.reports import CycleReport, LegReport
@@ -42,10 +43,12 @@ from arb_pipelines.venues.base import NewOrder
 from arb_pipelines.venues.kucoin.account import KucoinAccount
 from arb_pipelines.venues.kucoin.books import BookFeed, Channel
 from arb_pipelines.venues.kucoin.limits import Pool
+from arb_pipelines.venues.kucoin.listing import ask_closed
 from arb_pipelines.venues.kucoin.order_entry import RestOrderEntry, SocketOrderEntry
 from arb_pipelines.venues.kucoin.rest import ACCOUNTS, Call, Rest, Timeouts
 from arb_pipelines.venues.kucoin.signing import Credentials, Signer
 from arb_pipelines.venues.retry import Patience
+from arb_pipelines.venues.status import VenueStatus
 from tests.e2e.exchange_process import ExchangeProcess
 
 #: USDT > BTC > ETH > USDT earns about 5 % at these books.
@@ -74,12 +77,14 @@ class SessionAt:
     risk: SessionRisk
     prefix: str
     cycle: int
+    status: VenueStatus
     orders: list[Order] = field(default_factory=list)
     legs: list[LegReport] = field(default_factory=list)
     cycles: list[CycleReport] = field(default_factory=list)
     intents: list[NewOrder] = field(default_factory=list)
     told: list[object] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
     reported: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def operate(self, path: str, document: object = None) -> Any:
@@ -156,13 +161,16 @@ async def session_at(
             client, account, f"{exchange.ws}/v1/private", answer_s=1.0, patience=SOON
         )
         free = FreeBalances(account)
-        serving = [tasks.create_task(work.run()) for work in (account, by_socket, free)]
+        status = VenueStatus(
+            "kucoin", partial(ask_closed, client), every_s=0.05, every_closed_s=0.05
+        )
+        serving = [tasks.create_task(work.run()) for work in (account, by_socket, free, status)]
         await account.in_service.wait()
         await by_socket.in_service.wait()
         way = by_socket if entry == "socket" else RestOrderEntry(client, account)
         shelf, controls = BookShelf(len(traded.number), 5), Controls()
         portfolio = Portfolio(strategy.balances)
-        risk = SessionRisk(CycleRisk(traded, shelf, portfolio), controls)
+        risk = SessionRisk(CycleRisk(traded, shelf, portfolio), controls, status=status)
         by_symbol = {market.symbol: market for market in markets}
         fees = dict.fromkeys(by_symbol, Decimal("0.001"))
         number = next(_NUMBERS)
@@ -179,7 +187,7 @@ async def session_at(
                 way, account, by_symbol, fees, strategy.session, wall_ns=now_ns, free=free,
                 intent=lambda new, order: made[0].intents.append(new),
                 publish=lambda news: made[0].told.append(news),
-                books=lambda symbol: own.newest(symbol),
+                books=lambda symbol: own.newest(symbol), status=status,
             )  # fmt: skip
 
         def hear(event: object) -> None:
@@ -191,6 +199,8 @@ async def session_at(
                     session.legs.append(event)
                 case CycleReport():
                     session.cycles.append(event)
+                case Refused():
+                    session.refused.append(event.reason)
                 case Ended():
                     broker.on_ended(event)
                     session.reported.set()
@@ -214,7 +224,17 @@ async def session_at(
         buys_btc = (traded.number["BTC-USDT"], BUY)
         cycle = next(c for c, legs in enumerate(traded.legs) if legs[0] == buys_btc)
         session = SessionAt(
-            exchange, client, account, broker, live, portfolio, controls, risk, prefix, cycle
+            exchange,
+            client,
+            account,
+            broker,
+            live,
+            portfolio,
+            controls,
+            risk,
+            prefix,
+            cycle,
+            status=status,
         )
         made.append(session)
         controls.paused = "until the books are there"

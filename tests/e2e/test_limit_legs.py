@@ -12,6 +12,7 @@ import pytest
 
 from arb_pipelines.trading.events import TimeInForce
 from arb_pipelines.trading.reports import CycleReport
+from arb_pipelines.venues.base import Accepted
 from tests.e2e.exchange_process import ExchangeProcess, running_exchange
 from tests.e2e.session_at_exchange import SessionAt, session_at
 
@@ -66,8 +67,8 @@ async def traded(
 
 
 async def resting(session: SessionAt) -> None:
-    """Wait until the exchange holds money for the order that rests."""
-    while not await session.on_hold():
+    """Wait until the exchange has taken the order that rests."""
+    while not any(isinstance(news, Accepted) for news in session.told):
         await asyncio.sleep(0.005)
 
 
@@ -108,7 +109,7 @@ def test_it_follows_the_bid_and_trades_at_last(exchange: ExchangeProcess) -> Non
 
     async def rise(session: SessionAt) -> None:
         for bid, seen in (("49994", 1), ("49996", 2)):
-            while len(session.intents) < seen or not await session.on_hold():
+            while sum(isinstance(news, Accepted) for news in session.told) < seen:
                 await asyncio.sleep(0.005)
             await session.show(SYMBOL, bid, "50000", f"3.{seen}")
 

@@ -14,6 +14,7 @@ from arb_pipelines.market.symbols import FeeSide, Market
 from arb_pipelines.trading.events import Book
 from arb_pipelines.trading.parameters import FixedAmount, Strategy, Universe
 from arb_pipelines.venues.base import AccountEvent, OrderReport, OwnFill
+from arb_pipelines.venues.status import VenueStatus
 
 
 class QuietFeed:
@@ -60,6 +61,7 @@ class QuietConnection:
         self.feeds: list[QuietFeed] = []
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.wrong: str | None = None
+        self.status = VenueStatus("quiet")
         self.markets = [
             Market(
                 venue="quiet",

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from arb_pipelines.exchange.engine.refusals import Refused
 from arb_pipelines.exchange.server.answers import BAD_PARAMETER, Refusal, answered, refused
-from arb_pipelines.exchange.server.faults import Fault
+from arb_pipelines.exchange.server.faults import Fault, Service
 from arb_pipelines.exchange.server.playing import Player
 from arb_pipelines.exchange.server.venue import Venue
 from arb_pipelines.exchange.server.weights import Pool
@@ -64,6 +64,10 @@ def add_admin(app: web.Application, venue: Venue, player: Player) -> None:
         venue.clock.skew_ms = (await _read(request, _Clock)).skew_ms
         return {"skew_ms": venue.clock.skew_ms}
 
+    async def maintain(request: web.Request) -> object:
+        venue.service = await _read(request, Service)
+        return msgspec.to_builtins(venue.service)
+
     async def halt(request: web.Request) -> object:
         symbol = request.match_info["symbol"]
         venue.tell(venue.exchange.halt(symbol, venue.clock.now_ns()))
@@ -107,6 +111,7 @@ def add_admin(app: web.Application, venue: Venue, player: Player) -> None:
         ("GET", "/faults", armed),
         ("DELETE", "/faults", disarm),
         ("POST", "/clock", skew),
+        ("POST", "/maintenance", maintain),
         ("POST", "/symbols/{symbol}/halt", halt),
         ("POST", "/symbols/{symbol}/resume", resume),
         ("POST", "/tokens/expire", expire_tokens),

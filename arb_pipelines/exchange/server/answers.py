@@ -8,6 +8,7 @@ from aiohttp import web
 OK = "200000"
 TOO_MANY_REQUESTS = "429000"
 BAD_PARAMETER = "400100"
+INTERNAL = "500000"
 
 
 class Refusal(Exception):

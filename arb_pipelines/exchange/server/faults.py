@@ -1,7 +1,7 @@
 """What a test can make the exchange do wrong, and how often.
 
 A fault is armed for the requests or messages it names, and counts down as it
-strikes. The faults of state (a halted symbol, expired tokens, a skewed clock)
+strikes. The faults of state (maintenance, a halted symbol, expired tokens, a skewed clock)
 are set at once by ``admin`` and need no arming.
 """
 
@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import random
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
 from arb_pipelines.clock import NS_PER_MS, now_ns
+from arb_pipelines.exchange.server.answers import INTERNAL, Refusal
 
 
 class Kind(StrEnum):
@@ -95,6 +96,22 @@ class Faults:
         if fault is None:
             return 0.0
         return max(0.0, fault.ms + self._random.uniform(-1, 1) * fault.jitter_ms) / 1000
+
+
+class Service(msgspec.Struct, forbid_unknown_fields=True):
+    """Whether the exchange serves: ``open``; ``cancelonly``, no new orders; ``close``, nothing."""
+
+    status: Literal["open", "cancelonly", "close"] = "open"
+    msg: str = ""
+
+    def check(self, *, places: bool) -> None:
+        """Refuse a request during maintenance; ``places``: it would make an order.
+
+        Raises:
+            Refusal: the exchange is in maintenance.
+        """
+        if self.status == "close" or (places and self.status == "cancelonly"):
+            raise Refusal(INTERNAL, f"The system is in maintenance: {self.msg}", status=503)
 
 
 class SkewedClock:

@@ -127,6 +127,7 @@ def _answer(venue: Venue, owner: Credentials, asked: Document) -> Document:
         answer["rateLimit"] = limits
         if not spent.allowed:
             raise Refusal(TOO_MANY_REQUESTS, "Too many requests in a short period")
+        venue.service.check(places=False)
         data = operation(venue, owner.user, arguments)
         answer |= {"code": OK, "data": data}
     except Refusal as refusal:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from arb_pipelines.clock import NS_PER_MS
 from arb_pipelines.exchange.engine.refusals import unknown_symbol
 from arb_pipelines.exchange.server.documents import (
@@ -24,8 +26,8 @@ def _timestamp(venue: Venue, _call: Call) -> object:
     return venue.clock.now_ns() // NS_PER_MS
 
 
-def _status(_venue: Venue, _call: Call) -> object:
-    return {"status": "open", "msg": ""}
+def _status(venue: Venue, _call: Call) -> object:
+    return msgspec.to_builtins(venue.service)
 
 
 def _currencies(venue: Venue, _call: Call) -> object:

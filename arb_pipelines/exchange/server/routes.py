@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 #: Longest body taken, bytes: 20 orders of a batch and room.
 BODY_MAX = 64 << 10
+#: Answered in maintenance, too.
+_ALWAYS_SERVED = frozenset({"/api/v1/status", "/api/v1/timestamp"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,8 @@ def _endpoint(venue: Venue, route: Route) -> Callable[[web.Request], Awaitable[w
 def _answer(venue: Venue, route: Route, request: web.Request, body: bytes) -> web.Response:
     headers: dict[str, str] = {}
     try:
+        if route.path not in _ALWAYS_SERVED:
+            venue.service.check(places=False)
         user, key, payer = "", None, request.remote or ""
         if route.permission is not None:
             owner = venue.keyring.check_request(

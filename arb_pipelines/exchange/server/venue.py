@@ -26,7 +26,7 @@ from arb_pipelines.exchange.engine.orders import NewOrder, Order, Side
 from arb_pipelines.exchange.engine.refusals import order_not_found
 from arb_pipelines.exchange.engine.symbols import ListedSymbol
 from arb_pipelines.exchange.server.answers import Refusal
-from arb_pipelines.exchange.server.faults import Faults, Kind, SkewedClock
+from arb_pipelines.exchange.server.faults import Faults, Kind, Service, SkewedClock
 from arb_pipelines.exchange.server.market_data import MarketData
 from arb_pipelines.exchange.server.messages import private_messages
 from arb_pipelines.exchange.server.signing import Credentials, Keyring
@@ -43,6 +43,7 @@ class Venue:
     def __init__(self, exchange: Exchange, keys: Sequence[Credentials], *, seed: int = 0) -> None:
         self.exchange = exchange
         self.clock = SkewedClock()
+        self.service = Service()
         self.keyring = Keyring({key.key: key for key in keys})
         self.faults = Faults(seed)
         self.tokens = Tokens(self.clock.now_ns)
@@ -56,8 +57,9 @@ class Venue:
 
         Raises:
             Refused: the engine refuses it.
-            Refusal: a fault does.
+            Refusal: a fault does, or maintenance.
         """
+        self.service.check(places=True)
         if self.faults.armed:
             self._strike(request)
         events = self.exchange.place(user, request, self.clock.now_ns())

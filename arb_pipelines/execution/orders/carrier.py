@@ -37,6 +37,7 @@ from arb_pipelines.trading.events import (
 )
 from arb_pipelines.trading.session_rules import SessionRules
 from arb_pipelines.venues.base import NewOrder, OrderReport
+from arb_pipelines.venues.status import VenueStatus
 
 Intent = Callable[[NewOrder, Order], object]
 
@@ -65,7 +66,8 @@ class OrderCarrier(ABC):
 
     ``fees`` are taker fees by symbol, as fractions; ``intent`` hears of every order before
     it leaves, and keeps it here by raising ``Transient``. ``run`` has to be running before
-    the first order comes. With ``free``, a leg waits for what the one before it brought.
+    the first order comes. With ``free``, a leg waits for what the one before it brought. While
+    the venue is closed (``status``) nothing begins, and what has begun waits.
     """
 
     def __init__(
@@ -77,7 +79,9 @@ class OrderCarrier(ABC):
         wall_ns: Callable[[], int],
         intent: Intent,
         free: FreeBalances | None,
+        status: VenueStatus | None = None,
     ) -> None:
+        self._status = VenueStatus("") if status is None else status
         self._markets, self._fees, self._rules = markets, fees, rules
         self._wall_ns, self._intent, self._free = wall_ns, intent, free
         self._purses = Purses()
@@ -245,8 +249,18 @@ class OrderCarrier(ABC):
 
     async def _send_on(self, carried: Carried) -> None:
         """Send an order until it has left, or it is told that it will not."""
-        failures, opens = 0, carried.opens
-        while not carried.over and (not_yet := await self._try(carried)) is not None:
+        failures, opens, status = 0, carried.opens, self._status
+        while not carried.over:
+            if status.closed is not None:
+                if opens:
+                    self._refuse(carried, f"the venue is closed: {status.closed}")
+                    return
+                await status.reopened()
+                carried.since_s = asyncio.get_running_loop().time()
+            if (not_yet := await self._try(carried)) is None:
+                return
+            if isinstance(not_yet, Transient):
+                status.look()
             # an opportunity does not wait; an execution that has begun has to go on
             failures += 1
             waited_ms = self._waited_ms(carried)

@@ -20,6 +20,7 @@ from arb_pipelines.market.symbols import Market
 from arb_pipelines.trading.book_shelf import BookShelf
 from arb_pipelines.trading.session_rules import SessionRules
 from arb_pipelines.venues.base import NewOrder, OrderEntry, OrderReport
+from arb_pipelines.venues.status import VenueStatus
 
 _ZERO = Decimal(0)
 _EXACT = Context(prec=120, rounding=ROUND_DOWN)
@@ -32,7 +33,8 @@ class CheckedBroker(OrderCarrier):
     """Fills what the venue would take from ``shelf``; ``number`` is by symbol.
 
     A balance that would not do is no objection: what a paper session has, the account has
-    not. The rest is as in ``OrderCarrier``.
+    not. A leg that is to rest is tried at once at its limit, as a taker's: what our order would
+    be behind in the venue's book, nobody knows. The rest is as in ``OrderCarrier``.
     """
 
     def __init__(
@@ -46,8 +48,11 @@ class CheckedBroker(OrderCarrier):
         *,
         wall_ns: Callable[[], int],
         intent: Intent = unwritten,
+        status: VenueStatus | None = None,
     ) -> None:
-        super().__init__(markets, fees, rules, wall_ns=wall_ns, intent=intent, free=None)
+        super().__init__(
+            markets, fees, rules, wall_ns=wall_ns, intent=intent, free=None, status=status
+        )
         self._entry, self._shelf, self._number = entry, shelf, number
 
     async def _send(self, carried: Carried) -> None:

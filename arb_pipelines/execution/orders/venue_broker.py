@@ -31,6 +31,7 @@ from arb_pipelines.market.symbols import Market
 from arb_pipelines.trading.events import Ending
 from arb_pipelines.trading.session_rules import SessionRules
 from arb_pipelines.venues.base import Accepted, Account, NewOrder, OrderEntry, OrderReport
+from arb_pipelines.venues.status import VenueStatus
 
 
 @dataclass(frozen=True, slots=True)

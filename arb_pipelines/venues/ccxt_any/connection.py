@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from typing import Any, Literal
 
 from arb_pipelines.errors import ConfigError
@@ -25,6 +26,8 @@ from arb_pipelines.venues.ccxt_any.numbers import exact
 from arb_pipelines.venues.ccxt_any.order_entry import CcxtOrderEntry
 from arb_pipelines.venues.ccxt_any.orders import Listed
 from arb_pipelines.venues.ccxt_any.symbols import describe, parse_symbols
+from arb_pipelines.venues.status import VenueStatus
+from arb_pipelines.venues.tasks import worst_error
 
 #: Fees are asked for symbol by symbol, where there is no other way, of at most so many.
 _MOST_ASKED = 100
@@ -116,6 +119,8 @@ class CcxtConnection:
         self.account = CcxtAccount(trading, listed)
         self._entry = CcxtOrderEntry(trading, self.account, listed)
         self._trading, self._watching, self._listed = trading, watching, listed
+        ask = partial(ask_closed, trading) if trading.has.get("fetchStatus") is True else None
+        self.status = VenueStatus(trading.id, ask)
         self._running = asyncio.Event()
 
     def entry(self, way: Literal["rest", "socket"]) -> OrderEntry:
@@ -149,7 +154,10 @@ class CcxtConnection:
         """Keep the account in service until cancelled."""
         self._running.set()
         try:
-            await self.account.run()
+            with worst_error():
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self.account.run())
+                    tasks.create_task(self.status.run())
         finally:
             self._running.clear()
 
@@ -164,7 +172,19 @@ class CcxtConnection:
 
     def health(self) -> Mapping[str, str | None]:
         """Say whether the account is followed; ccxt does not tell how its streams are."""
-        return {"account": None if self._running.is_set() else "not running"}
+        wrong = {"account": None if self._running.is_set() else "not running"}
+        return wrong if self.status.closed is None else wrong | {"closed": self.status.closed}
+
+
+async def ask_closed(client: Any) -> str | None:
+    """Ask whether the exchange takes orders: ``None``, or why it does not.
+
+    Raises:
+        VenueError: no answer.
+    """
+    with asking(f"status of {client.id}", acts=False):
+        told = await client.fetch_status()
+    return None if told.get("status") == "ok" else str(told.get("status"))
 
 
 _Fees = tuple[Decimal | None, Decimal | None]

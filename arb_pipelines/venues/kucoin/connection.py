@@ -12,6 +12,7 @@ import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from functools import partial
 from typing import Literal
 
 from pydantic import SecretStr
@@ -27,13 +28,14 @@ from arb_pipelines.venues.guarded_http import expect_secrecy
 from arb_pipelines.venues.kucoin.account import KucoinAccount
 from arb_pipelines.venues.kucoin.books import BookFeed, Channel
 from arb_pipelines.venues.kucoin.limits import Pool
-from arb_pipelines.venues.kucoin.listing import KeyInfo, ask_key, ask_markets
+from arb_pipelines.venues.kucoin.listing import KeyInfo, ask_closed, ask_key, ask_markets
 from arb_pipelines.venues.kucoin.order_entry import RestOrderEntry, SocketOrderEntry
 from arb_pipelines.venues.kucoin.rest import Rest
 from arb_pipelines.venues.kucoin.signing import Credentials, Signer
 from arb_pipelines.venues.kucoin.snapshots import ask_book, ask_tops
 from arb_pipelines.venues.kucoin.symbols import VENUE
 from arb_pipelines.venues.kucoin.venue_clock import VenueClock
+from arb_pipelines.venues.status import VenueStatus
 from arb_pipelines.venues.tasks import worst_error
 
 _CHANNELS: Mapping[str, Channel] = {channel.name.lower(): channel for channel in Channel}
@@ -100,6 +102,7 @@ class KucoinConnection:
         self.markets, self.fees = markets, fees
         self.account = KucoinAccount(client)
         self.clock = clock
+        self.status = VenueStatus(VENUE, partial(ask_closed, client))
         self._client, self._url, self._entry_url = client, url, entry_url
         self._by_rest = RestOrderEntry(client, self.account)
         self._by_socket: SocketOrderEntry | None = None
@@ -140,6 +143,7 @@ class KucoinConnection:
             async with asyncio.TaskGroup() as self._tasks:
                 self._tasks.create_task(self.account.run())
                 self._tasks.create_task(self.clock.keep(self._client))
+                self._tasks.create_task(self.status.run())
 
     async def ready(self) -> None:
         """Wait until account and order entry are in service."""
@@ -156,9 +160,10 @@ class KucoinConnection:
         parts = {"account": self.account.in_service}
         if self._by_socket is not None:
             parts["order_entry"] = self._by_socket.in_service
-        return {
+        wrong: dict[str, str | None] = {
             name: None if served.is_set() else "not connected" for name, served in parts.items()
         }
+        return wrong if self.status.closed is None else wrong | {"closed": self.status.closed}
 
     def _socket_url(self) -> str:
         if self._entry_url is not None:

@@ -59,8 +59,16 @@ class KeyInfo(msgspec.Struct, rename="camel"):
         return self.permission.split(",")
 
 
+class Told(msgspec.Struct):
+    """``{"status":"open","msg":""}``; ``close`` and ``cancelonly`` take no orders."""
+
+    status: str
+    msg: str | None = None
+
+
 _RATES = Reader(Rates, "the account's fees")
 _RATES_LIST = Reader(list[Rates], "the account's fees by symbol")
+_TOLD = Reader(Told, "the venue's status")
 _KEY = Reader(KeyInfo, "what a key may do")
 
 
@@ -71,6 +79,18 @@ async def ask_key(client: Rest) -> KeyInfo:
         VenueError: no answer, or the key does not do.
     """
     return _KEY.read(await client.call(rest.API_KEY))
+
+
+async def ask_closed(client: Rest) -> str | None:
+    """Ask whether the venue takes orders: ``None``, or why it does not.
+
+    Source: https://www.kucoin.com/docs-new/rest/spot-trading/market-data/get-service-status
+
+    Raises:
+        VenueError: no answer.
+    """
+    told = _TOLD.read(await client.call(rest.STATUS))
+    return None if told.status == "open" else " ".join(filter(None, (told.status, told.msg)))
 
 
 async def ask_markets(client: Rest) -> tuple[tuple[Market, ...], Mapping[str, Decimal]]:

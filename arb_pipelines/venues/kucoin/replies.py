@@ -11,6 +11,7 @@ from __future__ import annotations
 import msgspec
 
 from arb_pipelines.errors import (
+    Closed,
     Fatal,
     OutcomeUnknown,
     ProtocolViolation,
@@ -24,6 +25,7 @@ from arb_pipelines.venues.kucoin.limits import Quota
 OK = "200000"
 _TOO_MANY = "429000"
 _INTERNAL = "500000"
+_UNAVAILABLE = 503
 _BALANCE_INSUFFICIENT = "200004"
 #: Header, timestamp, key, passphrase, signature, address, permission; a frozen account.
 _FOR_A_PERSON = frozenset(
@@ -48,6 +50,7 @@ def data_of(status: int, body: bytes, quota: Quota | None, *, acts: bool, what: 
 
     Raises:
         Transient: too many requests; or a 5xx or nonsense to a question, which did nothing.
+        Closed: a 503 to a question: the venue is in maintenance.
         Rejected: the venue says no, with its code; or a 4xx without one, to a question.
         Fatal: keys, permission, clock or account need a person.
         OutcomeUnknown: a 5xx, or an answer without the venue's code or sense, to a request
@@ -75,7 +78,7 @@ def refusal(
     if status >= 500 or code == _INTERNAL:
         if acts:
             return OutcomeUnknown(f"{said}; look it up, never send it again", code=known)
-        return Transient(said, code=known)
+        return (Closed if status == _UNAVAILABLE else Transient)(said, code=known)
     if code in _FOR_A_PERSON or (not code and status in (401, 403)):
         return Fatal(
             f"{said}; check key, permissions, address and this machine's clock", code=known

@@ -77,6 +77,7 @@ BOOK_20 = Call("GET", "/api/v1/market/orderbook/level2_20", Pool.PUBLIC, 2, sign
 BOOK_100 = Call("GET", "/api/v1/market/orderbook/level2_100", Pool.PUBLIC, 2, signed=False)
 ALL_TICKERS = Call("GET", "/api/v1/market/allTickers", Pool.PUBLIC, 15, signed=False)
 SYMBOLS = Call("GET", "/api/v2/symbols", Pool.PUBLIC, 4, signed=False)
+STATUS = Call("GET", "/api/v1/status", Pool.PUBLIC, 3, signed=False)
 BASE_FEE = Call("GET", "/api/v1/base-fee", Pool.SPOT, 3)
 TRADE_FEES = Call("GET", "/api/v1/trade-fees", Pool.SPOT, 3, reserve=400)
 
