@@ -185,9 +185,9 @@ def largest_input(hops: Sequence[Hop], amount: Decimal, bound: Decimal) -> Decim
                 step = min(step, walk.left_in / along)
                 along *= walk.rate
             if along < least:
-                step = min(step, (out - least * put_in) / (least - along))
-            if step <= _ZERO:
-                break
+                last = (out - least * put_in) / (least - along)
+                if last <= step:
+                    return put_in + max(last, _ZERO)
             part = step
             for walk in walks:
                 part = walk.take(part)
