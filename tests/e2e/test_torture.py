@@ -42,7 +42,7 @@ def test_a_crash_loses_nothing() -> None:
     ("mutant", "variant", "kinds"),
     [
         ("intent-after-sending", "market: full", {"lost"}),
-        ("resent-on-timeout", "market: second acknowledgement lost", {"twice", "lost"}),
+        ("resent-on-timeout", "market: second order taken", {"twice", "lost"}),
         ("misbooked", "market: full", {"unexplained"}),
     ],
 )

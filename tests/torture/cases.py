@@ -33,9 +33,9 @@ def _partial(match: str, share: float) -> Fault:
     return {"kind": "partial_fill", "match": match, "share": share}
 
 
-def _lost(leg: int) -> Fault:
-    """No answer to the order of a leg, which the exchange took."""
-    return {"kind": "lost_acknowledgement", "match": _PLACE, "skip": leg}
+def _second(kind: str) -> Fault:
+    """Something happens to the request of the second order."""
+    return {"kind": kind, "match": _PLACE, "skip": 1}
 
 
 def _of_orders(kind: str, rules: str) -> list[Variant]:
@@ -45,7 +45,11 @@ def _of_orders(kind: str, rules: str) -> list[Variant]:
         Variant(f"{kind}: second leg partial", [_partial("ETH-BTC buy", 0.5)], rules),
         Variant(f"{kind}: third leg partial", [_partial("ETH-USDT sell", 0.5)], rules),
         Variant(f"{kind}: second leg none", [_partial("ETH-BTC buy", _NOTHING)], rules),
-        Variant(f"{kind}: second acknowledgement lost", [_lost(1)], rules),
+        Variant(
+            f"{kind}: second order without an answer", [_second("lost_acknowledgement")], rules
+        ),
+        Variant(f"{kind}: second order taken, connection cut", [_second("drop_after")], rules),
+        Variant(f"{kind}: second order never arrives", [_second("drop_before")], rules),
         Variant(f"{kind}: venue restarted", rules=rules, venue_too=True),
         Variant(f"{kind}: last page torn", rules=rules, torn=True),
     ]

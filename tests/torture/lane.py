@@ -8,6 +8,7 @@ the next audit would find it again.
 from __future__ import annotations
 
 import shutil
+import signal
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -44,7 +45,7 @@ isolation: {{symbol: false}}
 capital_allocation: {{mode: fixed_amount, amount: 100}}
 balances: {{USDT: 5000}}
 unwind: {{max_slippage_bps: 500}}
-session: {{books: depth5, depth: 5, scan: false, fill_wait_ms: 250, unknown_wait_ms: 1500,
+session: {{books: depth5, depth: 5, scan: false, fill_wait_ms: 250, unknown_wait_ms: 600,
   leg_timeout_ms: 3000, flush_s: 0.5{rules}}}
 """
 
@@ -72,6 +73,7 @@ class Lane:
     _homes: int = field(default=0, init=False)
     _starts: int = field(default=0, init=False)
     _since_ms: int = field(default=0, init=False)
+    _failures: list[str] = field(default_factory=list, init=False)
     _before: Mapping[str, Decimal] = field(default_factory=dict, init=False)
 
     def open(self) -> None:
@@ -96,12 +98,15 @@ class Lane:
         return self.peer
 
     def kill(self) -> None:
-        """Kill the engine where it is, unless it is dead already."""
+        """Kill the engine, unless it is dead; what else ended it is in the next audit."""
         if self.peer is not None:
             self.peer.close()
             self.peer = None
         if self.engine is not None:
             self.engine.kill()
+            if self.engine.code != -signal.SIGKILL:
+                self._failures.append(_said(self.engine))
+            self.engine = None
 
     def restart(
         self,
@@ -116,7 +121,8 @@ class Lane:
         its last frame with ``torn``. ``dying`` is the plan of an engine that is started before,
         to die while it recovers.
         """
-        found = Findings()
+        found = Findings(unexplained=self._failures)
+        self._failures = []
         if venue_too:
             self.exchange.kill()
             self.exchange.start()
@@ -128,6 +134,7 @@ class Lane:
             self._start()
             self.kill()
             self._check_intents(found)
+        plan(self.home, when="never")
         terminal_s = self._start()
         time.sleep(_ARRIVES_S)  # what a recovery that thinks it is over would still send
         records = self.client.records(tuple(BOOKS), self._since_ms)
@@ -199,3 +206,9 @@ class Lane:
         if len(list(failed.iterdir())) < _KEPT:
             ignored = shutil.ignore_patterns("lake*", "*.sock")
             shutil.copytree(self.home, failed / f"{time.time_ns()}", ignore=ignored)
+
+
+def _said(engine: Forked) -> str:
+    """Tell how an engine ended that nobody killed."""
+    last = engine.log.read_text(encoding="utf-8").splitlines()[-3:]
+    return f"the engine ended by itself, with code {engine.code}: {' | '.join(last)}"

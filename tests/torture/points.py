@@ -31,7 +31,7 @@ class Watcher:
     """Counts the points that this process passes once it is armed, and dies at the planned one.
 
     ``folder`` has the plan: ``{"when": "signal"}`` records, ``{"when": "start", "at": name,
-    "occurrence": 2}`` kills. Which points were passed is appended to a file there.
+    "occurrence": 2}`` kills. Which points were passed is in a file there.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -56,7 +56,7 @@ class Watcher:
         if plan["when"] != when:
             return
         self._at = (plan["at"], plan["occurrence"]) if "at" in plan else None
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        flags = os.O_WRONLY | os.O_TRUNC | os.O_CREAT
         self._passed = os.open(self._folder / PASSED, flags, 0o600)
 
     def passes(self, name: str) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.torture.points import Watcher, watch
+from tests.torture.points import PASSED, PLAN, Watcher, watch
 
 ACCOUNT = ("torture-key", "torture-secret", "torture-passphrase")
 _START_S = 30.0
@@ -156,18 +156,16 @@ def start_engine(
 
 def plan(home: Path, **said: object) -> None:
     """Say what the next engine, or the one that runs, is to do at its points."""
-    from tests.torture.points import PASSED, PLAN
-
-    (home / PASSED).unlink(missing_ok=True)
     part = home / f"{PLAN}.part"
     part.write_text(json.dumps(said), encoding="utf-8")
     part.replace(home / PLAN)
 
 
 def passed(home: Path) -> list[str]:
-    """Give the points that were passed, as ``name#occurrence``; the fatal one alone if it died."""
-    from tests.torture.points import PASSED
+    """Give the points that the last armed engine passed, as ``name#occurrence``.
 
+    If it died of one, that one alone.
+    """
     try:
         return (home / PASSED).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
