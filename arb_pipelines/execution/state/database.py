@@ -28,7 +28,7 @@ class Database:
     path: Path
     key: SecretStr | None = None
 
-    def connect(self, *, read_only: bool = False, any_thread: bool = False) -> sqlite3.Connection:
+    def connect(self, *, read_only: bool = False) -> sqlite3.Connection:
         """Connect; rows are by name, transactions are begun by ``BEGIN``.
 
         Raises:
@@ -44,7 +44,6 @@ class Database:
                 timeout=_PATIENCE_S,
                 isolation_level=None,
                 cached_statements=256,
-                check_same_thread=not any_thread,
             )
         except driver.Error as error:
             raise DataError(f"cannot be opened: {error}", source=str(self.path)) from None
@@ -98,6 +97,8 @@ class Database:
         with self.path.open("rb") as file:
             plain = file.read(len(_PLAIN)) == _PLAIN
         if self.key is None:
+            if plain:
+                return self.damaged(error)
             reason = "is encrypted, or no state file; set ARB_STATE_KEY to its key"
         elif plain:
             reason = (

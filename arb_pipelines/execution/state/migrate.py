@@ -30,6 +30,8 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
             f"is of version {done}, and this release knows {len(steps)}; run the newer release",
             source=str(path),
         )
+    if not done and connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone():
+        raise ConfigError("is a database of something else, no state file", source=str(path))
     for number, step in enumerate(steps[done:], done + 1):
         connection.executescript(
             f"BEGIN IMMEDIATE;\n{step.read_text()}\nPRAGMA user_version = {number};\nCOMMIT;"
