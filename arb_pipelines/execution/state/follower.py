@@ -135,7 +135,7 @@ class StateFollower:
                     step()
         except Transient as unwritten:
             self._trouble(str(unwritten))
-            return False
+            return self._store.give_up_reserve() and self.flush()
         self._waiting.clear()
         return True
 
@@ -226,7 +226,7 @@ class StateFollower:
         del self._orders[desk.order.client_id]
         for client_id, new in list(desk.sent.items()):
             if ending is Ending.CANCELLED:
-                booked = _sum_of(desk.fills, desk.order)
+                booked, desk.fills = _sum_of(desk.fills, desk.order), []
                 self._close(client_id, new.symbol, booked, None, desk)
                 continue
             # nobody has told that it never was: it is asked for on
@@ -277,9 +277,12 @@ class StateFollower:
         report = self._report
         assert report is not None, "an execution reports before it ends"
         name = cycle.new.id
-        left = self.flush() and report.fell_short and self._store.cycle(name).held
-        if not (left and self._on_left(name)):
-            self._write(partial(self._end, name, report, cycle.reason))
+        if report.fell_short:
+            if not self.flush():
+                return  # it stays open, and the next start sees what is left of it
+            if self._store.cycle(name).held and self._on_left(name):
+                return
+        self._write(partial(self._end, name, report, cycle.reason))
 
     def _end(self, cycle: str, report: CycleReport, reason: str | None) -> None:
         after, outcome, why = verdict(report)
