@@ -1,0 +1,364 @@
+"""The panic seller against a scripted venue: what is sold, what is held, what a crash leaves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arb_pipelines.errors import Fatal, Transient
+from arb_pipelines.execution.panic.seller import PanicSeller
+from arb_pipelines.execution.state.values import CycleState, OrderStatus, Outcome
+from tests.fakes.panic_venue import Panic, lost_answer, no_answer, panic_at
+from tests.fakes.virtual_loop import run_virtually
+
+DEEP = ([("0.99", "1000")], [("1.01", "1000")])
+
+
+@contextmanager
+def selling(seller: PanicSeller) -> Iterator[None]:
+    """Have a seller run beside the block; it is cancelled at its end."""
+    task = asyncio.get_running_loop().create_task(seller.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Let time pass until something is so."""
+    while not condition():
+        await asyncio.sleep(0.01)
+
+
+def sold(panic: Panic, cycle: str = "c1") -> tuple[CycleState, Outcome | None]:
+    stored = panic.store.cycle(cycle)
+    return stored.state, stored.outcome
+
+
+def symbols(panic: Panic) -> list[str]:
+    return [order.symbol for order in panic.venue.placed]
+
+
+def test_a_holding_goes_home_by_one_order(tmp_path: Path) -> None:
+    """At the bound, immediate or cancelled; the profit is exact and each change of state told."""
+
+    async def body() -> None:
+        with panic_at(tmp_path, {"SOL-USDT": DEEP, "SOL-USDC": DEEP}) as panic:
+            panic.holds("c1", "SOL", "10")
+            result = await panic.seller().sell("c1")
+            (order,) = panic.venue.placed
+            assert (order.client_id, order.symbol, order.size) == ("c1-p0", "SOL-USDT", 10)
+            assert order.price == Decimal("0.9801")
+            assert result.outcome is Outcome.PANIC_SOLD
+            stored = panic.store.cycle("c1")
+            assert sold(panic) == (CycleState.FAILED, Outcome.PANIC_SOLD)
+            assert stored.profit == Decimal("9.9") * Decimal("0.999") - 10
+            assert [step.after for step in panic.store.transitions("c1")][-2:] == [
+                CycleState.PANIC_SELLING,
+                CycleState.FAILED,
+            ]
+            assert panic.venue.asked == {"SOL-USDT": 1, "SOL-USDC": 1}
+            assert not panic.unexplained("c1")
+            assert not panic.alerts
+
+    run_virtually(body())
+
+
+def test_it_goes_over_a_major_currency_with_what_each_order_gave(tmp_path: Path) -> None:
+    """Hop by hop; what the last brought stands in the base currency, named in the history."""
+
+    async def body() -> None:
+        books = {"SOL-BTC": DEEP, "BTC-USDC": DEEP, "BTC-EUR": DEEP}
+        with panic_at(tmp_path, books) as panic:
+            panic.holds("c1", "SOL", "10", start="EUR")
+            result = await panic.seller().sell("c1")
+            assert symbols(panic) == ["SOL-BTC", "BTC-USDC"]
+            assert panic.venue.placed[1].size == Decimal("9.8901")  # 10 * 0.99 * 0.999
+            assert result.outcome is Outcome.PANIC_SOLD
+            stored = panic.store.cycle("c1")
+            assert stored.changes["USDC"] == Decimal("9.8901") * Decimal("0.99") * Decimal("0.999")
+            assert "USDC" in panic.store.transitions("c1")[-1].why
+            assert stored.profit == -10
+            assert not panic.unexplained("c1")
+
+    run_virtually(body())
+
+
+def test_a_thin_book_is_sold_into_in_slices(tmp_path: Path) -> None:
+    """No order takes more than its share of what is within the bound; the next waits for more."""
+
+    async def body() -> None:
+        with panic_at(tmp_path, {"SOL-USDT": ([("0.99", "8")], [])}, slice_share=0.5) as panic:
+            panic.holds("c1", "SOL", "10")
+
+            def refill(order: object) -> None:
+                panic.venue.shown["SOL-USDT"] = ([("0.99", "8"), ("0.5", "1000")], [])
+
+            panic.venue.after = refill
+            result = await panic.seller().sell("c1")
+            assert [order.size for order in panic.venue.placed] == [4, 4, 2]
+            assert result.outcome is Outcome.PANIC_SOLD
+            assert not panic.unexplained("c1")
+
+    run_virtually(body())
+
+
+def test_dust_is_reported_and_not_tried_again(tmp_path: Path) -> None:
+    """Below every minimum nothing is ordered; what and how much stands in the state."""
+
+    async def body() -> None:
+        with panic_at(tmp_path, {"SOL-USDT": DEEP, "SOL-BTC": DEEP}) as panic:
+            panic.holds("c1", "SOL", "0.0009")
+            result = await panic.seller().sell("c1")
+            assert not panic.venue.placed
+            assert result.outcome is Outcome.RESIDUAL
+            assert result.left == {"SOL": Decimal("0.0009")}
+            stored = panic.store.cycle("c1")
+            assert stored.error is not None
+            assert "0.0009 SOL" in stored.error
+            assert stored.state is CycleState.FAILED
+
+    run_virtually(body())
+
+
+def test_what_no_way_takes_is_held_told_once_and_tried_until_one_does(tmp_path: Path) -> None:
+    """The only book is worse than the bound from its second level on; then it is not."""
+
+    async def body() -> None:
+        with panic_at(tmp_path, {"SOL-USDT": ([], [("1.01", "5")])}) as panic:
+            panic.holds("c1", "SOL", "10")
+            seller = panic.seller()
+            with selling(seller):
+                assert seller.on_left("c1")
+                assert await seller.settle(1.0)
+                assert sold(panic) == (CycleState.PANIC_SELLING, None)
+                await asyncio.sleep(35)
+                assert len(panic.alerts) == 1
+                assert panic.alerts[0]["event"] == "panic sell held"
+                assert panic.alerts[0]["held"] == "10 SOL"
+                assert panic.venue.asked["SOL-USDT"] == 4
+                panic.venue.shown["SOL-USDT"] = ([("1", "100")], [])
+                await until(lambda: panic.store.cycle("c1").outcome)
+            assert sold(panic) == (CycleState.FAILED, Outcome.PANIC_SOLD)
+
+    run_virtually(body())
+
+
+def test_another_start_goes_on_with_what_was_held(tmp_path: Path) -> None:
+    """The state panic_selling is picked up; names of orders go on where they ended."""
+
+    async def body() -> None:
+        with panic_at(tmp_path, {"SOL-USDT": ([("1", "3"), ("0.5", "100")], [])}) as panic:
+            panic.holds("c1", "SOL", "10")
+            first = panic.seller()
+            with selling(first):
+                first.take("c1")
+                await first.settle(60.0)
+            assert sold(panic) == (CycleState.PANIC_SELLING, None)
+            made = len(panic.venue.placed)
+            assert made
+            panic.venue.shown["SOL-USDT"] = ([("1", "100")], [])
+            with selling(panic.seller()):
+                await until(lambda: panic.store.cycle("c1").outcome)
+            ids = [order.client_id for order in panic.venue.placed]
+            assert ids == [f"c1-p{n}" for n in range(len(ids))]
+            assert len(ids) == made + 1
+            assert not panic.unexplained("c1")
+
+    run_virtually(body())
+
+
+def test_an_order_of_a_dead_process_is_settled_before_more_is_sold(tmp_path: Path) -> None:
+    """It had filled without being booked: what is left is nothing, and nothing is sold twice."""
+
+    async def body() -> None:
+        with panic_at(tmp_path, {"SOL-USDT": DEEP}) as panic:
+            panic.holds("c1", "SOL", "10")
+            panic.venue.after = lambda order: dying.cancel()
+            dying = asyncio.ensure_future(panic.seller().sell("c1"))
+            with pytest.raises(asyncio.CancelledError):
+                await dying
+            assert panic.store.orders("c1")[-1].status is not OrderStatus.DONE
+            result = await panic.seller().sell("c1")
+            assert result.outcome is Outcome.PANIC_SOLD
+            assert len(panic.venue.placed) == 1
+            assert not panic.unexplained("c1")
+
+    run_virtually(body())
+
+
+def test_a_lost_answer_is_looked_up_and_not_sent_again(tmp_path: Path) -> None:
+    """The order had arrived; the account tells what became of it."""
+
+    async def body() -> None:
+        with panic_at(tmp_path, {"SOL-USDT": DEEP}) as panic:
+            panic.holds("c1", "SOL", "10")
+            panic.venue.after = lost_answer
+            result = await panic.seller().sell("c1")
+            assert result.outcome is Outcome.PANIC_SOLD
+            assert len(panic.venue.placed) == 1
+
+    run_virtually(body())
+
+
+def test_a_halted_symbol_is_gone_around(tmp_path: Path) -> None:
+    """The venue's list said that it trades: its refusal says otherwise, for this try."""
+
+    async def body() -> None:
+        books = {"SOL-USDT": DEEP, "SOL-BTC": DEEP, "BTC-USDT": DEEP}
+        with panic_at(tmp_path, books) as panic:
+            panic.holds("c1", "SOL", "10")
+            panic.venue.halted = {"SOL-USDT"}
+            result = await panic.seller().sell("c1")
+            assert symbols(panic) == ["SOL-BTC", "BTC-USDT"]
+            assert result.outcome is Outcome.PANIC_SOLD
+            refused = panic.store.orders("c1")[1]
+            assert (refused.symbol, refused.status) == ("SOL-USDT", OrderStatus.REFUSED)
+
+    run_virtually(body())
+
+
+def test_trouble_that_passes_is_waited_for(tmp_path: Path) -> None:
+    """No books for a while: nothing is ordered, nothing alerted, and then it is sold."""
+
+    async def body() -> None:
+        with panic_at(tmp_path, {"SOL-USDT": DEEP}) as panic:
+            panic.holds("c1", "SOL", "10")
+            panic.venue.before = no_answer
+            seller = panic.seller()
+            with selling(seller):
+                seller.take("c1")
+                assert not await seller.settle(20.0)
+                assert not panic.venue.placed
+                assert not panic.alerts
+                panic.venue.before = lambda what: None
+                await until(lambda: panic.store.cycle("c1").outcome)
+            assert sold(panic) == (CycleState.FAILED, Outcome.PANIC_SOLD)
+
+    run_virtually(body())
+
+
+def test_a_venue_that_turns_us_away_is_told_and_tried_again(tmp_path: Path) -> None:
+    """Keys need a person: the cycle is held, and the session goes on."""
+
+    async def body() -> None:
+        def banned(what: str) -> None:
+            raise Fatal("the key is banned")
+
+        with panic_at(tmp_path, {"SOL-USDT": DEEP}) as panic:
+            panic.holds("c1", "SOL", "10")
+            panic.venue.before = banned
+            seller = panic.seller()
+            with selling(seller):
+                seller.take("c1")
+                await until(lambda: panic.alerts)
+                assert "banned" in str(panic.alerts[0]["why"])
+                panic.venue.before = lambda what: None
+                await until(lambda: panic.store.cycle("c1").outcome)
+
+    run_virtually(body())
+
+
+def test_turned_off_it_leaves_the_cycle_to_its_desk(tmp_path: Path) -> None:
+    """Nothing is taken over; a cycle that is handed over all the same ends with what it holds."""
+
+    async def body() -> None:
+        with panic_at(tmp_path, {"SOL-USDT": DEEP}, enabled=False) as panic:
+            panic.holds("c1", "SOL", "10")
+            seller = panic.seller()
+            assert not seller.on_left("c1")
+            assert panic.store.cycle("c1").state is CycleState.ACTIVE
+            panic.store.move("c1", CycleState.RECOVERING, what="start", why="test")
+            result = await seller.sell("c1")
+            assert (result.outcome, result.left) == (Outcome.RESIDUAL, {"SOL": 10})
+            assert not panic.venue.placed
+
+    run_virtually(body())
+
+
+def test_a_cycle_is_sold_by_one_task_at_a_time(tmp_path: Path) -> None:
+    """Taken twice and asked for besides, it is sold once; who came later is told its end."""
+
+    async def body() -> None:
+        with panic_at(tmp_path, {"SOL-USDT": DEEP}) as panic:
+            panic.holds("c1", "SOL", "10")
+            panic.holds("c2", "SOL", "5")
+            seller = panic.seller()
+            with selling(seller):
+                for cycle in ("c1", "c1", "c2"):
+                    seller.take(cycle)
+                result = await seller.sell("c1")
+                assert result.outcome is Outcome.PANIC_SOLD
+                await until(lambda: panic.store.cycle("c2").outcome)
+            assert sorted(order.client_id for order in panic.venue.placed) == ["c1-p0", "c2-p0"]
+            assert not panic.unexplained("c1", "c2")
+            assert seller.bookings.booked()["SOL"] == -15
+            assert (seller.bookings.in_flight, seller.bookings.orders) == (0, 2)
+
+    run_virtually(body())
+
+
+def test_orders_that_never_fill_end_a_try(tmp_path: Path) -> None:
+    """A market that moves away from each order is not chased for ever: held, and tried again."""
+
+    async def body() -> None:
+        with panic_at(tmp_path, {"SOL-USDT": DEEP}) as panic:
+            panic.holds("c1", "SOL", "10")
+
+            def gone(what: str) -> None:
+                if what.startswith("c1-p"):
+                    panic.venue.shown["SOL-USDT"] = ([], [])
+                elif what == "SOL-USDT":
+                    panic.venue.shown["SOL-USDT"] = ([("0.99", "1000")], [])
+
+            panic.venue.before = gone
+            result = await panic.seller().sell("c1")
+            assert result.outcome is None
+            assert len(panic.venue.placed) == 3
+            assert "moved away" in result.why
+
+    run_virtually(body())
+
+
+def test_a_holding_that_came_home_by_itself_needs_no_order(tmp_path: Path) -> None:
+    """What it holds stands in a base currency already."""
+
+    async def body() -> None:
+        with panic_at(tmp_path, {"USDC-USDT": DEEP}) as panic:
+            panic.holds("c1", "USDC", "10")
+            result = await panic.seller().sell("c1")
+            assert result.outcome is Outcome.PANIC_SOLD
+            assert not panic.venue.placed
+
+    run_virtually(body())
+
+
+def test_a_state_that_cannot_be_written_keeps_orders_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No order leaves without its intent; when the file is back, the sale goes on."""
+
+    async def body() -> None:
+        with panic_at(tmp_path, {"SOL-USDT": DEEP}) as panic:
+            panic.holds("c1", "SOL", "10")
+            store: Any = panic.store
+            intend, failures = store.intend, [1, 2]
+
+            def full(*arguments: Any) -> None:
+                if failures:
+                    failures.pop()
+                    raise Transient("the state file cannot be written: disk full")
+                intend(*arguments)
+
+            monkeypatch.setattr(store, "intend", full)
+            result = await panic.seller().sell("c1")
+            assert result.outcome is Outcome.PANIC_SOLD
+            assert len(panic.venue.placed) == 1
+
+    run_virtually(body())
