@@ -70,7 +70,7 @@ class CycleViews:
         return RiskView(
             start=start,
             asked=float(spent[0]),
-            slippage_bps=(1.0 - kept) * _BPS,
+            slippage_bps=round((1.0 - kept) * _BPS, 6),  # finer is what floats make of nothing
             legs=tuple(legs[::-1]),
             open_cycles=there.open_cycles(self._strategy),
             in_flight=there.of_strategy(self._strategy, start),
