@@ -125,10 +125,10 @@ class SessionProcess:
 
 @contextmanager
 def running_session(
-    home: Path, file: Path, settings: Mapping[str, str], *arguments: str
+    home: Path, file: Path, settings: Mapping[str, str], *arguments: str, group: str = "session"
 ) -> Iterator[SessionProcess]:
-    """Run `arb session run --json`; it has ended when the block is left."""
-    command = [sys.executable, "-m", "arb_pipelines.cli", "session", "run", "--json"]
+    """Run `arb session run --json`, or another group's; it has ended when the block is left."""
+    command = [sys.executable, "-m", "arb_pipelines.cli", group, "run", "--json"]
     process = subprocess.Popen(
         [*command, "--strategy", str(file), *arguments],
         env=os.environ | {"ARB_HOME": str(home)} | dict(settings),
