@@ -15,7 +15,7 @@ from assets.sessions import live_session_job
 from assets.upkeep import maintenance
 from resources.lake import LakeResource
 from sensors.after_research import backtests_after_research
-from sensors.daily import research_yesterday, upkeep_daily
+from sensors.daily import reconcile_yesterday, research_yesterday, upkeep_daily
 from sensors.failures import alert_on_failure
 from sensors.landing import landed_files
 from sensors.sessions import session_health, sessions
@@ -36,7 +36,7 @@ def build_defs(
         assets=dg.load_assets_from_package_module(assets, include_specs=True),
         asset_checks=dg.load_asset_checks_from_package_module(assets),
         jobs=[research, backtest, optimize, reconcile, live_session_job, maintenance],
-        schedules=[research_yesterday, upkeep_daily],
+        schedules=[research_yesterday, reconcile_yesterday, upkeep_daily],
         sensors=[
             landed_files,
             new_strategies,

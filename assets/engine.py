@@ -1,7 +1,7 @@
 """What the strategy engine did: cycles that have ended, held to the venue's own account of them.
 
 A session copies its cycles to the lake as it goes; to materialise them brings what is lacking.
-How that is done belongs in ``arb_pipelines.research.state_tables`` and ``reconciliation``.
+How that is done belongs in ``arb_pipelines.research.state_tables`` and ``account_days``.
 """
 
 from collections.abc import Iterator
@@ -10,8 +10,9 @@ from typing import Any
 
 import dagster as dg
 
-from arb_pipelines.lake.schemas import STRATEGY_CYCLES
+from arb_pipelines.lake.schemas import RECONCILIATIONS, STRATEGY_CYCLES
 from arb_pipelines.lake.store import Lake
+from arb_pipelines.research.account_days import reconcile_day
 from arb_pipelines.research.state_agreement import Disagreement, disagreements
 from arb_pipelines.research.state_rows import STATE_TABLES
 from arb_pipelines.research.state_tables import copy_day
@@ -33,6 +34,23 @@ def ended_cycles(
         for part in venue_days(context.partition_keys)
     }
     yield from materialized(context, lake, STATE_TABLES, facts)
+
+
+@dg.asset(
+    name=RECONCILIATIONS.name,
+    partitions_def=VENUE_DAYS,
+    backfill_policy=SEVERAL_DAYS_A_RUN,
+    **described(RECONCILIATIONS, group="engine"),
+)
+def reconciliations(
+    context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]
+) -> Iterator[dg.MaterializeResult[Any]]:
+    """Hold each day's orders and balances to what the venue says of them."""
+    facts = {
+        part: asdict(reconcile_day(lake, part.venue, part.day))
+        for part in venue_days(context.partition_keys)
+    }
+    yield from materialized(context, lake, [RECONCILIATIONS], facts)
 
 
 @dg.asset_check(

@@ -1,11 +1,13 @@
-"""The daily schedules: yesterday's research of every venue, and the lake's upkeep."""
+"""The daily schedules: research and reconciliation of every venue, and the lake's upkeep."""
 
 from collections.abc import Iterator
 from datetime import timedelta
 
 import dagster as dg
 
-from assets.jobs import research
+from arb_pipelines.lake.store import Lake
+from arb_pipelines.research.state_files import traded_venues
+from assets.jobs import reconcile, research
 from assets.partitions import VENUES, VenueDay
 from assets.upkeep import maintenance
 
@@ -21,6 +23,24 @@ def research_yesterday(context: dg.ScheduleEvaluationContext) -> Iterator[dg.Run
     """Request one run a venue; the run key keeps a repeated tick from asking twice."""
     yesterday = context.scheduled_execution_time.date() - timedelta(days=1)
     for venue in context.instance.get_dynamic_partitions(str(VENUES.name)):
+        key = VenueDay(venue, yesterday).key
+        yield dg.RunRequest(run_key=key, partition_key=key)
+
+
+@dg.schedule(
+    job=reconcile,
+    cron_schedule="30 0 * * *",
+    execution_timezone="UTC",
+    description="Brings yesterday's ended cycles of every venue with a state file to the lake, and "
+    "reconciles them with the venue. Off until switched on, since it needs the account's keys.",
+)
+def reconcile_yesterday(
+    context: dg.ScheduleEvaluationContext, lake: dg.ResourceParam[Lake]
+) -> Iterator[dg.RunRequest]:
+    """Request one run a venue on which an engine has traded."""
+    yesterday = context.scheduled_execution_time.date() - timedelta(days=1)
+    for venue in traded_venues(lake.settings):
+        context.instance.add_dynamic_partitions(str(VENUES.name), [venue])
         key = VenueDay(venue, yesterday).key
         yield dg.RunRequest(run_key=key, partition_key=key)
 

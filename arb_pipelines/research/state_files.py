@@ -57,6 +57,11 @@ def state_files(settings: Settings, venue: str | None = None) -> list[StateFile]
     return found
 
 
+def traded_venues(settings: Settings) -> list[str]:
+    """Name the venues at which orders of an engine were placed, in order."""
+    return sorted({file.venue for file in state_files(settings) if not file.tested})
+
+
 @contextmanager
 def reading_state(file: StateFile) -> Iterator[sqlite3.Connection]:
     """Open a state file for queries, all of one moment; the engine that writes waits for nothing.

@@ -15,6 +15,7 @@ from arb_pipelines.lake.schemas.backtests import (
 )
 from arb_pipelines.lake.schemas.bars import BARS
 from arb_pipelines.lake.schemas.engine import (
+    RECONCILIATIONS,
     STRATEGY_CYCLES,
     STRATEGY_ORDERS,
     STRATEGY_TRANSITIONS,
@@ -66,6 +67,7 @@ TABLES: dict[str, Table] = {
         STRATEGY_CYCLES,
         STRATEGY_TRANSITIONS,
         STRATEGY_ORDERS,
+        RECONCILIATIONS,
         RUNS,
     )
 }
@@ -90,6 +92,7 @@ __all__ = [
     "OPPORTUNITIES",
     "OPTIMIZATION_BEST",
     "OPTIMIZATION_TRIALS",
+    "RECONCILIATIONS",
     "REJECTED_ROWS",
     "RUNS",
     "STRATEGY_CYCLES",

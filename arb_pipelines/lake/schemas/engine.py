@@ -109,3 +109,32 @@ STRATEGY_ORDERS = Table(
     key=("venue", "day", "account", "cycle", "client_id"),
     appended=True,
 )
+
+RECONCILIATIONS = Table(
+    "reconciliations",
+    "one currency of an order or of a balance: its change on a day to the engine and to the venue",
+    (
+        VENUE,
+        Column("day", "DATE", "UTC day: an order's by when it was made, a balance's of its change"),
+        _ACCOUNT,
+        Column("kind", "VARCHAR", "'order', or 'balance' for the change of a whole balance"),
+        Column("item", "VARCHAR", "Client id of the order, else the venue's id; the currency"),
+        Column("symbol", "VARCHAR", "Of the order; NULL of a balance", nullable=True),
+        Column("currency", "VARCHAR", "What was changed"),
+        Column("ours", "DOUBLE", "Change by the engine's ledger; of a balance by all executions"),
+        Column("theirs", "DOUBLE", "Change by the venue's executions, or of its balance"),
+        Column("difference", "DOUBLE", "theirs - ours, taken exactly: 0 is to the last unit"),
+        Column(
+            "verdict",
+            "VARCHAR",
+            "'matched', 'fee_differs', 'others', 'deposit'; and what a person has to look at: "
+            "'amount_differs', 'ours_only', 'theirs_only', 'withdrawn'",
+        ),
+        Column("explained", "BOOLEAN", "Whether nobody needs to look"),
+        Column("why", "VARCHAR", "What explains it, or what is known"),
+        Column("ts_from", "BIGINT", "The day's start; of a balance when it was seen first, ns"),
+        Column("ts_to", "BIGINT", "The day's end, or now; of a balance when it was seen last, ns"),
+    ),
+    partition_by=_PARTITION,
+    key=("venue", "day", "account", "kind", "item", "currency"),
+)
