@@ -23,7 +23,7 @@ from arb_pipelines.execution.state.store import StateStore, open_state
 from arb_pipelines.execution.state.values import CycleState, NewCycle, Purpose
 from arb_pipelines.market.book import Top
 from arb_pipelines.market.graph import BUY
-from arb_pipelines.market.symbols import FeeSide, Market
+from arb_pipelines.market.symbols import Market
 from arb_pipelines.trading.events import Book, OrderKind, TimeInForce
 from arb_pipelines.trading.panic_rules import PanicRules
 from arb_pipelines.trading.session_rules import SessionRules
@@ -164,18 +164,9 @@ class Panic:
 
     def holds(self, cycle: str, currency: str, amount: str, start: str = "USDT") -> None:
         """Write a cycle down whose first leg gave it ``amount``, at a price of 1."""
-        symbol = f"{currency}-{start}"
-        new = NewCycle(cycle, "s", "session", start, ((symbol, BUY),), Decimal(amount))
-        self.store.begin(new, "approved")
-        self.store.move(cycle, CycleState.VALIDATING, what="plan", why="test")
-        self.store.move(cycle, CycleState.ACTIVE, what="intent", why="test")
-        size = Decimal(amount)
-        order = NewOrder(f"{cycle}-0", symbol, BUY, OrderKind.MARKET, funds=size)
-        self.store.intend(cycle, order, Purpose.LEG, 0)
-        booked = Booked(BUY, size, size, size, size, Decimal(0), start)
-        self.store.book(order.client_id, booked, listed(symbol, fee_side=FeeSide.QUOTE), None)
-        self.venue.balances_now[currency] += size
-        self.venue.balances_now[start] -= size
+        write_holding(self.store, cycle, listed(f"{currency}-{start}"), Decimal(amount))
+        self.venue.balances_now[currency] += Decimal(amount)
+        self.venue.balances_now[start] -= Decimal(amount)
 
     def unexplained(self, *cycles: str) -> dict[str, Decimal]:
         """What venue and state differ by."""
@@ -184,6 +175,18 @@ class Panic:
             for currency, by in self.store.cycle(cycle).changes.items():
                 owed[currency] -= by
         return {currency: by for currency, by in owed.items() if by}
+
+
+def write_holding(store: StateStore, cycle: str, market: Market, size: Decimal) -> None:
+    """Write a cycle down whose first leg bought ``size`` at a price of 1, and no more of it."""
+    new = NewCycle(cycle, "s", "session", market.quote, ((market.symbol, BUY),), size)
+    store.begin(new, "approved")
+    store.move(cycle, CycleState.VALIDATING, what="plan", why="test")
+    store.move(cycle, CycleState.ACTIVE, what="intent", why="test")
+    order = NewOrder(f"{cycle}-0", market.symbol, BUY, OrderKind.MARKET, funds=size)
+    store.intend(cycle, order, Purpose.LEG, 0)
+    booked = Booked(BUY, size, size, size, size, Decimal(0), market.quote)
+    store.book(order.client_id, booked, market, None)
 
 
 @contextmanager
