@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from arb_pipelines.allocation.cash import CashLedger
 from arb_pipelines.allocation.decisions import (
@@ -75,6 +76,16 @@ class Allocator:
             raise DataError("an open order has this id already", source=order.order_id)
         self._open[order.order_id] = OpenOrder(order, self._next, order.capacity_cents)
         self._next += 1
+
+    def reprice(self, order_id: str, limit_px: float) -> None:
+        """Note that an open order stands at another limit now; what it binds does not change.
+
+        Raises:
+            DataError: the limit is not above 0.
+        """
+        entry = self._open.get(order_id)
+        if entry is not None:
+            entry.order = replace(entry.order, limit_px=limit_px)
 
     def cancel(self, now_ns: int, order_id: str) -> list[Decision]:
         """End an order as its strategy wishes.

@@ -7,6 +7,7 @@ they are only put together.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import cast
@@ -44,11 +45,12 @@ from arb_pipelines.execution.session import LiveSession
 from arb_pipelines.execution.session_risk import SessionRisk
 from arb_pipelines.execution.universe import SessionUniverse, session_universe
 from arb_pipelines.execution.venue_line import line_of
+from arb_pipelines.market.exact import decimal_of
 from arb_pipelines.trading.cycles.orders import CycleOrderManager
 from arb_pipelines.trading.cycles.parallel import ParallelCycleOrders
 from arb_pipelines.trading.cycles.risk import CycleRisk
 from arb_pipelines.trading.cycles.strategy import CycleStrategy
-from arb_pipelines.trading.events import Ended
+from arb_pipelines.trading.events import Book, Ended
 from arb_pipelines.trading.parameters import Strategy
 from arb_pipelines.trading.portfolio import Portfolio
 from arb_pipelines.trading.reports import CycleReport
@@ -160,11 +162,12 @@ def session_broker(params: BrokerParams, container: Container) -> SessionBroker:
     entry = connection.entry(rules.entry)
     broker: OrderCarrier
     if params.places_orders:
-        placing = (
-            partial(LimitLegBroker, books=lambda symbol: run_of(container).own.newest(symbol))
-            if rules.rests
-            else VenueBroker
-        )
+        placing: Callable[..., OrderCarrier] = VenueBroker
+        if rules.rests:
+            own = partial(_newest, container)
+            placing = partial(LimitLegBroker, books=own, capital=line.capital)
+            for currency, most in rules.limit_orders.capital.items():
+                line.capital.bound(currency, decimal_of(most))
         broker = placing(
             entry,
             connection.account,
@@ -194,6 +197,10 @@ def session_broker(params: BrokerParams, container: Container) -> SessionBroker:
         )
     container.bus.subscribe(Ended, broker.on_ended)
     return broker
+
+
+def _newest(container: Container, symbol: str) -> Book:
+    return run_of(container).own.newest(symbol)
 
 
 def cycle_strategy(params: NoParams, container: Container) -> CycleStrategy:

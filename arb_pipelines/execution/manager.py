@@ -69,6 +69,17 @@ class SessionManager:
         self._managed: dict[str, Managed] = {}
         self.failure: VenueError | None = None
 
+    async def count_anew(self) -> None:
+        """Ask again what the account has, since recovery traded; before strategies are added.
+
+        Raises:
+            VenueError: the venue does not tell.
+        """
+        assert not self._managed, "what strategies were given is not counted twice"
+        free = await self.connection.account.balances()
+        self.money = Allotments(free)
+        self.balances.begin_again(free)
+
     def add(self, spec: ContainerSpec, *, allot: bool = True) -> Managed:
         """Make a strategy's container; ``start`` has it trade.
 
@@ -216,7 +227,7 @@ async def managing(name: str, connection: VenueConnection) -> AsyncIterator[Sess
             async with asyncio.TaskGroup() as tasks:
                 serving = [
                     tasks.create_task(work)
-                    for work in (_serve(connection, managers), line.free.run())
+                    for work in (_serve(connection, managers), line.free.run(), line.capital.run())
                 ]
                 await _ready(connection)
                 free = await connection.account.balances()

@@ -17,7 +17,8 @@ class SessionRisk:
 
     What ``inner`` approves is held to the strategy's ``guard``. Reasons, in the order in which
     they are asked: ``stopping``, ``paused``, ``maintenance`` (the venue's ``status``), what a
-    standing pause was for (``keeper``), ``max_executions``, ``slots``, those of the strategy's gate, those of the guard's checks.
+    standing pause was for (``keeper``), ``max_executions``, ``slots``, those of the strategy's
+    gate, those of the guard's checks.
     """
 
     def __init__(

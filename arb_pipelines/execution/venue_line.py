@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
+from arb_pipelines.clock import now_ns
 from arb_pipelines.containers.container import Container
 from arb_pipelines.containers.factories import NoParams
 from arb_pipelines.containers.spec import CONNECTION, ContainerSpec, component, container_spec
 from arb_pipelines.errors import InvariantBroken
 from arb_pipelines.execution.orders.balances import FreeBalances
+from arb_pipelines.execution.orders.capacity import RestingCapital
 from arb_pipelines.trading.risk.activity import Commitments
 from arb_pipelines.venues.base import VenueConnection
 
@@ -15,13 +19,15 @@ class VenueLine:
     """The place of a session's connection: empty until who owns it has opened it.
 
     ``free`` are the account's balances as the venue tells them, of which all who share the
-    connection learn; ``commitments`` is what the cycles of all of them have in flight.
+    connection learn; ``commitments`` is what the cycles of all of them have in flight, and
+    ``capital`` what their legs that rest compete for.
     """
 
     def __init__(self, params: NoParams, container: Container) -> None:
         self._connection: VenueConnection | None = None
         self._free: FreeBalances | None = None
         self.commitments = Commitments()
+        self.capital = RestingCapital(self._free_of, now_ns)
 
     @property
     def connection(self) -> VenueConnection:
@@ -44,6 +50,9 @@ class VenueLine:
         if self._free is None:
             raise InvariantBroken("the session is not connected to its venue")
         return self._free
+
+    def _free_of(self, currency: str) -> Decimal | None:
+        return self.free.free(currency)
 
     def open(self, connection: VenueConnection) -> None:
         """Put the open connection in its place."""

@@ -91,6 +91,12 @@ class LimitOrders(BaseModel):
         description="What happens to what is left: market, an immediate-or-cancel order at the "
         "plan's limit; give_up, nothing more, as if the order had found no counterpart.",
     )
+    capital: dict[str, Positive] = Field(
+        {},
+        description="Most of a start currency that the resting first legs of all strategies of "
+        "the account may bind at once, by currency; the least that a strategy says counts. "
+        "Unset: all that the account has.",
+    )
     post_only: bool = Field(
         False,
         description="Whether the venue is to refuse it where it would trade at once; join only.",

@@ -12,17 +12,18 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from arb_pipelines.errors import Fatal, ProtocolViolation, Transient
 from arb_pipelines.execution.orders.amounts import Booked, cost_of
+from arb_pipelines.execution.orders.capacity import Claim, RestingCapital
 from arb_pipelines.execution.orders.carrier import Carried
 from arb_pipelines.execution.orders.chain import Chain
 from arb_pipelines.execution.orders.followed import Sending, followed_to_end
+from arb_pipelines.execution.orders.links import Link, RestingLeg, woken
 from arb_pipelines.execution.orders.venue_broker import Untraded, VenueBroker
+from arb_pipelines.market.graph import BUY
 from arb_pipelines.trading.events import Book, Cancelled, Ending, Order, Routed, TimeInForce
 from arb_pipelines.venues.base import NewOrder, OrderReport
 
@@ -30,57 +31,20 @@ from arb_pipelines.venues.base import NewOrder, OrderReport
 Books = Callable[[str], Book]
 
 
-@dataclass(slots=True, eq=False)
-class _Leg:
-    """A desk's order that is carried by a chain. ``recalled`` names why nothing more may rest."""
+class LimitLegBroker(VenueBroker):
+    """A ``VenueBroker`` whose legs of kind ``limit`` rest; ``books`` price them.
 
-    order: Order
-    chain: Chain
-    opens: bool
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
-    recalled: str | None = None
-
-
-@dataclass(slots=True, eq=False)
-class _Link(Carried):
-    """One venue order of a chain; it is ``over`` once its end is known.
-
-    It is wanted back from ``due_ms`` on, since it was sent. An ``end`` of ``None``: nobody can
-    tell. The other fields are its waits, in ms, for ``followed_to_end``.
+    First legs rest on ``capital``, for which those of all strategies of the account compete.
     """
 
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
-    due_ms: float = math.inf
-    end: Booked | Untraded | None = None
-    ending: Ending = Ending.CANCELLED
-    fill_wait_ms: float = 0.0
-    unknown_wait_ms: float = 0.0
-    after_due_ms: float = 0.0
-
-    @property
-    def rests(self) -> bool:
-        """Whether it may wait in the venue's book."""
-        return self.new.time_in_force is TimeInForce.GTC
-
-    @property
-    def leg_timeout_ms(self) -> float:
-        """When it is followed no further where the venue turns us away."""
-        return self.due_ms + self.after_due_ms
-
-    def conclude(self, end: Booked | Untraded | None) -> None:
-        """Note its end."""
-        self.over, self.end = True, end
-        self.wake.set()
-
-
-class LimitLegBroker(VenueBroker):
-    """A ``VenueBroker`` whose legs of kind ``limit`` rest; ``books`` price them."""
-
-    def __init__(self, *given: Any, books: Books, **named: Any) -> None:
+    def __init__(
+        self, *given: Any, books: Books, capital: RestingCapital | None = None, **named: Any
+    ) -> None:
         super().__init__(*given, **named)
         self._books, self._how = books, self._rules.limit_orders
-        self._chains: dict[str, _Leg] = {}
-        self._resting: set[_Link] = set()
+        self._capital = capital
+        self._chains: dict[str, RestingLeg] = {}
+        self._resting: set[Link] = set()
         self._hurried = False
 
     def cancel(self, client_id: str, ts: int) -> None:
@@ -91,13 +55,13 @@ class LimitLegBroker(VenueBroker):
         """Take back what rests. A first leg is given up; a later one goes on as ``then`` says."""
         self._hurried = True
         for leg in self._chains.values():
-            leg.wake.set()
+            leg.rouse()
 
     def _recall(self, client_id: str, reason: str) -> None:
         leg = self._chains.get(client_id)
         if leg is not None:
             leg.recalled = leg.recalled or reason
-            leg.wake.set()
+            leg.rouse()
 
     async def _carry(self, order: Order) -> None:
         if order.unwinds or self._rules.order_of(order.leg or 0) != "limit":
@@ -105,16 +69,55 @@ class LimitLegBroker(VenueBroker):
             return
         in_hand = self._purses.available(order)
         market, fee = self._markets[order.symbol], self._fees[order.symbol]
-        leg = _Leg(order, Chain(order, market, fee, self._how, in_hand), opens=in_hand is None)
+        leg = RestingLeg(
+            order, Chain(order, market, fee, self._how, in_hand), opens=in_hand is None
+        )
         self._chains[order.client_id] = leg
         try:
-            await self._carry_leg(leg)
+            if await self._has_capital(leg):
+                await self._carry_leg(leg)
         finally:
+            if leg.claim is not None and self._capital is not None:
+                self._capital.leave(leg.claim, filled=leg.chain.filled)
             del self._chains[order.client_id]
+
+    async def _has_capital(self, leg: RestingLeg) -> bool:
+        """Wait for the capital that a first leg binds while it rests; tell if there is none."""
+        order, capital = leg.order, self._capital
+        new = self._made(leg, None) if leg.opens and capital is not None else None
+        if new is None or new.price is None or capital is None:
+            return True
+        market, fee = self._markets[order.symbol], self._fees[order.symbol]
+        currency, amount = cost_of(new, market, fee)
+        buys = order.side == BUY
+
+        def price() -> float:
+            book = self._books(order.symbol)
+            return float((book.ask_px if buys else book.bid_px)[0])
+
+        claim = Claim(
+            order.client_id,
+            order.strategy,
+            order.symbol,
+            order.side,
+            currency,
+            amount,
+            new.price,
+            price,
+            stolen=lambda reason: self._recall(order.client_id, reason),
+            tell=self._publish,
+        )
+        leg.claim = claim
+        if await capital.enter(claim, self._how.reprice_ms / 1e3):
+            return True
+        why = leg.recalled or f"no capital: {claim.blocked}"
+        self._tell_refused(order, why, Ending.EXPIRED)
+        self._over()
+        return False
 
     # -- one leg -----------------------------------------------------------------------
 
-    async def _carry_leg(self, leg: _Leg) -> None:
+    async def _carry_leg(self, leg: RestingLeg) -> None:
         """Send one order after the other until the leg is filled, or ends otherwise."""
         order, chain = leg.order, leg.chain
         reason, ending = "nothing the venue would take is in hand", Ending.REJECTED
@@ -128,6 +131,8 @@ class LimitLegBroker(VenueBroker):
             if not chain.sent:
                 self._tell(Routed(order.client_id, self._now(order)))
             chain.sent += 1
+            if leg.claim is not None and self._capital is not None and new.price is not None:
+                self._capital.stands(leg.claim, new.price)
             await self._follow_link(leg, link)
             reason, ending = "its limit was not reached", Ending.CANCELLED
             if link.end is None:
@@ -135,6 +140,8 @@ class LimitLegBroker(VenueBroker):
                 return
             if isinstance(link.end, Booked):
                 chain.add(link.end)
+                if leg.claim is not None and self._capital is not None:
+                    self._capital.spent(leg.claim, link.end.spent)
                 self._tell_filled(order, link.end, final=chain.whole)
                 if chain.whole:
                     self._over()
@@ -150,7 +157,7 @@ class LimitLegBroker(VenueBroker):
         self._tell(Cancelled(order.client_id, self._now(order), leg.recalled or reason, ending))
         self._over()
 
-    async def _next(self, leg: _Leg) -> NewOrder | None:
+    async def _next(self, leg: RestingLeg) -> NewOrder | None:
         """Make a chain's next order, once what pays for it is free; ``None`` at its end."""
         in_hand = self._purses.available(leg.order)
         new = self._made(leg, in_hand)
@@ -166,7 +173,7 @@ class LimitLegBroker(VenueBroker):
         known = [amount for amount in (in_hand, free) if amount is not None]
         return self._made(leg, min(known, default=None))
 
-    def _made(self, leg: _Leg, in_hand: Decimal | None) -> NewOrder | None:
+    def _made(self, leg: RestingLeg, in_hand: Decimal | None) -> NewOrder | None:
         """Make an order that rests, as long as it may; then the one that ends the chain."""
         chain = leg.chain
         if leg.recalled is not None or self._reason is not None:
@@ -181,9 +188,9 @@ class LimitLegBroker(VenueBroker):
 
     # -- one order of it ---------------------------------------------------------------
 
-    def _link(self, leg: _Leg, new: NewOrder) -> _Link:
+    def _link(self, leg: RestingLeg, new: NewOrder) -> Link:
         rules = self._rules
-        return _Link(
+        return Link(
             leg.order,
             new,
             self._markets[new.symbol],
@@ -196,7 +203,7 @@ class LimitLegBroker(VenueBroker):
             after_due_ms=rules.leg_timeout_ms,
         )
 
-    async def _follow_link(self, leg: _Leg, link: _Link) -> None:
+    async def _follow_link(self, leg: RestingLeg, link: Link) -> None:
         """Send an order of a chain, let it rest, and wait for its end."""
         assert self.tasks is not None
         leg.wake.clear()
@@ -209,11 +216,11 @@ class LimitLegBroker(VenueBroker):
             leg.wake.clear()
             await leg.wake.wait()
 
-    async def _rest(self, leg: _Leg, link: _Link) -> None:
+    async def _rest(self, leg: RestingLeg, link: Link) -> None:
         """Let an order rest until it ends; take it back when it is wanted, or stands wrong."""
         while not link.over and leg.recalled is None and not self._hurried:
             leg.wake.clear()
-            if await _woken(leg.wake, self._how.reprice_ms / 1e3):
+            if await woken(leg.wake, self._how.reprice_ms / 1e3):
                 continue
             leg.chain.repriced += 1
             stands = leg.chain.price(self._books(leg.order.symbol)) == link.new.price
@@ -223,7 +230,7 @@ class LimitLegBroker(VenueBroker):
             link.due_ms = self._waited_ms(link)
             await self._take_back(link.new)
 
-    async def _pace(self, leg: _Leg, link: _Link) -> None:
+    async def _pace(self, leg: RestingLeg, link: Link) -> None:
         """Wait out the time of an order that ended before it was wanted back."""
         left_s = self._how.reprice_ms / 1e3 - self._waited_ms(link) / 1e3
         if link.due_ms < math.inf or left_s <= 0:
@@ -231,12 +238,12 @@ class LimitLegBroker(VenueBroker):
         leg.chain.repriced += 1
         while leg.recalled is None and not self._hurried:
             leg.wake.clear()
-            if not await _woken(leg.wake, left_s):
+            if not await woken(leg.wake, left_s):
                 return
 
     async def _hear(self, carried: Carried, sending: Sending) -> None:
         """Follow an order; one that rests is asked for now and then, and often once it is due."""
-        if not isinstance(carried, _Link) or not carried.rests:
+        if not isinstance(carried, Link) or not carried.rests:
             await super()._hear(carried, sending)
             return
         link, new = carried, carried.new
@@ -256,7 +263,7 @@ class LimitLegBroker(VenueBroker):
     # -- how it ends -------------------------------------------------------------------
 
     def _finish(self, carried: Carried, report: OrderReport) -> Booked:
-        if not isinstance(carried, _Link):
+        if not isinstance(carried, Link):
             return super()._finish(carried, report)
         booked = Booked.of(report, self._fees[report.symbol], carried.market)
         self._purses.book(carried.order, booked)
@@ -264,7 +271,7 @@ class LimitLegBroker(VenueBroker):
         return booked
 
     def _refuse(self, carried: Carried, reason: str, ending: Ending = Ending.REJECTED) -> None:
-        if not isinstance(carried, _Link):
+        if not isinstance(carried, Link):
             super()._refuse(carried, reason, ending)
             return
         carried.ending = ending
@@ -273,7 +280,7 @@ class LimitLegBroker(VenueBroker):
         carried.conclude(end)
 
     def _leave(self, carried: Carried) -> None:
-        if isinstance(carried, _Link):
+        if isinstance(carried, Link):
             carried.conclude(None)
         else:
             super()._leave(carried)
@@ -285,12 +292,3 @@ class LimitLegBroker(VenueBroker):
 
     def _is_idle(self) -> bool:
         return self._out <= len(self._resting)
-
-
-async def _woken(wake: asyncio.Event, within_s: float) -> bool:
-    """Wait for an event, for so long at most; whether it came."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(within_s):
-            await wake.wait()
-            return True
-    return False

@@ -14,6 +14,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
+from arb_pipelines.allocation.audit import AuditRow
 from arb_pipelines.errors import Fatal, OutcomeUnknown, ProtocolViolation
 from arb_pipelines.execution.orders.amounts import Booked
 from arb_pipelines.execution.orders.balances import FreeBalances
@@ -48,7 +49,7 @@ class Untraded:
 
 
 #: What is told of orders beyond the news of a broker.
-VenueNews = Accepted | OrderReport | FeeConfirmed | LateFill | Untraded
+VenueNews = Accepted | OrderReport | FeeConfirmed | LateFill | Untraded | AuditRow
 
 
 def _unheard(news: VenueNews) -> None:

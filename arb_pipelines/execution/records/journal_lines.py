@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from arb_pipelines.allocation.audit import AuditRow
 from arb_pipelines.clock import NS_PER_MS, iso
 from arb_pipelines.execution.control.requests import ControlUsed
 from arb_pipelines.execution.orders.fees import FeeConfirmed
@@ -55,6 +56,7 @@ EVENTS: Mapping[type[Any], str] = {
     FeeConfirmed: "fee",
     LateFill: "late_fill",
     Untraded: "untraded",
+    AuditRow: "allocation",
     LegReport: "leg",
     CycleReport: "cycle",
     Ended: "ended",
