@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,15 +27,15 @@ from arb_pipelines.execution.manager import Managed, SessionManager
 from arb_pipelines.execution.records.heartbeat import beat, beating
 from arb_pipelines.execution.records.journal_reading import RECOVERED
 from arb_pipelines.execution.records.values import SessionHead, SessionState
-from arb_pipelines.execution.recovery import note_recovered
+from arb_pipelines.execution.recovery.values import Recovered
 from arb_pipelines.execution.state.files import account_name
 from arb_pipelines.execution.state.follower import StateFollower
 from arb_pipelines.execution.switches import Permission, check_key, permission
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.session_listeners import Listeners, listen
-from arb_pipelines.research.session_past import earlier_folders, left_on_account, spent_before
+from arb_pipelines.research.session_past import earlier_folders, spent_before
 from arb_pipelines.research.session_pauses import keep_pauses
-from arb_pipelines.research.session_recovery import LookedInto, looked_into
+from arb_pipelines.research.session_recovery import unknown_of
 from arb_pipelines.research.session_requests import SessionRequest
 from arb_pipelines.research.session_state import AccountStates
 from arb_pipelines.research.session_values import SessionProgress, SessionSummary
@@ -70,12 +70,10 @@ class _Joined:
 class HostedSession:
     """A session to be hosted: ``join``, then ``trade``; ``folder`` is its own.
 
-    ``hosted`` are the requests of all that share the connection, its own among them. The
-    first of these also looks into what other sessions left on the account. One that is ``late``
-    comes while others trade, and may take the place of one (``takes_over``); ``bring`` has
-    others come. ``broken_off`` is
-    what came of it where an error ended it while it traded, ``unrecovered`` whether the end
-    of an order of its earlier starts is not known.
+    One that is ``late`` comes while others trade, and may take the place of one
+    (``takes_over``); ``bring`` has others come. ``recovered`` is what became of cycles that
+    earlier sessions of the account left open. ``broken_off`` is what came of it where an error
+    ended it while it traded.
     """
 
     lake: Lake
@@ -84,12 +82,11 @@ class HostedSession:
     folder: Path
     on_flush: Callable[[SessionProgress], None]
     run_id: str | None
-    hosted: Sequence[SessionRequest]
     takes_over: HostedSession | None = field(default=None, init=False)
     late: bool = field(default=False, init=False)
     bring: Bring | None = field(default=None, init=False)
     broken_off: SessionSummary | None = field(default=None, init=False)
-    unrecovered: bool = field(default=False, init=False)
+    recovered: Sequence[Recovered] = field(default=(), init=False)
     _joined: _Joined | None = field(default=None, init=False)
     _over_by_s: float = field(default=math.inf, init=False)  # on the loop's clock
 
@@ -104,15 +101,8 @@ class HostedSession:
             ConfigError: switches, key or balances do not do.
             DataError: the venue has none of the strategy's cycles.
         """
-        settings, started, connection = self.lake.settings, now_ns(), manager.connection
-        chosen = permission(
-            local=connection.local,
-            strategy=self.strategy.mode,
-            asked=self.request.mode,
-            allowed=settings.allow_live == "yes",
-            dry_run=self.request.dry_run,
-        )
-        check_key(chosen, connection.can_withdraw)
+        settings, started = self.lake.settings, now_ns()
+        chosen = self.permitted(manager.connection)
         store = states.of(places_orders=chosen.places_orders)
         id_prefix = store.new_prefix(f"{self.request.key} {started}")
         before = self.takes_over
@@ -133,6 +123,22 @@ class HostedSession:
             managed = manager.replace(before.name, spec, allot=allot)
             _count_on(before.container, managed.container)
         self._joined = _Joined(manager, managed, states, chosen, id_prefix, started)
+
+    def permitted(self, connection: VenueConnection) -> Permission:
+        """Decide what it may do there.
+
+        Raises:
+            ConfigError: switches or key do not do.
+        """
+        chosen = permission(
+            local=connection.local,
+            strategy=self.strategy.mode,
+            asked=self.request.mode,
+            allowed=self.lake.settings.allow_live == "yes",
+            dry_run=self.request.dry_run,
+        )
+        check_key(chosen, connection.can_withdraw)
+        return chosen
 
     @property
     def name(self) -> str:
@@ -174,7 +180,7 @@ class HostedSession:
                 id_prefix=joined.id_prefix,
                 bring=self.bring,
             )
-            await self._recover(joined, heard)
+            self._tell_recovered(heard)
             joined.manager.start(self.name)
             with worst_error():
                 async with asyncio.TaskGroup() as tasks:
@@ -197,7 +203,7 @@ class HostedSession:
         return {
             "in_flight": summary.in_flight,
             "open_orders": [*summary.open_orders],
-            "unrecovered": self.unrecovered,
+            "unrecovered": unknown_of(self.recovered, self.request.key),
             "unwritten": summary.unwritten,
         }
 
@@ -210,42 +216,14 @@ class HostedSession:
     def _past(self) -> list[Path]:
         return earlier_folders(self.lake.settings.sessions, self.request)
 
-    def _left_by_others(self, connection: VenueConnection) -> list[Path]:
-        """Give the folders of what none of the hosted sessions is a restart of."""
-        if self.hosted[0] is not self.request:
-            return []
-        sessions = self.lake.settings.sessions
-        own = {past for request in self.hosted for past in earlier_folders(sessions, request)}
-        return left_on_account(sessions, connection.venue, account_name(connection.account_id), own)
+    def _tell_recovered(self, heard: Listeners) -> None:
+        """Have its journal say what became of cycles that others left open.
 
-    async def _recover(self, joined: _Joined, heard: Listeners) -> None:
-        """Find out what earlier sessions of the account left unfinished, and say so.
-
-        What an execution of its own past brought counts against this session's limits.
+        What it left itself, as an earlier start under its key, its journal says already.
         """
-        if not joined.chosen.places_orders or self.late:  # what others have in flight is no loss
-            return
-        self.unrecovered, unknown = True, False
-        connection, past = joined.manager.connection, self._past()
-        risk = session_risk_of(joined.managed.container)
-        others = await asyncio.to_thread(self._left_by_others, connection)
-        async with aclosing(looked_into([*reversed(past), *others], connection)) as all_looked_into:
-            async for one in all_looked_into:
-                self._tell_recovered(one, heard)
-                unknown |= one.folder == self.folder and bool(one.found.unknown)
-                if one.folder in past:
-                    risk.on_recovered(one.unfinished.start, one.profit)
-                if joined.managed.controls.stopping.is_set():
-                    return
-        self.unrecovered = unknown
-
-    def _tell_recovered(self, one: LookedInto, heard: Listeners) -> None:
-        """Have the journals say it: this session's, and that of the session that left it."""
-        facts = {"session": one.folder.name, **one.found.facts()}
-        heard.journal.note(RECOVERED, **facts)
-        if one.folder != self.folder:
-            note_recovered(one.folder, one.found)
-        _log.warning("session.recovered", by=self.request.key, **facts)
+        for one in self.recovered:
+            if one.session != self.request.key:
+                heard.journal.note(RECOVERED, session=one.session, **one.facts())
 
     # -- what accompanies it -----------------------------------------------------------
 

@@ -1,19 +1,15 @@
-"""What came before a session: its own earlier starts, the lost session that it continues, and
-what others left on the account.
+"""What came before a session: its own earlier starts, and the lost session that it continues.
 
-How a journal is read belongs to ``execution``.
+How a journal is read belongs to ``execution``; what was left open on the account is recovered
+by its state (``session_recovery``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
-import msgspec
-import orjson
-
 from arb_pipelines.execution.limits import NOTHING, Spent
-from arb_pipelines.execution.records.journal_reading import journal_lines
 from arb_pipelines.execution.spent import read_spent
 from arb_pipelines.research.session_requests import RequestFile, SessionRequest
 from arb_pipelines.yaml_files import read_model
@@ -44,43 +40,3 @@ def spent_before(folders: Iterable[Path]) -> Spent:
     for folder in folders:
         spent += read_spent(folder)
     return spent
-
-
-def left_on_account(sessions: Path, venue: str, account: str, but: Collection[Path]) -> list[Path]:
-    """Give the folders of an account's sessions that may have left something, oldest first.
-
-    Those that said at their end that nothing was left are none of them. Whoever asks holds
-    the account's lock, so that only the sessions it hosts itself, to be named in ``but``, run.
-    """
-    began = []
-    for folder in sessions.glob("*/journal.ndjson"):
-        if folder.parent in but or _left_nothing(folder.parent):
-            continue
-        first = next((line for line in journal_lines(folder.parent, _Began) if line.began), None)
-        if first is not None and (first.venue, first.account) == (venue, account):
-            began.append((first.ts_ns, folder.parent))
-    return [folder for _, folder in sorted(began)]
-
-
-class _Began(msgspec.Struct):
-    """``{"ts_ns":1,"event":"began","venue":"kucoin","account":"0123456789abcdef",…}``"""
-
-    event: str
-    ts_ns: int = 0
-    venue: str = ""
-    account: str = ""
-
-    @property
-    def began(self) -> bool:
-        """Whether it is this event."""
-        return self.event == "began"
-
-
-def _left_nothing(folder: Path) -> bool:
-    try:
-        said = orjson.loads((folder / "heartbeat.json").read_bytes())
-    except (OSError, ValueError):
-        return False
-    ended = said.get("state") in ("ended", "failed")
-    left = said.get("open_orders") or said.get("unrecovered")
-    return ended and said.get("in_flight") == 0 and not left

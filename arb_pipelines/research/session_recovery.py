@@ -1,43 +1,113 @@
-"""Looking into what earlier sessions of an account left unfinished, before one begins to trade.
+"""Bringing to an end what earlier sessions left open on an account, before one begins to trade.
 
-What the venue says of an execution's orders belongs in ``execution.recovery``.
+How a cycle is recovered belongs to ``execution.recovery``; here is what it is recovered with,
+and who is told.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from arb_pipelines.execution.recovery import Recovered, Unfinished, look_into, read_unfinished
+import structlog
+
+from arb_pipelines.alerts import raise_alert
+from arb_pipelines.clock import now_ns
+from arb_pipelines.execution.orders.runner import OrderRunner
+from arb_pipelines.execution.panic.seller import PanicSeller
+from arb_pipelines.execution.records.journal import JOURNAL, MAX_BYTES
+from arb_pipelines.execution.records.journal_lines import object_line
+from arb_pipelines.execution.records.journal_reading import RECOVERED
+from arb_pipelines.execution.records.rolling_file import RollingFile
+from arb_pipelines.execution.recovery.recover import recover
+from arb_pipelines.execution.recovery.values import Engine, Recovered, Recovery
+from arb_pipelines.execution.state.store import StateStore
+from arb_pipelines.settings import Settings
+from arb_pipelines.trading.panic_rules import PanicRules
+from arb_pipelines.trading.parameters import Strategy
 from arb_pipelines.venues.base import VenueConnection
 
-
-@dataclass(frozen=True, slots=True)
-class LookedInto:
-    """An execution that a session left in its ``folder``, and what became of it."""
-
-    folder: Path
-    unfinished: Unfinished
-    found: Recovered
-
-    @property
-    def profit(self) -> float:
-        """What its start currency changed by, as far as is known; a residual counts nothing."""
-        return float(self.found.changes.get(self.unfinished.start, 0))
+_log = structlog.get_logger()
 
 
-async def looked_into(
-    folders: Iterable[Path], connection: VenueConnection
-) -> AsyncGenerator[LookedInto, None]:
-    """Look into what is unfinished in the folders, one execution after the other.
+def account_engine(
+    settings: Settings,
+    store: StateStore,
+    connection: VenueConnection,
+    strategies: Sequence[Strategy],
+) -> Engine:
+    """Put together what cycles of an account are recovered and sold with.
+
+    The first of ``strategies`` says how, where none of them is the cycle's own. Orders leave
+    by the way that it names; ``connection`` is in service.
 
     Raises:
-        Fatal: the keys do not do.
+        ConfigError: the venue has no such way.
     """
+    by_name, first = {one.name: one for one in strategies}, strategies[0]
     markets = {market.symbol: market for market in connection.markets}
-    for folder in folders:
-        for unfinished in await asyncio.to_thread(read_unfinished, folder):
-            found = await look_into(unfinished, connection.account, markets, connection.fees)
-            yield LookedInto(folder, unfinished, found)
+    entry, account = connection.entry(first.session.entry), connection.account
+
+    def rules_of(strategy: str) -> PanicRules:
+        return by_name.get(strategy, first).panic_sell
+
+    def alert(event: str, **facts: object) -> None:
+        raise_alert(settings, event, **facts)
+
+    runner = OrderRunner(
+        store,
+        entry,
+        account,
+        markets,
+        connection.fees,
+        first.session,
+        unknown_wait_ms=first.recovery.unknown_wait_ms,
+    )
+    return Engine(
+        store=store,
+        account=account,
+        entry=entry,
+        markets=markets,
+        fees=connection.fees,
+        runner=runner,
+        seller=PanicSeller(store, connection, runner, rules_of, alert=alert),
+        snapshot=connection.snapshot,
+        strategies=by_name,
+        otherwise=first,
+        wall_ns=now_ns,
+    )
+
+
+async def recover_account(settings: Settings, engine: Engine) -> Recovery:
+    """Recover what is open, and say it in the journals of the sessions that left it.
+
+    Raises:
+        Fatal: the venue turns us away.
+    """
+    recovery = await recover(engine)
+    for one in recovery.cycles:
+        facts = {"session": one.session, **one.facts()}
+        _log.warning("session.recovered", **facts)
+        note_recovered(settings.sessions / one.session, facts)
+    for currency, by in (recovery.unexplained or {}).items():
+        raise_alert(settings, "balance unexplained", currency=currency, by=f"{by:f}")
+    return recovery
+
+
+def note_recovered(folder: Path, facts: Mapping[str, object]) -> None:
+    """Say in the journal of a session that runs no more what became of what it left open."""
+    if not folder.is_dir():
+        return
+    try:
+        journal = RollingFile(folder / JOURNAL, MAX_BYTES)
+        try:
+            journal.append(object_line(now_ns(), RECOVERED, facts))
+        finally:
+            journal.close()
+    except OSError as error:  # the state has it
+        _log.warning("session.recovery_not_noted", folder=str(folder), error=str(error))
+
+
+def unknown_of(cycles: Sequence[Recovered], session: str) -> bool:
+    """Whether the end of an order that a session left is still not known."""
+    return any(one.unknown for one in cycles if one.session == session)

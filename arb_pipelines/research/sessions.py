@@ -16,14 +16,17 @@ from typing import Any
 from arb_pipelines.errors import ConfigError
 from arb_pipelines.execution.limits import KILL_FILE, found_kill_file, kill_files
 from arb_pipelines.execution.locks import held
-from arb_pipelines.execution.manager import managing
+from arb_pipelines.execution.manager import SessionManager, managing
+from arb_pipelines.execution.recovery.recover import end_tested
+from arb_pipelines.execution.recovery.values import Recovered
 from arb_pipelines.execution.warm_up import warm_up
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.hosted_session import HostedSession
 from arb_pipelines.research.session_host import Make, SessionHost, failure_told
 from arb_pipelines.research.session_process import on_loop, stopped_by_signals
+from arb_pipelines.research.session_recovery import account_engine, recover_account
 from arb_pipelines.research.session_requests import SessionRequest, checked_key
-from arb_pipelines.research.session_state import account_states
+from arb_pipelines.research.session_state import AccountStates, account_states
 from arb_pipelines.research.session_values import (
     SessionBrokenOff,
     SessionProgress,
@@ -87,7 +90,7 @@ def run_sessions(
         ConfigError: as ``run_session``, or they trade at different venues.
     """
     settings = lake.settings
-    sessions = [_hosted(lake, request, requests, on_flush, run_id) for request in requests]
+    sessions = [_hosted(lake, request, on_flush, run_id) for request in requests]
     venues = sorted({session.strategy.exchange for session in sessions})
     if len(venues) != 1:
         raise ConfigError(
@@ -101,14 +104,13 @@ def run_sessions(
             name = f"{session.strategy.name}@{venues[0]}"
             stack.enter_context(held(locks, name, session.request.key))
             stack.enter_context(failure_told(session))
-        make = partial(_hosted, lake, requests=requests, on_flush=on_flush, run_id=run_id)
+        make = partial(_hosted, lake, on_flush=on_flush, run_id=run_id)
         return on_loop(_host(settings, venues[0], sessions, make))
 
 
 def _hosted(
     lake: Lake,
     request: SessionRequest,
-    requests: Sequence[SessionRequest],
     on_flush: OnFlush,
     run_id: str | None,
 ) -> HostedSession:
@@ -129,7 +131,7 @@ def _hosted(
     if found is not None:
         raise ConfigError("is there, so no session begins; remove it first", source=str(found))
     folder = lake.settings.sessions / checked_key(request.key)
-    return HostedSession(lake, request, strategy, folder, on_flush, run_id, requests)
+    return HostedSession(lake, request, strategy, folder, on_flush, run_id)
 
 
 async def _host(
@@ -149,6 +151,7 @@ async def _host(
                     account_states(settings, connection, names) as states,
                     managing(names, connection) as manager,
                 ):
+                    await _recover(settings, sessions, manager, states)
                     host = SessionHost(sessions, manager, states, make, opened)
                     host.join()
                     manager.balances.tell(states.see_balances)
@@ -159,6 +162,33 @@ async def _host(
                     gc.freeze()
                     trading.set()
                     return await host.run()
+
+
+async def _recover(
+    settings: Settings,
+    sessions: Sequence[HostedSession],
+    manager: SessionManager,
+    states: AccountStates,
+) -> None:
+    """Bring to its end what earlier sessions left open on the account, before any has its money.
+
+    Raises:
+        ConfigError: switches or key of a session do not do.
+        VenueError: the venue does not answer, or turns us away.
+    """
+    placing = [s for s in sessions if s.permitted(manager.connection).places_orders]
+    found: list[Recovered] = []
+    if len(placing) < len(sessions):
+        found += end_tested(states.of(places_orders=False))
+    if placing:
+        strategies = [session.strategy for session in placing]
+        store = states.of(places_orders=True)
+        engine = account_engine(settings, store, manager.connection, strategies)
+        await manager.ready()
+        found += (await recover_account(settings, engine)).cycles
+        await manager.count_anew()
+    for session in sessions:
+        session.recovered = found
 
 
 def _end_soon(

@@ -206,7 +206,7 @@ def test_what_a_killed_session_left_counts_whoever_finds_it(
     exchange: ExchangeProcess, home: Settings, tmp_path: Path, found_by_another: bool
 ) -> None:
     """Any next session of the account finds it, once; it counts for who continues the killed."""
-    file = strategy_file(tmp_path, "cut", rules=", settle_s: 1, max_loss: {USDT: 50}")
+    file = strategy_file(tmp_path, "cut", rules=", settle_s: 1, max_loss: {USDT: 0.01}")
     slow = {"kind": "delay", "match": "POST /api/v1/hf/orders", "ms": 300, "count": 1000}
     exchange.operate("POST", "/faults", slow)
     try:

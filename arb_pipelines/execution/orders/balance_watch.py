@@ -81,10 +81,14 @@ class BalanceWatch:
         """Count one more who trades on the account; it goes on to count when it has ended."""
         self._traders.append(bookings)
 
+    def begin_again(self, before: Mapping[str, Decimal]) -> None:
+        """Compare with what the venue says now; nobody has traded yet whom this has to explain."""
+        self._before, self.unexplained = dict(before), {}
+
     def tell(self, hear: Callable[[Mapping[str, Decimal]], object]) -> None:
         """Have somebody hear of what the venue says is free: now as it was before, then each time.
 
-        Said again when it is the same.
+        Nothing was in flight then. Said again when it is the same.
         """
         self._hear = hear
         hear(self._before)
@@ -126,9 +130,9 @@ class BalanceWatch:
                 raise
             return False
         self.trouble = None
-        self._hear(now)
         if self._orders_made() != orders:
             return False
+        self._hear(now)
         self.unexplained = unexplained(self._before, now, self._booked())
         self.comparisons += 1
         return True

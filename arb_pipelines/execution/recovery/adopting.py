@@ -1,0 +1,160 @@
+"""Orders of ours that the venue knows and the state does not: found, and written down.
+
+Each order's client id begins with the state's own six digits. Where the file's last page was
+torn, an order is in the venue's lists alone, its cycle with it; an order that was taken for
+lost may have traded since. What the venue says is what happened.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from itertools import islice
+
+import structlog
+
+from arb_pipelines.clock import NS_PER_S
+from arb_pipelines.errors import ProtocolViolation, Rejected, Transient
+from arb_pipelines.execution.recovery.finishing import currencies_of
+from arb_pipelines.execution.recovery.values import UNKNOWN, Engine
+from arb_pipelines.execution.state.values import (
+    CycleState,
+    NewCycle,
+    OrderStatus,
+    Purpose,
+    StoredOrder,
+)
+from arb_pipelines.market.graph import BUY
+from arb_pipelines.trading.events import OrderKind
+from arb_pipelines.venues.base import NewOrder, OrderReport, OwnFill
+from arb_pipelines.venues.retry import Patience, retrying
+
+_log = structlog.get_logger()
+#: ``<engine><start>-<cycle>-<order>``: the desk's n, its re-priced n_k, recovery's rn, a sale's pn.
+_OURS = re.compile(r"[0-9a-f]{12}-\d+-(?P<maker>[rp]?)(?P<number>\d+)(_\d+)?")
+#: The state's clock and the venue's may differ by as much.
+_MARGIN_NS = 60 * NS_PER_S
+#: How far back a state that knows of no cycle asks.
+_FIRST_NS = 3_600 * NS_PER_S
+#: A venue that does not answer is asked again for some seconds.
+_PATIENCE = Patience(attempts=5, first_wait_s=0.1, longest_wait_s=2.0)
+#: Symbols that are asked about, at two points of the rate budget each, and how many of the
+#: cycles that ended last name some of them.
+_MOST_SYMBOLS, _LAST_CYCLES = 100, 200
+_ZERO = Decimal(0)
+
+
+async def adopt(engine: Engine) -> list[str]:
+    """Write down what the venue tells of orders of ours that the state has not, or has otherwise.
+
+    Gives the cycles that this has changed. A venue that does not tell its lists is warned of.
+
+    Raises:
+        Fatal, ProtocolViolation: the venue turns us away.
+    """
+    symbols, since_ns = _symbols(engine), _since_ns(engine)
+    try:
+        async for attempt in retrying(_PATIENCE):
+            with attempt:
+                open_orders = await engine.account.open_orders(symbols)
+                fills = await engine.account.fills(since_ns, symbols)
+    except (Transient, Rejected, ProtocolViolation) as untold:
+        _log.warning("recovery.lists_not_told", reason=str(untold))
+        return []
+    told = {order.client_id: order.symbol for order in open_orders}
+    told |= {fill.client_id: fill.symbol for fill in fills}
+    changed: dict[str, None] = {}
+    for client_id, symbol in sorted(told.items(), key=lambda one: _place(one[0])):
+        if not _is_ours(client_id, engine.store.engine_id):
+            continue
+        cycle = client_id.rpartition("-")[0]
+        known = _known(engine, cycle, client_id)
+        if known is not None and not _says_more(fills, known):
+            continue
+        report = await engine.runner.resolve(client_id, symbol)
+        if report is not None and report.size > 0 and _take(engine, cycle, known, report):
+            changed[cycle] = None
+    return list(changed)
+
+
+def _take(engine: Engine, cycle: str, known: StoredOrder | None, report: OrderReport) -> bool:
+    """Book a report, of an order that was not written down too; whether it says anything new."""
+    store, client_id = engine.store, report.client_id
+    if known is not None and (known.filled, known.status) == (report.size, OrderStatus.DONE):
+        return False
+    with store.together():
+        if not store.has_cycle(cycle):
+            _begin(engine, cycle, report)
+        if known is None:
+            purpose, leg = _place_of(engine, cycle, report)
+            new = NewOrder(
+                client_id, report.symbol, report.side, OrderKind.MARKET, size=report.size
+            )
+            store.intend(cycle, new, purpose, leg)
+        engine.runner.book(report)
+        what = f"{client_id}: the venue tells of {report.size:f} that the state did not know"
+        store.remark(cycle, what)
+    _log.warning("recovery.adopted", client_id=client_id, cycle=cycle, size=f"{report.size:f}")
+    return True
+
+
+def _begin(engine: Engine, cycle: str, first: OrderReport) -> None:
+    """Write a cycle down of which nothing is known but its first order."""
+    store, market = engine.store, engine.markets[first.symbol]
+    start, _ = currencies_of(market, first.side)
+    spent = first.funds if first.side == BUY else first.size
+    legs, metadata = ((first.symbol, first.side),), {"adopted": True}
+    new = NewCycle(cycle, UNKNOWN, UNKNOWN, start, legs, spent, metadata)
+    store.begin(new, "found at the venue")
+    for state in (CycleState.VALIDATING, CycleState.ACTIVE):
+        store.move(cycle, state, what="adopt", why=first.client_id)
+
+
+def _place_of(engine: Engine, cycle: str, report: OrderReport) -> tuple[Purpose, int | None]:
+    """Say what an order was for, by its name and the legs of its cycle."""
+    named = _OURS.fullmatch(report.client_id)
+    assert named is not None, "only what is ours is adopted"
+    if named["maker"] == "p":
+        return Purpose.PANIC, None
+    legs = engine.store.cycle(cycle).legs
+    wanted = (report.symbol, report.side)
+    return (Purpose.LEG, legs.index(wanted)) if wanted in legs else (Purpose.UNWIND, None)
+
+
+def _symbols(engine: Engine) -> list[str]:
+    """Choose what to ask about: what cycles traded last, then whatever else there is room for."""
+    cycles = [*engine.store.open_cycles(), *engine.store.ended_cycles(_LAST_CYCLES)]
+    traded = dict.fromkeys(symbol for cycle in cycles for symbol, _ in cycle.legs)
+    chosen = [symbol for symbol in traded if symbol in engine.markets]
+    others = (symbol for symbol in engine.markets if symbol not in traded)
+    return chosen + list(islice(others, max(_MOST_SYMBOLS - len(chosen), 0)))
+
+
+def _since_ns(engine: Engine) -> int:
+    """The last time that the state knows of: what it lost came after."""
+    cycles = [*engine.store.open_cycles(), *engine.store.ended_cycles(1)]
+    newest = max((cycle.updated_ns for cycle in cycles), default=engine.wall_ns() - _FIRST_NS)
+    return newest - _MARGIN_NS
+
+
+def _known(engine: Engine, cycle: str, client_id: str) -> StoredOrder | None:
+    return next((o for o in engine.store.orders(cycle) if o.client_id == client_id), None)
+
+
+def _says_more(fills: list[OwnFill], known: StoredOrder) -> bool:
+    """Whether the venue lists more of an order than the state has, which takes it for ended."""
+    if known.status in (OrderStatus.INTENDED, OrderStatus.ACCEPTED):
+        return False  # it is settled with its cycle
+    listed = sum((fill.size for fill in fills if fill.client_id == known.client_id), _ZERO)
+    return listed > known.filled
+
+
+def _is_ours(client_id: str, engine_id: str) -> bool:
+    return client_id.startswith(engine_id) and _OURS.fullmatch(client_id) is not None
+
+
+def _place(client_id: str) -> tuple[str, int, str]:
+    """Order names as their orders were made: the first of a cycle comes first."""
+    head, _, tail = client_id.rpartition("-")
+    number = re.sub(r"\D.*", "", tail)
+    return head, int(number) if number else len(tail) + 1_000, tail

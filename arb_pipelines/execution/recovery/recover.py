@@ -1,0 +1,200 @@
+"""Bringing every cycle that a crash cut short to its end, once each.
+
+First what the venue knows and the state does not, then what became of each order, then the
+cycle: finished if that is still worth it, sold else. Each step is in the state before the
+next, so a crash on the way is recovered as any other, and no order is made twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from decimal import Decimal
+
+import structlog
+
+from arb_pipelines.clock import NS_PER_S
+from arb_pipelines.errors import Fatal, VenueError
+from arb_pipelines.execution.recovery.adopting import adopt
+from arb_pipelines.execution.recovery.balances import compare
+from arb_pipelines.execution.recovery.finishing import (
+    Books,
+    can_end_at_home,
+    finish,
+    rest_of,
+)
+from arb_pipelines.execution.recovery.values import Engine, Recovered, Recovery
+from arb_pipelines.execution.state.store import StateStore
+from arb_pipelines.execution.state.values import (
+    Cycle,
+    CycleState,
+    OrderStatus,
+    Outcome,
+    Purpose,
+    StoredOrder,
+)
+from arb_pipelines.venues.tasks import worst_error
+
+_log = structlog.get_logger()
+#: Cycles that are recovered at a time.
+_AT_ONCE = 16
+#: What the history says of a cycle that recovery finishes; it does so once.
+_FINISH = "finish"
+_ZERO = Decimal(0)
+
+
+async def recover(engine: Engine) -> Recovery:
+    """Bring what the state has open to its end, and compare the balances.
+
+    Nobody trades on the account meanwhile. A cycle of which the venue tells nothing that can
+    be read stays as it is, for the next start.
+
+    Raises:
+        Fatal: the venue turns us away; what is settled by then is in the state.
+        Transient: it does not answer.
+    """
+    adopted = await adopt(engine)
+    left, books = engine.store.open_cycles(), Books(engine.snapshot)
+    room = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(cycle: Cycle) -> Recovered:
+        async with room:
+            return await _recovered(engine, books, cycle)
+
+    with worst_error():
+        async with asyncio.TaskGroup() as tasks:
+            recovering = [tasks.create_task(one(cycle)) for cycle in left]
+    found = [task.result() for task in recovering]
+    open_before = {cycle.id for cycle in left}
+    found += [
+        told(engine.store, cycle, "an order of it traded later")
+        for cycle in adopted
+        if cycle not in open_before
+    ]
+    return Recovery(found, await compare(engine))
+
+
+def end_tested(store: StateStore) -> list[Recovered]:
+    """End the cycles whose orders were only tested: nothing of them is at a venue."""
+    found = []
+    for cycle in store.open_cycles():
+        _note_start(store, cycle)
+        why = "its engine died; its orders were only tested"
+        _end(store, cycle.id, CycleState.FAILED, Outcome.NOTHING, why)
+        found.append(told(store, cycle.id, why))
+    return found
+
+
+def told(store: StateStore, cycle: str, why: str, unknown: Iterable[str] = ()) -> Recovered:
+    """Say how a cycle stands."""
+    now = store.cycle(cycle)
+    return Recovered(
+        cycle, now.session, now.start, now.state, now.outcome, now.changes, why, tuple(unknown)
+    )
+
+
+async def _recovered(engine: Engine, books: Books, cycle: Cycle) -> Recovered:
+    store = engine.store
+    _note_start(store, cycle)
+    unknown = await _settle(engine, cycle.id)
+    if unknown:
+        return told(store, cycle.id, "the venue tells nothing of its orders", unknown)
+    cycle = store.cycle(cycle.id)
+    if not any(cycle.changes.values()):
+        why = "nothing of it filled"
+        _end(store, cycle.id, CycleState.FAILED, Outcome.NOTHING, why)
+        return told(store, cycle.id, why)
+    try:
+        why, over = await _finished(engine, books, cycle)
+    except VenueError as untold:
+        if isinstance(untold, Fatal):
+            raise
+        why, over = f"not finished: {untold}", False
+    if over:
+        return told(store, cycle.id, why)
+    if store.cycle(cycle.id).held:
+        await engine.seller.sell(cycle.id)
+    else:
+        _end(store, cycle.id, *_verdict(store, cycle.id), why)
+    return told(store, cycle.id, why)
+
+
+def _note_start(store: StateStore, cycle: Cycle) -> None:
+    if cycle.state is not CycleState.RECOVERING:
+        why = "its engine died before it ended"
+        store.move(cycle.id, CycleState.RECOVERING, what="start", why=why)
+
+
+async def _settle(engine: Engine, cycle: str) -> list[str]:
+    """Find out what became of its orders; give those of which the venue tells nothing."""
+    unknown = []
+    for order in engine.store.orders(cycle):
+        if order.symbol not in engine.markets:
+            if order.status in (OrderStatus.INTENDED, OrderStatus.ACCEPTED):
+                unknown.append(order.client_id)
+            continue
+        try:
+            await engine.runner.settle(order)
+        except Fatal:
+            raise
+        except VenueError as error:
+            _log.warning("recovery.order_not_told", client_id=order.client_id, error=str(error))
+            unknown.append(order.client_id)
+    return unknown
+
+
+async def _finished(engine: Engine, books: Books, cycle: Cycle) -> tuple[str, bool]:
+    """Finish a cycle if that is worth it; say why or why not, and whether it has ended.
+
+    Raises:
+        VenueError: a book is not told, or the venue turns us away.
+    """
+    store, rules = engine.store, engine.strategy_of(cycle).recovery
+    if not can_end_at_home(engine, cycle):
+        return "its legs do not lead home from what it holds", False
+    rest = await rest_of(engine, books, cycle)
+    if rest.legs:
+        age_s = (engine.wall_ns() - cycle.started_ns) / NS_PER_S
+        if any(step.what == _FINISH for step in store.transitions(cycle.id)):
+            return "it was to be finished before, and fell short", False
+        if age_s > rules.max_age_s:
+            return f"it began {age_s:.0f} s ago, and {rules.max_age_s:g} s is the limit", False
+        compared = (
+            f"finishing nets {rest.nets:.8g} {cycle.start}, going straight back {rest.straight:.8g}"
+        )
+        if not rest.worth_it:
+            return rest.refused or compared, False
+        store.move(cycle.id, CycleState.ACTIVE, what=_FINISH, why=compared)
+        await finish(engine, cycle.id, rest)
+        rest = await rest_of(engine, books, store.cycle(cycle.id))
+        if rest.legs or rest.refused:
+            return "finishing it fell short", False
+    state, outcome = _verdict(store, cycle.id)
+    if state is not CycleState.COMPLETED and store.cycle(cycle.id).held:
+        return "not all of its legs filled", False
+    why = "every leg filled" if state is CycleState.COMPLETED else "it was on its way back"
+    _end(store, cycle.id, state, outcome, why)
+    return why, True
+
+
+def _verdict(store: StateStore, cycle: str) -> tuple[CycleState, Outcome]:
+    """How a cycle ended that holds nothing, or no more than increments left over."""
+    stored, orders = store.cycle(cycle), store.orders(cycle)
+    filled = {order.leg for order in orders if _is_leg(order)}
+    brought_back = any(order.purpose is not Purpose.LEG and order.filled for order in orders)
+    if filled >= set(range(len(stored.legs))) and not brought_back:
+        return CycleState.COMPLETED, Outcome.FILLED
+    owes = any(by < 0 for of, by in stored.changes.items() if of != stored.start)
+    together = bool(stored.metadata.get("together"))
+    return CycleState.FAILED, Outcome.RESIDUAL if together and owes else Outcome.UNWOUND
+
+
+def _is_leg(order: StoredOrder) -> bool:
+    return order.purpose is Purpose.LEG and order.filled > 0
+
+
+def _end(store: StateStore, cycle: str, state: CycleState, outcome: Outcome, why: str) -> None:
+    stored = store.cycle(cycle)
+    profit = stored.changes.get(stored.start, _ZERO)
+    error = None if state is CycleState.COMPLETED else why
+    store.end(cycle, state, outcome, profit=profit, what="recovered", why=why, error=error)
