@@ -20,10 +20,11 @@ from pathlib import Path
 
 from tests.torture.cases import VARIANTS, Variant
 from tests.torture.lane import Lane
-from tests.torture.matrix import Row, kill_at_random, torture
+from tests.torture.matrix import MIDDLE, Row, kill_at_random, torture
 from tests.torture.mutants import MUTANTS
 from tests.torture.processes import fork, warm
 from tests.torture.report import details, failed, table, verdict
+from tests.torture.signals import BOOKS, legs_through
 
 #: Random kills are shared out in parts of so many.
 _PART = 100
@@ -44,8 +45,12 @@ class Work:
     def run(self, folder: Path, mutant: str | None, tell: Callable[[str], None]) -> Row:
         """Do it on a lane of its own."""
         row, draw = Row(self.row), random.Random(self.seed)
-        rules = "" if self.variant is None else self.variant.rules
-        lane = Lane(folder, rules, None if mutant is None else MUTANTS[mutant])
+        break_it = None if mutant is None else MUTANTS[mutant]
+        if self.variant is None:
+            lane = Lane(folder, tuple(BOOKS), break_it=break_it)
+        else:
+            traded = tuple(symbol for symbol, _ in legs_through(MIDDLE))
+            lane = Lane(folder, traded, self.variant.rules, break_it)
         folder.mkdir(parents=True)
         try:
             lane.open()

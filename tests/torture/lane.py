@@ -10,14 +10,14 @@ from __future__ import annotations
 import shutil
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
 from tests.torture.audit import Findings, audit, check_intents
 from tests.torture.processes import ExchangeHost, Forked, plan, start_engine
-from tests.torture.signals import BOOKS, Peer, connect, show_books
+from tests.torture.signals import Peer, connect, show_books
 from tests.torture.state_file import Kept, read_state, tear
 from tests.torture.venue import VenueClient
 
@@ -60,9 +60,13 @@ class Restarted:
 
 @dataclass(slots=True)
 class Lane:
-    """Home, exchange and engine in ``folder``; ``rules`` are added to the session's."""
+    """Home, exchange and engine in ``folder``; ``rules`` are added to the session's.
+
+    ``symbols`` are those that the lane's cycles trade.
+    """
 
     folder: Path
+    symbols: Sequence[str]
     rules: str = ""
     break_it: Callable[[], None] | None = None
     exchange: ExchangeHost = field(init=False)
@@ -93,7 +97,7 @@ class Lane:
         if self.engine is None or not self.engine.alive() or self._starts >= _STARTS_A_HOME:
             self._new_home()
         self.client.arm(())
-        show_books(self.client)
+        show_books(self.client, self.symbols)
         assert self.peer is not None
         return self.peer
 
@@ -137,7 +141,7 @@ class Lane:
         plan(self.home, when="never")
         terminal_s = self._start()
         time.sleep(_ARRIVES_S)  # what a recovery that thinks it is over would still send
-        records = self.client.records(tuple(BOOKS), self._since_ms)
+        records = self.client.records(self.symbols, self._since_ms)
         audit(records, self.kept(), self._before, found)
         if terminal_s > TERMINAL_S:
             found.lost.append(f"{terminal_s:.1f} s until every cycle had ended")
@@ -153,8 +157,8 @@ class Lane:
         """See that what the dead engine sent was written down, at books that are fresh again."""
         time.sleep(_ARRIVES_S)
         self.client.arm(())
-        show_books(self.client)
-        check_intents(self.client.records(tuple(BOOKS), self._since_ms), self.kept(), found)
+        show_books(self.client, self.symbols)
+        check_intents(self.client.records(self.symbols, self._since_ms), self.kept(), found)
 
     def _start(self) -> float:
         """Start an engine; give the seconds until it listens and every cycle has ended."""
@@ -189,7 +193,7 @@ class Lane:
             shutil.rmtree(self.folder / f"home{self._homes - 1}", ignore_errors=True)
         self.client.arm(())
         self.client.cancel_all()
-        show_books(self.client)
+        show_books(self.client, self.symbols)
         self._since_ms = time.time_ns() // 1_000_000 + 1
         time.sleep(0.002)
         self._before = self.client.records((), self._since_ms).free

@@ -7,6 +7,7 @@ left with half of one.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -34,6 +35,8 @@ def warm() -> None:
         import_module(f"arb_pipelines.{module}")
     next(iter(generated_books(3, 7).batches), None)
     warm_up()
+    gc.collect()
+    gc.freeze()  # a session walks all that it has once, at its start: this would be most of it
 
 
 @dataclass(slots=True)

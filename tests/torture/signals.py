@@ -113,7 +113,7 @@ def connect(sessions: Path) -> Peer | None:
     return None
 
 
-def show_books(client: VenueClient, only: Sequence[str] = tuple(BOOKS)) -> None:
+def show_books(client: VenueClient, only: Sequence[str]) -> None:
     """Show the books anew, so that nothing of them is taken."""
     for symbol in only:
         client.show(symbol, *BOOKS[symbol])
