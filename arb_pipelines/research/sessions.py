@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -18,7 +18,7 @@ from arb_pipelines.execution.limits import KILL_FILE, found_kill_file, kill_file
 from arb_pipelines.execution.locks import held
 from arb_pipelines.execution.manager import SessionManager, managing
 from arb_pipelines.execution.recovery.recover import end_tested
-from arb_pipelines.execution.recovery.values import Recovered
+from arb_pipelines.execution.recovery.values import Recovery
 from arb_pipelines.execution.warm_up import warm_up
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.hosted_session import HostedSession
@@ -41,6 +41,7 @@ __all__ = [
     "SessionProgress",
     "SessionRequest",
     "SessionSummary",
+    "recover_only",
     "run_session",
     "run_sessions",
 ]
@@ -91,21 +92,40 @@ def run_sessions(
     """
     settings = lake.settings
     sessions = [_hosted(lake, request, on_flush, run_id) for request in requests]
+    venue = _one_venue(sessions)
+    warm_up()
+    locks = settings.sessions / "locks"
+    with ExitStack() as stack:
+        for session in sessions:
+            name = f"{session.strategy.name}@{venue}"
+            stack.enter_context(held(locks, name, session.request.key))
+            stack.enter_context(failure_told(session))
+        make = partial(_hosted, lake, on_flush=on_flush, run_id=run_id)
+        return on_loop(_host(settings, venue, sessions, make))
+
+
+def recover_only(lake: Lake, requests: Sequence[SessionRequest]) -> Recovery:
+    """Bring to its end what earlier sessions left open on an account, and begin nothing.
+
+    By the rules of the strategies that ``requests`` name, which leave no folder. Blocks.
+    Stopped on its way, it goes on when it is asked for again.
+
+    Raises:
+        ConfigError: as ``run_sessions``.
+        VenueError: the venue does not answer, or turns us away.
+    """
+    sessions = [_hosted(lake, request, _unheard, None) for request in requests]
+    return on_loop(_recover_alone(lake.settings, _one_venue(sessions), sessions))
+
+
+def _one_venue(sessions: Sequence[HostedSession]) -> str:
     venues = sorted({session.strategy.exchange for session in sessions})
     if len(venues) != 1:
         raise ConfigError(
             f"sessions of one process trade at one venue, not at {' and '.join(venues)}",
             source="venue",
         )
-    warm_up()
-    locks = settings.sessions / "locks"
-    with ExitStack() as stack:
-        for session in sessions:
-            name = f"{session.strategy.name}@{venues[0]}"
-            stack.enter_context(held(locks, name, session.request.key))
-            stack.enter_context(failure_told(session))
-        make = partial(_hosted, lake, on_flush=on_flush, run_id=run_id)
-        return on_loop(_host(settings, venues[0], sessions, make))
+    return venues[0]
 
 
 def _hosted(
@@ -144,24 +164,42 @@ async def _host(
     names = ", ".join(session.request.key for session in sessions)
     end_soon = partial(_end_soon, sessions, task, trading)
     with stopped_by_signals(end_soon, settings.root / KILL_FILE):
-        async with open_venue(venue, settings) as connection:
-            account = f"account-{venue}-{connection.account_id}"
-            with held(settings.sessions / "locks", account, names), ExitStack() as opened:
-                async with (
-                    account_states(settings, connection, names) as states,
-                    managing(names, connection) as manager,
-                ):
-                    await _recover(settings, sessions, manager, states)
-                    host = SessionHost(sessions, manager, states, make, opened)
-                    host.join()
-                    manager.balances.tell(states.see_balances)
-                    await manager.ready()
-                    # What is there now stays: nothing of it shall be walked again, which
-                    # takes a fifth of a second, while a signal waits.
-                    gc.collect()
-                    gc.freeze()
-                    trading.set()
-                    return await host.run()
+        async with _on_account(settings, venue, names) as (manager, states):
+            await _recover(settings, sessions, manager, states)
+            with ExitStack() as opened:
+                host = SessionHost(sessions, manager, states, make, opened)
+                host.join()
+                manager.balances.tell(states.see_balances)
+                await manager.ready()
+                # What is there now stays: nothing of it shall be walked again, which
+                # takes a fifth of a second, while a signal waits.
+                gc.collect()
+                gc.freeze()
+                trading.set()
+                return await host.run()
+
+
+async def _recover_alone(
+    settings: Settings, venue: str, sessions: Sequence[HostedSession]
+) -> Recovery:
+    """Connect, recover, and leave."""
+    async with _on_account(settings, venue, "recovery") as (manager, states):
+        return await _recover(settings, sessions, manager, states)
+
+
+@asynccontextmanager
+async def _on_account(
+    settings: Settings, venue: str, names: str
+) -> AsyncIterator[tuple[SessionManager, AccountStates]]:
+    """Have an account to oneself within the block, its connection in service and its state open."""
+    async with open_venue(venue, settings) as connection:
+        account = f"account-{venue}-{connection.account_id}"
+        with held(settings.sessions / "locks", account, names):
+            async with (
+                account_states(settings, connection, names) as states,
+                managing(names, connection) as manager,
+            ):
+                yield manager, states
 
 
 async def _recover(
@@ -169,7 +207,7 @@ async def _recover(
     sessions: Sequence[HostedSession],
     manager: SessionManager,
     states: AccountStates,
-) -> None:
+) -> Recovery:
     """Bring to its end what earlier sessions left open on the account, before any has its money.
 
     Raises:
@@ -177,18 +215,19 @@ async def _recover(
         VenueError: the venue does not answer, or turns us away.
     """
     placing = [s for s in sessions if s.permitted(manager.connection).places_orders]
-    found: list[Recovered] = []
-    if len(placing) < len(sessions):
-        found += end_tested(states.of(places_orders=False))
+    tested = end_tested(states.of(places_orders=False)) if len(placing) < len(sessions) else []
+    recovery = Recovery(tested, None)
     if placing:
         strategies = [session.strategy for session in placing]
         store = states.of(places_orders=True)
         engine = account_engine(settings, store, manager.connection, strategies)
         await manager.ready()
-        found += (await recover_account(settings, engine)).cycles
+        placed = await recover_account(settings, engine)
+        recovery = Recovery([*tested, *placed.cycles], placed.unexplained)
         await manager.count_anew()
     for session in sessions:
-        session.recovered = found
+        session.recovered = recovery.cycles
+    return recovery
 
 
 def _end_soon(
