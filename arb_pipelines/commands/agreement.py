@@ -48,7 +48,7 @@ def agreement(
     import asyncio
 
     from arb_pipelines.lake.store import Lake
-    from arb_pipelines.research.agreement import trade_again
+    from arb_pipelines.research.agreement import expect_takers, trade_again
     from arb_pipelines.research.exchange_books import open_books
     from arb_pipelines.research.lock_step import play
     from arb_pipelines.research.session_requests import strategy_file
@@ -60,6 +60,7 @@ def agreement(
     trader = load_strategy(strategy_file(settings, strategy), for_backtest=True)
     if venue is not None:
         trader = trader.model_copy(update={"exchange": venue})
+    expect_takers(trader)
     if states is None:
         observed = asyncio.run(observe(settings, trader, seconds=seconds))
     else:

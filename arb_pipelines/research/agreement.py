@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from arb_pipelines.backtest.scenario import Scenario
 from arb_pipelines.backtest.universe import scenario_of
 from arb_pipelines.clock import day_of
-from arb_pipelines.errors import DataError
+from arb_pipelines.errors import ConfigError, DataError
 from arb_pipelines.market.cycles import SIDES
 from arb_pipelines.research.agreement_reasons import Evidence, Why
 from arb_pipelines.research.differing import Pair, Thing, What, compared, pairs
@@ -83,13 +83,28 @@ class Agreement:
         return dict(Counter(difference.why for difference in self.differences).most_common())
 
 
+def expect_takers(strategy: Strategy) -> None:
+    """See that a backtest models the strategy's orders.
+
+    Raises:
+        ConfigError: a leg of it rests in a session.
+    """
+    if strategy.session.rests:
+        raise ConfigError(
+            "legs of kind limit rest in a session, and a backtest fills each leg at once: the two "
+            "cannot agree; compare with `orders: ioc` or `orders: market`",
+            source=f"{strategy.name}: session.orders",
+        )
+
+
 def trade_again(strategy: Strategy, observed: Observed, *, max_cycles: int) -> Agreement:
     """Give the backtest what a session received, at the venue's fees, and compare the two.
 
     Raises:
         DataError: it received none, or as ``scenario_of``.
-        ConfigError: as ``scenario_of``.
+        ConfigError: as ``scenario_of`` and ``expect_takers``.
     """
+    expect_takers(strategy)
     if not observed.books:
         raise DataError("the session received no book of its symbols", source=strategy.name)
     day = day_of(observed.books[0].ts_recv)

@@ -14,6 +14,7 @@ from typing import Literal
 
 import orjson
 import polars as pl
+import structlog
 
 from arb_pipelines.backtest.frames import leg_rows, trade_rows
 from arb_pipelines.backtest.kernel import run_kernel
@@ -31,6 +32,8 @@ from arb_pipelines.lake.store import Lake
 from arb_pipelines.trading.parameters import Strategy
 
 Engine = Literal["kernel", "reference"]
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +67,16 @@ def run_backtest(
     """Replay one day and replace the partition (``strategy``, ``day``) of the three tables.
 
     Reads markets and books at ``snapshot``, by default the newest; the cycles
-    are those of the day's markets that the strategy asks for.
+    are those of the day's markets that the strategy asks for. Every leg fills at once, as a
+    taker's, also one that a session would let rest: that is warned of.
 
     Raises:
         DataError: the venue has no books of the day, its markets have none of
             the strategy's cycles, or list no fee and the strategy sets none.
         ConfigError: the strategy names a symbol the venue does not have.
     """
+    if strategy.session.rests:
+        _log.warning("backtest.resting_legs_fill_as_takers", strategy=strategy.name)
     params = {"digest": strategy.digest, "engine": engine}
     partition = f"{strategy.name}|{day}"
     with recorded_run(lake, "backtest", partition, params, run_id=run_id, snapshot=snapshot) as run:

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from arb_pipelines.errors import OutcomeUnknown, Rejected, Unfunded
 from arb_pipelines.execution.orders.amounts import cost_of
+from arb_pipelines.execution.orders.chain import desk_id
 from arb_pipelines.market.exact import round_down
 from arb_pipelines.market.graph import BUY
 from arb_pipelines.market.symbols import Market
@@ -51,8 +52,7 @@ class _Resting:
 class RestingVenue(ScriptedVenue):
     """A ``ScriptedVenue`` where good-till-cancelled orders rest; ``rests`` are theirs, from 0.
 
-    What an order holds is not free. ``most_held`` is the most that was ever on hold at once, by
-    currency.
+    What an order holds is not free. No two orders of one leg may be open at once.
     """
 
     def __init__(
@@ -69,6 +69,9 @@ class RestingVenue(ScriptedVenue):
         self._number = 0
 
     async def place(self, order: NewOrder) -> Accepted:
+        leg = desk_id(order.client_id)
+        still = [o for o in self.resting.values() if o.active and desk_id(o.new.client_id) == leg]
+        assert not still, f"{order.client_id} leaves while {still[0].new.client_id} is open"
         if order.time_in_force is not TimeInForce.GTC or order.price is None:
             return await super().place(order)
         assert order.client_id not in self.resting, f"{order.client_id} was sent twice"
