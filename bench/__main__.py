@@ -30,6 +30,7 @@ TOPICS = (
     "optimize",
     "allocation",
     "live",
+    "risk",
 )
 FIELDS = ("name", "ours", "peer", "ratio", "unit", "bar", "holds", "peak_mib")
 OUTPUT = Path("build") / "bench.json"

@@ -32,6 +32,7 @@ from arb_pipelines.trading.events import (
 )
 from arb_pipelines.trading.parameters import FixedAmount, Strategy, Universe
 from arb_pipelines.trading.portfolio import Portfolio
+from arb_pipelines.trading.risk.checks import given_within
 
 _MOST_STEPS = 100
 _STEP, _FEE = Decimal("1e-8"), Decimal("0.001")
@@ -74,6 +75,7 @@ def warm_up() -> None:
     )
     now, out = now_ns(), list[Outgoing]()
     for symbol, side in traded.legs[0]:
+        given_within(shelf.px[symbol, side], shelf.left[symbol, side], side, 1.0, 0.0)
         out += desk.on_market(_paying(traded.cycles.symbols[symbol], side, depth, now))
     for number in range(_MOST_STEPS):
         order = out.pop(0) if out else None
