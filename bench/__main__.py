@@ -30,7 +30,9 @@ TOPICS = (
     "optimize",
     "allocation",
     "live",
+    "state",
     "risk",
+    "panic",
 )
 FIELDS = ("name", "ours", "peer", "ratio", "unit", "bar", "holds", "peak_mib")
 OUTPUT = Path("build") / "bench.json"

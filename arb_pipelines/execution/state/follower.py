@@ -43,7 +43,8 @@ from arb_pipelines.venues.base import Accepted, AccountEvent, Match, NewOrder, O
 _ZERO = Decimal(0)
 
 
-def _nobody(cycle: str) -> bool:
+def nobody(cycle: str) -> bool:
+    """Take no cycle over."""
     return False
 
 
@@ -83,7 +84,7 @@ class StateFollower:
         *,
         id_prefix: str,
         trouble: Callable[[str], object],
-        on_left: Callable[[str], bool] = _nobody,
+        on_left: Callable[[str], bool] = nobody,
     ) -> None:
         self._store, self._universe, self._session = store, universe, session
         self._prefix, self._trouble, self._on_left = id_prefix, trouble, on_left
@@ -195,7 +196,8 @@ class StateFollower:
             store.intend(cycle, new, Purpose.LEG, int(number))
 
     def _on_accepted(self, accepted: Accepted) -> None:
-        self._write(partial(self._store.accepted, accepted.client_id, accepted.order_id))
+        """Note the venue's own id with what is written next: an order is asked for by ours."""
+        self._waiting.append(partial(self._store.accepted, accepted.client_id, accepted.order_id))
 
     def _on_report(self, report: OrderReport) -> None:
         if report.active:
