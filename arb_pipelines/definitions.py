@@ -16,6 +16,7 @@ from assets.upkeep import maintenance
 from resources.lake import LakeResource
 from sensors.after_research import backtests_after_research
 from sensors.daily import reconcile_yesterday, research_yesterday, upkeep_daily
+from sensors.engine import breached_risk_limits, cycles_that_stick
 from sensors.failures import alert_on_failure
 from sensors.landing import landed_files
 from sensors.sessions import session_health, sessions
@@ -44,6 +45,8 @@ def build_defs(
             backtests_after_research,
             sessions,
             session_health,
+            breached_risk_limits,
+            cycles_that_stick,
             alert_on_failure,
         ],
         resources={"lake": LakeResource(home=None if home is None else str(home))},

@@ -130,6 +130,12 @@ class Settings(BaseSettings):
         description="What a written state survives: the death of its process, or also the loss of "
         "power, which costs a flush of the disk a step.",
     )
+    stuck_after_s: float = Field(
+        600.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Age at which a cycle that has not ended is told as stuck, s.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_json: bool = Field(False, description="Log lines as JSON instead of text.")
 
