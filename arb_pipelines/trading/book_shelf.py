@@ -23,15 +23,17 @@ class BookShelf:
     """The newest book of every symbol, in the form the decisions ask for.
 
     ``px`` and ``left`` have shape ``(symbols, 2, depth)``, by the side an order
-    has; ``rates`` are the gross rates of a buy and a sell by symbol, at the best prices
-    of which something is left, ``updated`` the receipt in ns. ``base_step`` are the
-    venue's steps of sizes, 0 where they are not known; none is without it.
+    has; ``rate`` has one gross rate a leg (``2 * symbol + side``), at the best prices of
+    which something is left, and a last one of 1; ``updated`` is the receipt in ns.
+    ``base_step`` are the venue's steps of sizes, 0 where they are not known; none is
+    without it.
     """
 
     def __init__(self, symbols: int, depth: int, base_step: Floats | None = None) -> None:
         self.px = np.full((symbols, 2, depth), np.nan)
         self.left = np.zeros((symbols, 2, depth))
-        self.rates = [(0.0, 0.0)] * symbols
+        self.rate = np.zeros(2 * symbols + 1)
+        self.rate[-1] = 1.0
         self.updated = np.zeros(symbols, np.int64)
         self._step = [0.0] * symbols if base_step is None else base_step.tolist()
         # (symbol, side) -> price -> size displayed when we took of it, and what we took
@@ -41,7 +43,7 @@ class BookShelf:
         """Put a newly received book in the old one's place."""
         self._show_side(symbol, BUY, book.ask_px, book.ask_sz)
         self._show_side(symbol, SELL, book.bid_px, book.bid_sz)
-        self.rates[symbol] = top_rates(self.px, self.left, symbol)
+        self.rate[2 * symbol : 2 * symbol + 2] = top_rates(self.px, self.left, symbol)
         self.updated[symbol] = book.ts_recv
 
     def take(self, symbol: int, side: int, size: float) -> None:
@@ -58,7 +60,7 @@ class BookShelf:
                 gone[price] = (shown, taken + part)
                 self.left[symbol, side, i] = rest_of(shown, taken + part, step)
                 size -= part
-        self.rates[symbol] = top_rates(self.px, self.left, symbol)
+        self.rate[2 * symbol : 2 * symbol + 2] = top_rates(self.px, self.left, symbol)
 
     def taken_of(self, symbol: int, side: int) -> bool:
         """Whether we took of this side since its levels were refreshed."""

@@ -35,17 +35,17 @@ def shelf() -> BookShelf:
 
 def test_rates_are_of_the_best_level_that_is_left(shelf: BookShelf) -> None:
     """A level taken whole promises nothing, before and after a book that still displays it."""
-    assert shelf.rates[0] == (1 / 100.0, 99.0)
+    assert tuple(shelf.rate[:2]) == (1 / 100.0, 99.0)
     shelf.take(0, BUY, 1.0)
-    assert shelf.rates[0] == (1 / 101.0, 99.0)
+    assert tuple(shelf.rate[:2]) == (1 / 101.0, 99.0)
     shelf.show(0, _book(2, [(99.0, 4.0), (98.0, 3.0)], ASKS))
-    assert shelf.rates[0] == (1 / 101.0, 99.0)
+    assert tuple(shelf.rate[:2]) == (1 / 101.0, 99.0)
 
 
 def test_a_level_that_is_taken_in_part_still_counts(shelf: BookShelf) -> None:
     """Something is left of it, so its price is ours to have."""
     shelf.take(0, SELL, 1.5)
-    assert shelf.rates[0] == (1 / 100.0, 99.0)
+    assert tuple(shelf.rate[:2]) == (1 / 100.0, 99.0)
     assert shelf.left[0, SELL].tolist() == [0.5, 3.0]
 
 
@@ -53,14 +53,14 @@ def test_a_refreshed_level_is_there_again(shelf: BookShelf) -> None:
     """Another size at the price means that the venue has put something new there."""
     shelf.take(0, BUY, 1.0)
     shelf.show(0, _book(2, BIDS, [(100.0, 0.25), (101.0, 5.0)]))
-    assert shelf.rates[0] == (1 / 100.0, 99.0)
+    assert tuple(shelf.rate[:2]) == (1 / 100.0, 99.0)
     assert shelf.left[0, BUY].tolist() == [0.25, 5.0]
 
 
 def test_a_book_of_which_we_took_a_side_promises_nothing(shelf: BookShelf) -> None:
     """With one side gone for us it is a one-sided book."""
     shelf.take(0, BUY, 6.0)
-    assert shelf.rates[0] == (0.0, 0.0)
+    assert tuple(shelf.rate[:2]) == (0.0, 0.0)
 
 
 def test_a_crossed_book_promises_nothing_whatever_we_took(shelf: BookShelf) -> None:
@@ -68,7 +68,7 @@ def test_a_crossed_book_promises_nothing_whatever_we_took(shelf: BookShelf) -> N
     crossed = [(100.0, 1.0), (101.5, 5.0)]
     shelf.show(0, _book(2, [(101.0, 2.0), (98.0, 3.0)], crossed))
     shelf.take(0, BUY, 1.0)
-    assert shelf.rates[0] == (0.0, 0.0)
+    assert tuple(shelf.rate[:2]) == (0.0, 0.0)
 
 
 def test_noise_of_what_was_taken_in_parts_is_no_level() -> None:
@@ -79,7 +79,7 @@ def test_noise_of_what_was_taken_in_parts_is_no_level() -> None:
     shelf.take(0, BUY, 0.2)
     assert 1.1 - 0.9 - 0.2 != 0.0
     assert shelf.left[0, BUY, 0] == 0.0
-    assert shelf.rates[0] == (1 / 101.0, 99.0)
+    assert tuple(shelf.rate[:2]) == (1 / 101.0, 99.0)
 
 
 def test_the_last_step_of_a_large_level_is_a_level() -> None:
@@ -88,7 +88,7 @@ def test_the_last_step_of_a_large_level_is_a_level() -> None:
     shelf.show(0, _book(1, [(0.041, 50.0), (0.04, 3.0)], ASKS))
     shelf.take(0, SELL, 49.99999999)
     assert shelf.left[0, SELL, 0] == pytest.approx(1e-8)
-    assert shelf.rates[0][1] == 0.041
+    assert shelf.rate[1] == 0.041
 
 
 def test_an_order_over_several_levels_leaves_no_noise() -> None:
@@ -99,7 +99,7 @@ def test_an_order_over_several_levels_leaves_no_noise() -> None:
     shelf.take(0, BUY, 1_000.3)
     assert 1_000.3 - 1_000.0 - 0.2 != 0.1
     assert shelf.left[0, BUY].tolist() == [0.0, 0.0, 0.0, 7.0]
-    assert shelf.rates[0][0] == 1 / 103.0
+    assert shelf.rate[0] == 1 / 103.0
 
 
 def test_the_echo_of_our_trade_is_what_is_left(shelf: BookShelf) -> None:

@@ -9,7 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from arb_pipelines.market.cycles import CycleSet
+from arb_pipelines.market.fees import FeeFactors
 from arb_pipelines.market.graph import BUY
+from arb_pipelines.market.scan_kernel import CycleArrays
+from arb_pipelines.market.scanner import cycle_arrays
 from arb_pipelines.trading.rules import Rules
 from arb_pipelines.trading.terms import Floats, Terms
 from arb_pipelines.trading.unwind import Routes
@@ -24,7 +27,8 @@ class TradedCycles:
 
     ``legs`` are (symbol, side) by cycle, ``keep`` what fees leave of a cycle's
     gross rate, ``through`` the cycles through each symbol, ``number`` the symbols
-    by name; ``symbol_set`` is that of ``gate.symbol_sets``.
+    by name; ``symbol_set`` is that of ``gate.symbol_sets``. ``scanned`` lays the cycles
+    through each symbol out for a kernel.
     """
 
     cycles: CycleSet
@@ -37,6 +41,7 @@ class TradedCycles:
     through: tuple[tuple[int, ...], ...]
     number: Mapping[str, int]
     pairs: tuple[tuple[int, int], ...]
+    scanned: CycleArrays
 
     def leg_arrays(self, cycle: int) -> tuple[Int32, Int8]:
         """Give the symbols and the sides of a cycle's legs."""
@@ -78,4 +83,5 @@ def traded_cycles(
         ),
         number={symbol: i for i, symbol in enumerate(cycles.symbols)},
         pairs=tuple((currency[base], currency[quote]) for base, _, quote in names),
+        scanned=cycle_arrays(cycles, FeeFactors(terms.on_input, terms.on_output)),
     )
