@@ -81,7 +81,7 @@ class ScriptedVenue:
         balances: Mapping[str, Decimal],
         fates: Mapping[int, Fate] | None = None,
     ) -> None:
-        self._markets, self._prices, self._fates = markets, prices, dict(fates or {})
+        self._markets, self.prices, self._fates = markets, dict(prices), dict(fates or {})
         self.balances_now: defaultdict[str, Decimal] = defaultdict(Decimal, balances)
         self._free: defaultdict[str, Decimal] = defaultdict(Decimal, balances)
         self._events: asyncio.Queue[AccountEvent] = asyncio.Queue()
@@ -181,11 +181,15 @@ class ScriptedVenue:
             if order.size and order.new.symbol in symbols
         ]
 
+    def deposit(self, currency: str, amount: Decimal) -> None:
+        """Have somebody pay in."""
+        self._move(currency, amount, 0.0)
+
     # -- the model ---------------------------------------------------------------------
 
     def _arrive(self, new: NewOrder, fate: Fate, sent_s: float) -> None:
         market = self._markets[new.symbol]
-        bid, ask = self._prices[new.symbol]
+        bid, ask = self.prices[new.symbol]
         price = ask if new.side == BUY else bid
         if new.size is not None:
             asked = new.size

@@ -71,7 +71,8 @@ async def recover(engine: Engine) -> Recovery:
         for cycle in adopted
         if cycle not in open_before
     ]
-    return Recovery(found, await compare(engine))
+    known = not any(cycle.unknown for cycle in found)
+    return Recovery(found, await compare(engine) if known else None)
 
 
 def end_tested(store: StateStore) -> list[Recovered]:

@@ -98,7 +98,7 @@ class Recovery:
     """What a start found: cycles that were open, and balances that nothing explains.
 
     ``unexplained`` is by how much more each balance has changed than was booked, since it was
-    compared last; ``None`` where there was nothing to compare with.
+    compared last; ``None`` where there was nothing to compare with, or an order is unknown.
     """
 
     cycles: Sequence[Recovered]
