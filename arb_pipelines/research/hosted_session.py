@@ -190,6 +190,7 @@ class HostedSession:
                     for task in beside:
                         task.cancel()
             if joined.chosen.places_orders:
+                await joined.states.sold(self._time_to_sell_s())
                 await joined.manager.balances.conclude(_LATE_BALANCES_S)
             failed = managed.error is not None or joined.manager.failure is not None
             state = SessionState.FAILED if failed else SessionState.ENDED
@@ -212,6 +213,11 @@ class HostedSession:
         self._over_by_s = min(self._over_by_s, asyncio.get_running_loop().time() + _END_S)
         if self._joined is not None:
             self._joined.managed.controls.stop(reason, settle_s=_SETTLE_S)
+
+    def _time_to_sell_s(self) -> float:
+        """Most time that there is for what its cycles left, once they have settled."""
+        left_s = self._over_by_s - asyncio.get_running_loop().time() - _LATE_BALANCES_S
+        return min(self.strategy.session.settle_s, left_s)
 
     def _past(self) -> list[Path]:
         return earlier_folders(self.lake.settings.sessions, self.request)

@@ -35,8 +35,8 @@ def account_engine(
     store: StateStore,
     connection: VenueConnection,
     strategies: Sequence[Strategy],
-) -> Engine:
-    """Put together what cycles of an account are recovered and sold with.
+) -> tuple[Engine, PanicSeller]:
+    """Put together what cycles of an account are recovered with, and who sells them.
 
     The first of ``strategies`` says how, where none of them is the cycle's own. Orders leave
     by the way that it names; ``connection`` is in service.
@@ -63,19 +63,21 @@ def account_engine(
         first.session,
         unknown_wait_ms=first.recovery.unknown_wait_ms,
     )
-    return Engine(
+    seller = PanicSeller(store, connection, runner, rules_of, alert=alert)
+    engine = Engine(
         store=store,
         account=account,
         entry=entry,
         markets=markets,
         fees=connection.fees,
         runner=runner,
-        seller=PanicSeller(store, connection, runner, rules_of, alert=alert),
+        seller=seller,
         snapshot=connection.snapshot,
         strategies=by_name,
         otherwise=first,
         wall_ns=now_ns,
     )
+    return engine, seller
 
 
 async def recover_account(settings: Settings, engine: Engine) -> Recovery:

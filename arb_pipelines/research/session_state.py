@@ -11,17 +11,22 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager, suppress
 from decimal import Decimal
 
+import structlog
+
 from arb_pipelines.containers.container import Container
 from arb_pipelines.errors import Transient
 from arb_pipelines.execution.components import universe_of
+from arb_pipelines.execution.manager import SessionManager
+from arb_pipelines.execution.panic.seller import PanicSeller
 from arb_pipelines.execution.state.files import state_file
-from arb_pipelines.execution.state.follower import StateFollower
+from arb_pipelines.execution.state.follower import StateFollower, nobody
 from arb_pipelines.execution.state.store import StateStore, open_state
 from arb_pipelines.execution.venue_line import line_of
 from arb_pipelines.settings import Settings
 from arb_pipelines.venues.base import VenueConnection
 from arb_pipelines.venues.tasks import worst_error
 
+_log = structlog.get_logger()
 #: How often a lease is renewed, and what waits to be written tried again.
 _EVERY_S = 5.0
 
@@ -36,6 +41,8 @@ class AccountStates:
         self._holder = holder
         self._stores: dict[bool, StateStore] = {}
         self._followers: list[StateFollower] = []
+        #: Who sells what cycles leave; there is one where orders are placed, once recovery is over.
+        self.seller: PanicSeller | None = None
 
     def of(self, *, places_orders: bool) -> StateStore:
         """Give a store, opened when it is asked for first.
@@ -66,17 +73,50 @@ class AccountStates:
         id_prefix: str,
         trouble: Callable[[str], object],
     ) -> StateFollower:
-        """Make what writes down a strategy's cycles; its ``hear`` is for whoever joins its bus."""
+        """Make what writes down a strategy's cycles; its ``hear`` is for whoever joins its bus.
+
+        What its desk leaves of a cycle that was placed is the seller's.
+        """
+        seller = self.seller if places_orders else None
+        if seller is not None:
+            strategy = universe_of(container).strategy
+            seller.say(strategy.name, strategy.panic_sell)
         follower = StateFollower(
             self.of(places_orders=places_orders),
             universe_of(container),
             session,
             id_prefix=id_prefix,
             trouble=trouble,
+            on_left=nobody if seller is None else seller.on_left,
         )
         line_of(container).free.listen(follower.on_account)
         self._followers.append(follower)
         return follower
+
+    @asynccontextmanager
+    async def selling(self, manager: SessionManager) -> AsyncIterator[None]:
+        """Have sold what cycles leave, within the block; there is no other who trades yet."""
+        if self.seller is None:
+            yield
+            return
+        self.seller.bookings.begin_again()
+        manager.balances.add(self.seller.bookings)
+        with worst_error():
+            async with asyncio.TaskGroup() as tasks:
+                selling = tasks.create_task(self.seller.run())
+                try:
+                    yield
+                finally:
+                    selling.cancel()
+
+    async def sold(self, within_s: float) -> None:
+        """Wait until what was left of cycles is sold or held, for so long at most.
+
+        What is not stays in the state, for the next start.
+        """
+        if self.seller is not None and not await self.seller.settle(max(within_s, 0.0)):
+            open_ = [one.id for one in self.of(places_orders=True).open_cycles()]
+            _log.warning("panic.left_to_next_start", cycles=open_)
 
     def see_balances(self, free: Mapping[str, Decimal]) -> None:
         """Note what the venue says is free."""

@@ -166,17 +166,18 @@ async def _host(
     with stopped_by_signals(end_soon, settings.root / KILL_FILE):
         async with _on_account(settings, venue, names) as (manager, states):
             await _recover(settings, sessions, manager, states)
-            with ExitStack() as opened:
-                host = SessionHost(sessions, manager, states, make, opened)
-                host.join()
-                manager.balances.tell(states.see_balances)
-                await manager.ready()
-                # What is there now stays: nothing of it shall be walked again, which
-                # takes a fifth of a second, while a signal waits.
-                gc.collect()
-                gc.freeze()
-                trading.set()
-                return await host.run()
+            async with states.selling(manager):
+                with ExitStack() as opened:
+                    host = SessionHost(sessions, manager, states, make, opened)
+                    host.join()
+                    manager.balances.tell(states.see_balances)
+                    await manager.ready()
+                    # What is there now stays: nothing of it shall be walked again, which
+                    # takes a fifth of a second, while a signal waits.
+                    gc.collect()
+                    gc.freeze()
+                    trading.set()
+                    return await host.run()
 
 
 async def _recover_alone(
@@ -220,7 +221,7 @@ async def _recover(
     if placing:
         strategies = [session.strategy for session in placing]
         store = states.of(places_orders=True)
-        engine = account_engine(settings, store, manager.connection, strategies)
+        engine, states.seller = account_engine(settings, store, manager.connection, strategies)
         await manager.ready()
         placed = await recover_account(settings, engine)
         recovery = Recovery([*tested, *placed.cycles], placed.unexplained)

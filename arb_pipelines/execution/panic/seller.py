@@ -35,7 +35,7 @@ _ZERO = Decimal(0)
 
 
 class PanicSeller:
-    """Sells cycles of ``store``; ``rules`` says by a strategy's name how.
+    """Sells cycles of ``store``; ``rules`` says by a strategy's name how, if ``say`` does not.
 
     ``alert`` is told, once a cycle, of what is held: an event's name, then facts. ``bookings``
     is for the account's ``BalanceWatch``.
@@ -64,6 +64,11 @@ class PanicSeller:
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._alerted: set[str] = set()
+        self._said: dict[str, PanicRules] = {}
+
+    def say(self, strategy: str, rules: PanicRules) -> None:
+        """Sell a strategy's cycles by these rules from now on."""
+        self._said[strategy] = rules
 
     def on_left(self, cycle: str) -> bool:
         """Take over what an execution left in hand, unless its strategy turns that off."""
@@ -171,7 +176,7 @@ class PanicSeller:
         return self._end(stored, outcome, left, why)
 
     def _rules_of(self, cycle: Cycle) -> PanicRules:
-        return self._rules(cycle.strategy)
+        return self._said.get(cycle.strategy) or self._rules(cycle.strategy)
 
     def _begin(self, cycle: Cycle) -> None:
         if cycle.state is not CycleState.PANIC_SELLING and not cycle.state.terminal:

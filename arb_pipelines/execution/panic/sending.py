@@ -32,6 +32,10 @@ class PanicOrders:
         """Changes of the account's balances so far, by currency."""
         return dict(self._changes)
 
+    def begin_again(self) -> None:
+        """Count from here on; what was before is in the balances that are compared with."""
+        self._changes.clear()
+
     async def settle(self, cycle: str) -> None:
         """Find out what became of orders of a cycle whose end is not known.
 
