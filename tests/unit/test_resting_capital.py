@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from arb_pipelines.allocation.audit import AuditRow
-from arb_pipelines.execution.orders.capacity import RestingCapital
+from arb_pipelines.execution.orders.capacity import CapitalDecided, RestingCapital
 from arb_pipelines.execution.orders.limit_legs import LimitLegBroker
 from arb_pipelines.market.graph import BUY
 from arb_pipelines.trading.events import (
@@ -50,7 +49,7 @@ class Floor:
     tasks: asyncio.TaskGroup
     running: list[asyncio.Task[None]] = field(default_factory=list)
     news: dict[str, list[tuple[float, BrokerEvent]]] = field(default_factory=dict)
-    rows: dict[str, list[AuditRow]] = field(default_factory=dict)
+    rows: dict[str, list[CapitalDecided]] = field(default_factory=dict)
     most_held: Decimal = Decimal(0)
 
     def strategy(self, name: str) -> LimitLegBroker:
@@ -58,7 +57,7 @@ class Floor:
         self.rows[name] = []
 
         def hear(told: object) -> None:
-            if isinstance(told, AuditRow):
+            if isinstance(told, CapitalDecided):
                 self.rows[name].append(told)
 
         broker = LimitLegBroker(
@@ -154,11 +153,10 @@ def test_the_nearer_order_takes_the_capital_of_the_further_one() -> None:
     routed_s, ended_s = floor.news["b-0"][0][0], floor.news["a-0"][-1][0]
     assert routed_s >= ended_s >= 0.4
     assert floor.most_held < 150
-    assert [row.event for row in floor.rows["b"]] == ["steal", "enter", "outcome"]
+    assert [row.kind for row in floor.rows["b"]] == ["steal", "enter", "outcome"]
     assert floor.rows["b"][-1].why == "filled"
-    (stolen,) = [row for row in floor.rows["a"] if row.event == "steal"]
-    assert stolen.victim is not None
-    assert stolen.victim.order_id == "a-0"
+    (stolen,) = [row for row in floor.rows["a"] if row.kind == "steal"]
+    assert (stolen.victim, stolen.freed) == ("a-0", Decimal("100.0998999"))
 
 
 def test_the_further_order_does_not_wait_for_long() -> None:

@@ -16,6 +16,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
+import structlog
+
 from arb_pipelines.allocation.allocator import Allocator
 from arb_pipelines.allocation.audit import Audit, AuditRow
 from arb_pipelines.allocation.decisions import Block, Decision, Enter, Steal
@@ -28,6 +30,8 @@ _EVERY_S = 0.1
 #: Where neither the venue nor a strategy says how much there is: the venue refuses what is not.
 _UNBOUNDED = 10**30
 
+_log = structlog.get_logger()
+
 
 class _AlwaysOpen:
     """Hours of a market that never closes."""
@@ -35,6 +39,26 @@ class _AlwaysOpen:
     def is_open(self, ts_ns: int) -> bool:
         """It is."""
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class CapitalDecided:
+    """A decision about an order's claim; its ``kind`` is an event of ``allocation_events``.
+
+    ``amount`` and ``freed`` are in ``currency``: what it binds or needs, and what its ``victim``
+    frees. Distances are in percent of the limit.
+    """
+
+    kind: str
+    why: str
+    client_id: str
+    symbol: str
+    currency: str
+    distance_pct: float | None
+    amount: Decimal | None
+    victim: str | None
+    victim_distance_pct: float | None
+    freed: Decimal | None
 
 
 @dataclass(slots=True, eq=False)
@@ -55,7 +79,7 @@ class Claim:
     limit_px: Decimal
     price: Callable[[], float]
     stolen: Callable[[str], object]
-    tell: Callable[[AuditRow], object]
+    tell: Callable[[CapitalDecided], object]
     blocked: str = "capacity"
     entered: bool = False
     _decided: asyncio.Event = field(default_factory=asyncio.Event)
@@ -204,9 +228,12 @@ class RestingCapital:
         rows = tuple(pool.audit.rows)
         pool.audit.rows.clear()
         for row in rows:
+            if row.order is None:  # two symbols fight, or steals mostly come to nothing
+                _log.warning(f"capital.{row.event}", why=row.why)
             for order in (row.order, row.victim):
-                if order is not None and order.order_id in pool.claims:
-                    pool.claims[order.order_id].tell(row)
+                claim = None if order is None else pool.claims.get(order.order_id)
+                if claim is not None:
+                    claim.tell(_told(row, claim.currency))
         for decision in decisions:
             match decision:
                 case Enter(order=order):
@@ -219,6 +246,23 @@ class RestingCapital:
                     pool.claims[order.order_id].blocked = reason
                 case _:
                     pass  # only to be known
+
+
+def _told(row: AuditRow, currency: str) -> CapitalDecided:
+    """Say a line of the allocator's account in the words of a session."""
+    assert row.order is not None, "what is of no order is told to nobody"
+    return CapitalDecided(
+        kind=row.event,
+        why=row.why,
+        client_id=row.order.order_id,
+        symbol=row.order.symbol,
+        currency=currency,
+        distance_pct=row.distance_pct,
+        amount=None if row.cents is None else row.cents / _CENTS,
+        victim=None if row.victim is None else row.victim.order_id,
+        victim_distance_pct=row.victim_distance_pct,
+        freed=None if row.freed_cents is None else row.freed_cents / _CENTS,
+    )
 
 
 def _cents(amount: Decimal, *, up: bool) -> int:

@@ -14,10 +14,10 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from arb_pipelines.allocation.audit import AuditRow
 from arb_pipelines.errors import Fatal, OutcomeUnknown, ProtocolViolation
 from arb_pipelines.execution.orders.amounts import Booked
 from arb_pipelines.execution.orders.balances import FreeBalances
+from arb_pipelines.execution.orders.capacity import CapitalDecided
 from arb_pipelines.execution.orders.carrier import Carried, Intent, OrderCarrier, unwritten
 from arb_pipelines.execution.orders.fees import FeeConfirmed, FeeLookUps
 from arb_pipelines.execution.orders.followed import (
@@ -49,7 +49,7 @@ class Untraded:
 
 
 #: What is told of orders beyond the news of a broker.
-VenueNews = Accepted | OrderReport | FeeConfirmed | LateFill | Untraded | AuditRow
+VenueNews = Accepted | OrderReport | FeeConfirmed | LateFill | Untraded | CapitalDecided
 
 
 def _unheard(news: VenueNews) -> None:

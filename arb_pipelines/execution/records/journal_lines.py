@@ -13,9 +13,9 @@ from typing import Any
 
 import orjson
 
-from arb_pipelines.allocation.audit import AuditRow
 from arb_pipelines.clock import NS_PER_MS, iso
 from arb_pipelines.execution.control.requests import ControlUsed
+from arb_pipelines.execution.orders.capacity import CapitalDecided
 from arb_pipelines.execution.orders.fees import FeeConfirmed
 from arb_pipelines.execution.orders.given_up import LateFill
 from arb_pipelines.execution.orders.venue_broker import Untraded
@@ -56,7 +56,7 @@ EVENTS: Mapping[type[Any], str] = {
     FeeConfirmed: "fee",
     LateFill: "late_fill",
     Untraded: "untraded",
-    AuditRow: "allocation",
+    CapitalDecided: "allocation",
     LegReport: "leg",
     CycleReport: "cycle",
     Ended: "ended",
