@@ -89,6 +89,8 @@ def open_control(
             "session": folder.name,
             "mode": permission.mode,
             "places_orders": permission.places_orders,
+            "cycles": len(universe.traded.cycles),
+            "symbols": len(universe.symbols),
             "strategy": strategy.model_dump(mode="json"),
         },
         strategy_slots=strategy.slots,
