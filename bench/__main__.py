@@ -33,6 +33,7 @@ TOPICS = (
     "state",
     "risk",
     "panic",
+    "recovery",
 )
 FIELDS = ("name", "ours", "peer", "ratio", "unit", "bar", "holds", "peak_mib")
 OUTPUT = Path("build") / "bench.json"
