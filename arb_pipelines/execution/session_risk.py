@@ -33,6 +33,8 @@ class SessionRisk:
         self._inner, self._controls, self._guard = inner, controls, guard
         self._limits = limits if limits is not None else SessionLimits(SessionRules(), controls)
         self.keeper: RiskKeeper | None = None
+        #: By check of the guard, what it said when it last refused.
+        self.last_refused: dict[str, str] = {}
         self.in_flight = 0
 
     def review(self, signal: Signal) -> Approved | Refused:
@@ -82,5 +84,6 @@ class SessionRisk:
         refused = None if self._guard is None else self._guard.review(approved)
         if refused is None:
             return approved
+        self.last_refused[refused.reason] = refused.detail or refused.reason
         self._inner.on_ended(Ended(approved, approved.signal.ts, declined=refused.reason))
         return refused

@@ -34,7 +34,7 @@ from arb_pipelines.execution.switches import Permission, check_key, permission
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.session_listeners import Listeners, listen
 from arb_pipelines.research.session_past import earlier_folders, spent_before
-from arb_pipelines.research.session_pauses import keep_pauses
+from arb_pipelines.research.session_pauses import keep_pauses, pause_told
 from arb_pipelines.research.session_recovery import unknown_of
 from arb_pipelines.research.session_requests import SessionRequest
 from arb_pipelines.research.session_state import AccountStates
@@ -250,7 +250,7 @@ class HostedSession:
 
         def pulse() -> tuple[str, Mapping[str, Any]]:
             state = "stopping" if controls.stopping.is_set() else SessionState.RUNNING
-            return state, heard.standing() | heard.health()
+            return state, heard.standing() | heard.health() | pause_told(managed.container)
 
         with closing(heard.journal):
             async with beating(self.folder, pulse):

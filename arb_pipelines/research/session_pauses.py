@@ -7,7 +7,7 @@ import structlog
 from arb_pipelines.alerts import raise_alert
 from arb_pipelines.clock import iso, now_ns
 from arb_pipelines.containers.container import Container
-from arb_pipelines.containers.spec import RISK
+from arb_pipelines.containers.spec import CONTROLS, RISK
 from arb_pipelines.execution.components import universe_of
 from arb_pipelines.execution.risk.keeper import ENGINE, RiskKeeper
 from arb_pipelines.execution.session_risk import SessionRisk
@@ -43,3 +43,13 @@ def keep_pauses(
     assert isinstance(risk, SessionRisk)  # as strategy_spec says
     risk.keeper = keeper
     return keeper
+
+
+def pause_told(container: Container) -> dict[str, str]:
+    """Give what a heartbeat says of a session that begins nothing; nothing of one that trades."""
+    risk, controls = container.get(RISK), container.get(CONTROLS)
+    assert isinstance(risk, SessionRisk)  # as strategy_spec says
+    pause = None if risk.keeper is None else risk.keeper.pause
+    if pause is not None:
+        return {"reason": f"paused by {pause.check}: {pause.why}"}
+    return {} if controls.paused is None else {"reason": f"paused: {controls.paused}"}

@@ -95,7 +95,10 @@ def open_control(
         },
         strategy_slots=strategy.slots,
         wall_ns=steady_ns,
-        health=lambda: _health(container, run, int(universe.seen.updated.max())),
+        health=lambda: {
+            **_health(container, run, int(universe.seen.updated.max())),
+            "last_refused": dict(risk.last_refused),
+        },
         keeper=risk.keeper,
         bring=bring,
     )
