@@ -52,8 +52,12 @@ session: {{books: depth5, depth: 5, scan: false, fill_wait_ms: 250, unknown_wait
 
 @dataclass(frozen=True, slots=True)
 class Restarted:
-    """What came of a restart: seconds until every cycle had ended, and what is wrong."""
+    """What came of a restart: seconds until every cycle had ended, and what is wrong.
 
+    ``cut`` is how many cycles the kill had cut short.
+    """
+
+    cut: int
     terminal_s: float
     found: Findings
 
@@ -130,7 +134,7 @@ class Lane:
         if venue_too:
             self.exchange.kill()
             self.exchange.start()
-        self._check_intents(found)
+        cut = len(self._check_intents(found).open)
         if torn:
             tear(self.home)
         if dying is not None:
@@ -147,18 +151,20 @@ class Lane:
             found.lost.append(f"{terminal_s:.1f} s until every cycle had ended")
         if found:
             self._keep_for_reading()
-        return Restarted(terminal_s, found)
+        return Restarted(cut, terminal_s, found)
 
     def kept(self) -> Kept:
         """Read the engine's state file."""
         return read_state(self.home)
 
-    def _check_intents(self, found: Findings) -> None:
+    def _check_intents(self, found: Findings) -> Kept:
         """See that what the dead engine sent was written down, at books that are fresh again."""
         time.sleep(_ARRIVES_S)
         self.client.arm(())
         show_books(self.client, self.symbols)
-        check_intents(self.client.records(self.symbols, self._since_ms), self.kept(), found)
+        kept = self.kept()
+        check_intents(self.client.records(self.symbols, self._since_ms), kept, found)
+        return kept
 
     def _start(self) -> float:
         """Start an engine; give the seconds until it listens and every cycle has ended."""

@@ -39,6 +39,7 @@ class Row:
     name: str
     points: int = 0
     kills: int = 0
+    cut: int = 0
     worst_s: float = 0.0
     not_reached: list[str] = field(default_factory=list)
     found: Findings = field(default_factory=Findings)
@@ -46,6 +47,7 @@ class Row:
     def add(self, at: str, restarted: Restarted) -> None:
         """Count a kill and what its audit found."""
         self.kills += 1
+        self.cut += restarted.cut
         self.worst_s = max(self.worst_s, restarted.terminal_s)
         for kind in KINDS:
             lines = (f"[{self.name}; {at}] {line}" for line in getattr(restarted.found, kind))
@@ -55,6 +57,7 @@ class Row:
         """Take in what another part of the same case came to."""
         self.points += other.points
         self.kills += other.kills
+        self.cut += other.cut
         self.worst_s = max(self.worst_s, other.worst_s)
         self.not_reached += other.not_reached
         for kind in KINDS:
@@ -73,7 +76,7 @@ def torture(lane: Lane, variant: Variant, row: Row, tell: Tell, only: Sample | N
                 break
         else:
             row.not_reached.append(point)
-        tell(f"{variant.name}: {number} of {len(points)}, worst {row.worst_s:.2f} s")
+        tell(f"{variant.name}: {number}, {restarted.terminal_s:.2f} s after {point}")
 
 
 def _record(lane: Lane, variant: Variant, row: Row) -> list[str]:
@@ -128,8 +131,9 @@ def kill_at_random(lane: Lane, kills: int, row: Row, draw: random.Random, tell: 
                 if name and (told.get("op") == "report" or not told.get("accepted", True)):
                     waiting.add(name.split("-")[1])
         lane.kill()
-        row.add(f"after {after_s * 1e3:.1f} ms", lane.restart())
-        tell(f"{row.name}: {number} of {kills}, worst {row.worst_s:.2f} s")
+        restarted = lane.restart()
+        row.add(f"after {after_s * 1e3:.1f} ms", restarted)
+        tell(f"{row.name}: {number}, {restarted.terminal_s:.2f} s, {restarted.cut} cut short")
 
 
 def _old_books(said: dict[str, object]) -> dict[str, object]:

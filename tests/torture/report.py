@@ -23,11 +23,12 @@ def failed(rows: Sequence[Row]) -> bool:
 def table(rows: Sequence[Row]) -> str:
     """Make the table of cases, as Markdown."""
     lines = [
-        "| case | points | kills | not reached | worst time to terminal, s |",
-        "| --- | --- | --- | --- | --- |",
+        "| case | points | kills | cycles cut short | not reached | worst time to terminal, s |",
+        "| --- | --- | --- | --- | --- | --- |",
     ]
     lines += [
-        f"| {row.name} | {row.points} | {row.kills} | {len(row.not_reached)} | {row.worst_s:.2f} |"
+        f"| {row.name} | {row.points or 'random'} | {row.kills} | {row.cut} "
+        f"| {len(row.not_reached)} | {row.worst_s:.2f} |"
         for row in rows
     ]
     return "\n".join(lines)
