@@ -240,9 +240,10 @@ def test_a_file_that_cannot_be_written_keeps_nothing_half(tmp_path: Path) -> Non
 def test_what_was_seen_of_balances_is_thinned(tmp_path: Path) -> None:
     """What has changed, a minute apart; what is gone is nothing."""
     clock = [NS_PER_DAY]
-    with open_state(tmp_path / "state.sqlite", wall_ns=lambda: clock[0]) as store:
+    path = tmp_path / "state.sqlite"
+    with open_state(path, wall_ns=lambda: clock[0]) as store:
         looks = (
-            (0, {"USDT": "100", "BTC": "1"}),
+            (0, {"USDT": "100", "BTC": "1", "ETH": "0"}),
             (30, {"USDT": "90"}),
             (31, {"USDT": "80"}),
             (1, {"USDT": "70"}),
@@ -256,3 +257,10 @@ def test_what_was_seen_of_balances_is_thinned(tmp_path: Path) -> None:
             for one in store.balances_seen()
         ]
     assert seen == [(0, "BTC", "1"), (0, "USDT", "100"), (61, "BTC", "0"), (61, "USDT", "80")]
+    with open_state(path, wall_ns=lambda: clock[0] + 1) as store:
+        store.see_balances({"USDT": Decimal(80)}, "the same as before")
+        assert len(store.balances_seen()) == 4
+        upkeep.clean_up(Database(path), 2 * NS_PER_DAY)
+        assert {one.currency: str(one.available) for one in store.balances_seen()} == {
+            "BTC": "0", "USDT": "80",
+        }  # fmt: skip

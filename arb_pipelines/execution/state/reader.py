@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from decimal import Decimal
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -120,6 +121,13 @@ class StateReader:
             "SELECT * FROM balances_seen WHERE ts_ns >= ? ORDER BY ts_ns, currency", (since_ns,)
         )
         return [balance_of(row) for row in rows]
+
+    def _last_seen(self) -> dict[str, Decimal]:
+        """What was free of each currency when it was seen last."""
+        rows = self._db.execute(
+            "SELECT currency, available, max(ts_ns) FROM balances_seen GROUP BY currency"
+        )
+        return {row["currency"]: Decimal(row["available"]) for row in rows}
 
     @property
     def lease(self) -> Lease | None:

@@ -6,6 +6,8 @@ Backup and clean-up go on beside the engine that writes it; for the rest nobody 
 from __future__ import annotations
 
 import os
+import sqlite3
+from collections.abc import Collection, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -84,38 +86,45 @@ def decrypt(path: Path, key: SecretStr) -> None:
     _convert(Database(path, key), Database(path.with_name(f"{path.name}.part")))
 
 
-def clean_up(database: Database, before_ns: int) -> int:
+def clean_up(database: Database, before_ns: int, only: Collection[str] | None = None) -> int:
     """Delete cycles that ended before, with their orders, fills and transitions; count them.
 
-    What was seen of balances goes with them. An engine that writes the file goes on.
+    With ``only``, those among them. An engine that writes the file goes on. The last that was
+    seen of each balance stays.
 
     Raises:
         ConfigError: the key does not open the file.
         DataError: there is no such file, or it cannot be written.
     """
     _check_there(database)
-    deleted = 0
     with closing(database.connect()) as db:
         try:
-            while True:
-                db.execute("BEGIN IMMEDIATE")
-                rows = db.execute(
-                    "SELECT id FROM cycles WHERE ended_ns < ? ORDER BY ended_ns LIMIT ?",
-                    (before_ns, _AT_ONCE),
-                ).fetchall()
-                db.execute("INSERT INTO meta VALUES ('clean_up', ?)", (str(before_ns),))
-                for row in rows:
-                    db.execute("DELETE FROM cycles WHERE id = ?", (row["id"],))
-                    db.execute("DELETE FROM transitions WHERE cycle = ?", (row["id"],))
-                if not rows:
-                    db.execute("DELETE FROM balances_seen WHERE ts_ns < ?", (before_ns,))
-                db.execute("DELETE FROM meta WHERE name = 'clean_up'")
-                db.execute("COMMIT")
-                deleted += len(rows)
-                if not rows:
-                    return deleted
+            ended = db.execute(
+                "SELECT id FROM cycles WHERE ended_ns < ? ORDER BY ended_ns", (before_ns,)
+            ).fetchall()
+            ids = [row["id"] for row in ended if only is None or row["id"] in only]
+            for first in range(0, len(ids), _AT_ONCE):
+                _delete(db, ids[first : first + _AT_ONCE])
+            db.execute(
+                "DELETE FROM balances_seen WHERE ts_ns < ? AND EXISTS (SELECT 1 FROM "
+                "balances_seen AS later WHERE later.currency = balances_seen.currency "
+                "AND later.ts_ns > balances_seen.ts_ns AND later.ts_ns < ?)",
+                (before_ns, before_ns),
+            )
         except db.DatabaseError as error:
             raise DataError(f"cannot be cleaned up: {error}", source=str(database.path)) from None
+    return len(ids)
+
+
+def _delete(db: sqlite3.Connection, cycles: Sequence[str]) -> None:
+    """Delete a few in one transaction: their history goes with a clean-up alone, and after them."""
+    db.execute("BEGIN IMMEDIATE")
+    db.execute("INSERT INTO meta VALUES ('clean_up', ?)", (str(len(cycles)),))
+    for cycle in cycles:
+        db.execute("DELETE FROM cycles WHERE id = ?", (cycle,))
+        db.execute("DELETE FROM transitions WHERE cycle = ?", (cycle,))
+    db.execute("DELETE FROM meta WHERE name = 'clean_up'")
+    db.execute("COMMIT")
 
 
 def _convert(source: Database, made: Database) -> None:

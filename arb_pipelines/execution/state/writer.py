@@ -41,7 +41,7 @@ class StateWriter(StateReader):
         self._wall_ns, self._committed, self._reserve = wall_ns, committed, reserve
         self._within = False
         self._lease: Lease | None = None
-        self._balances: dict[str, Decimal] = {}
+        self._balances: dict[str, Decimal] | None = None
         self._seen_ns = 0
 
     @contextmanager
@@ -104,9 +104,15 @@ class StateWriter(StateReader):
 
     def see_balances(self, free: Mapping[str, Decimal], source: str) -> None:
         """Note what the venue says is free: what has changed, once a minute at most."""
-        now = self._wall_ns()
-        changed = {of: by for of, by in free.items() if self._balances.get(of) != by}
-        changed |= {of: Decimal(0) for of, by in self._balances.items() if by and of not in free}
+        if self._balances is None:
+            self._balances = self._last_seen()
+        now, zero = self._wall_ns(), Decimal(0)
+        currencies = {*self._balances, *free}
+        changed = {
+            of: free.get(of, zero)
+            for of in currencies
+            if free.get(of, zero) != self._balances.get(of, zero)
+        }
         if not changed or now - self._seen_ns < _SEEN_EVERY_NS:
             return
         with self.together():
