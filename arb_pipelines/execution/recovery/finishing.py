@@ -26,7 +26,7 @@ from arb_pipelines.market.exact import (
 )
 from arb_pipelines.market.graph import BUY, SELL
 from arb_pipelines.market.symbols import Market
-from arb_pipelines.trading.events import Book
+from arb_pipelines.trading.events import Floats
 
 _ZERO = Decimal(0)
 #: Levels a side that are asked for.
@@ -37,46 +37,48 @@ _FRESH_S = 0.25
 _DUST = (RefusalReason.BELOW_MIN_SIZE, RefusalReason.BELOW_MIN_FUNDS)
 
 
+Levels = list[tuple[Decimal, Decimal]]
+
+
 class Books:
-    """Books of the moment: each symbol is asked for once, however many cycles want it."""
+    """Books of the moment, exact: each symbol is asked for once, however many cycles want it."""
 
     def __init__(self, snapshot: AskBook) -> None:
         self._snapshot = snapshot
-        self._known: dict[str, tuple[float, Book]] = {}
+        self._known: dict[str, tuple[float, dict[int, Levels]]] = {}
         self._asking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def of(self, symbol: str) -> Book:
-        """Give a symbol's book.
+    async def levels(self, market: Market, side: int) -> Levels:
+        """Give what an order of a side meets, the best first: prices and sizes.
 
         Raises:
             VenueError: it is not told.
         """
+        symbol = market.symbol
         async with self._asking[symbol]:
-            at_s, book = self._known.get(symbol, (-math.inf, None))
+            at_s, levels = self._known.get(symbol, (-math.inf, {}))
             now_s = asyncio.get_running_loop().time()
-            if book is None or now_s - at_s > _FRESH_S:
+            if now_s - at_s > _FRESH_S:
                 book = await self._snapshot(symbol, _DEPTH)
-                self._known[symbol] = now_s, book
-            return book
+                levels = {
+                    BUY: _exact(book.ask_px, book.ask_sz, market),
+                    SELL: _exact(book.bid_px, book.bid_sz, market),
+                }
+                self._known[symbol] = now_s, levels
+            return levels[side]
 
 
 @dataclass(frozen=True, slots=True)
 class Rest:
     """The legs that are left of a cycle, by number, as they would be filled now.
 
-    ``nets`` is what they would bring in the start currency, ``straight`` what selling the same
-    holdings straight back would. ``refused`` is why a leg cannot be ordered.
+    ``nets`` is what they would bring in the start currency. ``refused`` is why a leg cannot be
+    ordered.
     """
 
     legs: Mapping[int, PricedLeg]
     nets: Decimal
-    straight: Decimal
     refused: str | None
-
-    @property
-    def worth_it(self) -> bool:
-        """Whether finishing nets no less than going straight back."""
-        return self.refused is None and self.nets >= self.straight
 
 
 async def rest_of(engine: Engine, books: Books, cycle: Cycle) -> Rest:
@@ -98,8 +100,22 @@ async def rest_of(engine: Engine, books: Books, cycle: Cycle) -> Rest:
         legs[number] = priced
         have[given] -= priced.spent
         have[got] = have.get(got, _ZERO) + priced.received
-    straight = [await _straight_back(engine, books, cycle, *held) for held in cycle.held.items()]
-    return Rest(legs, have.get(cycle.start, _ZERO), sum(straight, _ZERO), refused)
+    return Rest(legs, have.get(cycle.start, _ZERO), refused)
+
+
+async def straight_back(engine: Engine, books: Books, cycle: Cycle) -> Decimal:
+    """Give what selling a cycle's holdings for its start currency would bring, by one order each.
+
+    Raises:
+        VenueError: a book is not told.
+    """
+    brought = _ZERO
+    for currency, amount in cycle.held.items():
+        found = _between(engine.markets.values(), currency, cycle.start)
+        if found is not None:
+            priced = await _priced(engine, books, *found, amount)
+            brought += _ZERO if isinstance(priced, RefusalReason) else priced.received
+    return brought
 
 
 async def finish(engine: Engine, cycle: str, rest: Rest) -> None:
@@ -141,18 +157,6 @@ def currencies_of(market: Market, side: int) -> tuple[str, str]:
     return (market.quote, market.base) if side == BUY else (market.base, market.quote)
 
 
-async def _straight_back(
-    engine: Engine, books: Books, cycle: Cycle, currency: str, amount: Decimal
-) -> Decimal:
-    """What selling a holding for the start currency brings; nothing where that is no symbol."""
-    found = _between(engine.markets.values(), currency, cycle.start)
-    if found is None:
-        return _ZERO
-    market, side = found
-    priced = await _priced(engine, books, market, side, amount)
-    return _ZERO if isinstance(priced, RefusalReason) else priced.received
-
-
 def _between(markets: Iterable[Market], given: str, got: str) -> tuple[Market, int] | None:
     for market in markets:
         if (market.base, market.quote) == (given, got):
@@ -165,13 +169,15 @@ def _between(markets: Iterable[Market], given: str, got: str) -> tuple[Market, i
 async def _priced(
     engine: Engine, books: Books, market: Market, side: int, amount: Decimal
 ) -> PricedLeg | RefusalReason:
-    book = await books.of(market.symbol)
-    prices, sizes = (book.ask_px, book.ask_sz) if side == BUY else (book.bid_px, book.bid_sz)
-    levels = [
-        exact_level(float(price), float(size), market.price_increment)
-        for price, size in zip(prices, sizes, strict=True)
-        if price > 0 and size > 0
-    ]
+    levels = await books.levels(market, side)
     leg = ExactLeg(market, side, engine.fees[market.symbol], levels)
     priced = price_legs([leg], amount)
     return priced.reason if isinstance(priced, Refusal) else priced[0]
+
+
+def _exact(prices: Floats, sizes: Floats, market: Market) -> Levels:
+    return [
+        exact_level(price, size, market.price_increment)
+        for price, size in zip(prices.tolist(), sizes.tolist(), strict=True)
+        if price > 0 and size > 0
+    ]

@@ -22,6 +22,7 @@ from arb_pipelines.execution.recovery.finishing import (
     can_end_at_home,
     finish,
     rest_of,
+    straight_back,
 )
 from arb_pipelines.execution.recovery.values import Engine, Recovered, Recovery
 from arb_pipelines.execution.state.store import StateStore
@@ -160,11 +161,14 @@ async def _finished(engine: Engine, books: Books, cycle: Cycle) -> tuple[str, bo
             return "it was to be finished before, and fell short", False
         if age_s > rules.max_age_s:
             return f"it began {age_s:.0f} s ago, and {rules.max_age_s:g} s is the limit", False
+        if rest.refused:
+            return rest.refused, False
+        straight = await straight_back(engine, books, cycle)
         compared = (
-            f"finishing nets {rest.nets:.8g} {cycle.start}, going straight back {rest.straight:.8g}"
+            f"finishing nets {rest.nets:.8g} {cycle.start}, going straight back {straight:.8g}"
         )
-        if not rest.worth_it:
-            return rest.refused or compared, False
+        if rest.nets < straight:
+            return compared, False
         store.move(cycle.id, CycleState.ACTIVE, what=_FINISH, why=compared)
         await finish(engine, cycle.id, rest)
         rest = await rest_of(engine, books, store.cycle(cycle.id))
