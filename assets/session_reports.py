@@ -23,8 +23,9 @@ from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.models import all_checks
 from arb_pipelines.research.session_pictures import session_pictures
 from arb_pipelines.research.sessions import SessionProgress
+from arb_pipelines.research.state_rows import STATE_TABLES
 from assets.checks import evaluation
-from assets.partitions import StrategyDay
+from assets.partitions import StrategyDay, VenueDay
 from assets.tables import asset_of, row_counts
 
 #: The tables that a session fills.
@@ -39,8 +40,10 @@ _POLITENESS = 10
 class SessionReports:
     """Reports the newest standing of a session now and then, and the last one when it is closed."""
 
-    def __init__(self, context: dg.OpExecutionContext, lake: Lake, strategy: str) -> None:
-        self._context, self._lake, self._strategy = context, lake, strategy
+    def __init__(
+        self, context: dg.OpExecutionContext, lake: Lake, strategy: str, venue: str
+    ) -> None:
+        self._context, self._lake, self._strategy, self._venue = context, lake, strategy, venue
         names = {table.name for table in TABLES}
         self._checks = [check for check in all_checks() if check.on in names]
         self._draughtsman = open_executor(
@@ -98,6 +101,15 @@ class SessionReports:
             self._context.log_event(
                 dg.AssetMaterialization(
                     asset, partition=part.key, metadata=shown | facts.get(asset, {})
+                )
+            )
+        venue_day = VenueDay(self._venue, day_of(progress.ts_ns))
+        for table, rows in row_counts(self._lake, STATE_TABLES, venue_day).items():
+            self._context.log_event(
+                dg.AssetMaterialization(
+                    table,
+                    partition=venue_day.key,
+                    metadata={"session": progress.session, "dagster/partition_row_count": rows},
                 )
             )
         for result in run_checks(self._lake, self._checks, part._asdict()):

@@ -18,7 +18,7 @@ from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.session_requests import begin_session, new_request
 from arb_pipelines.research.sessions import SessionBrokenOff, SessionSummary, run_session
 from arb_pipelines.trading.strategy import load_strategy
-from assets.partitions import STRATEGIES, STRATEGY_DAYS
+from assets.partitions import STRATEGIES, STRATEGY_DAYS, VENUES
 from assets.session_reports import TABLES, SessionReports
 from assets.tables import asset_of, described
 
@@ -57,10 +57,12 @@ def live_session(
     """Run one session, report it as it goes, and say how it ended."""
     request = new_request(lake.settings, **config.model_dump())
     strategy = load_strategy(request.strategy)
+    venue = request.venue or strategy.exchange
     context.instance.add_run_tags(context.run_id, {SESSION_TAG: request.key})
     context.instance.add_dynamic_partitions(str(STRATEGIES.name), [strategy.name])
+    context.instance.add_dynamic_partitions(str(VENUES.name), [venue])
     begin_session(lake.settings, request)
-    with SessionReports(context, lake, strategy.name) as reports:
+    with SessionReports(context, lake, strategy.name, venue) as reports:
         try:
             summary = run_session(lake, request, on_flush=reports.tell, run_id=context.run_id)
         except SessionBrokenOff as broken:

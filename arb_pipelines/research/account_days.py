@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
-from arb_pipelines.clock import NS_PER_DAY, NS_PER_S, day_start_ns, now_ns
+from arb_pipelines.clock import NS_PER_DAY, NS_PER_S, day_of, day_start_ns, now_ns
+from arb_pipelines.errors import DataError
 from arb_pipelines.execution.state.reader import StateReader
 from arb_pipelines.execution.state.rows import order_of
 from arb_pipelines.execution.state.values import BalanceSeen, StoredOrder
@@ -30,7 +31,6 @@ from arb_pipelines.research.reconciliation import (
     summed,
 )
 from arb_pipelines.research.state_files import StateFile, account_state, reading_state
-from arb_pipelines.settings import Settings
 from arb_pipelines.venues.base import OwnFill
 from arb_pipelines.venues.opening import open_venue
 
@@ -76,10 +76,10 @@ def reconcile_day(lake: Lake, venue: str, day: date) -> Reconciled:
 
     Raises:
         ConfigError: keys or addresses are missing, or the state's key.
-        DataError: no engine has traded on the account.
+        DataError: no engine has traded on the account, or the day was cleaned up from its state.
         VenueError: the venue does not answer, or turns the key away.
     """
-    stored, lines = asyncio.run(_reconciled(lake.settings, venue, day))
+    stored, lines = asyncio.run(_reconciled(lake, venue, day))
     rows = RECONCILIATIONS.frame([_row(stored, venue, day, line) for line in lines])
 
     def write(transaction: Transaction) -> None:
@@ -102,10 +102,12 @@ def reconcile_day(lake: Lake, venue: str, day: date) -> Reconciled:
     )
 
 
-async def _reconciled(settings: Settings, venue: str, day: date) -> tuple[_Stored, list[Line]]:
+async def _reconciled(lake: Lake, venue: str, day: date) -> tuple[_Stored, list[Line]]:
+    settings = lake.settings
     async with asyncio.timeout(_LONGEST_S), open_venue(venue, settings) as connection:
         file = account_state(settings, venue, connection.account_id, tested=False)
         stored = _read(file, day)
+        _refuse_cleaned(lake, stored)
         if stored.quiet:  # nothing of ours moves a balance while the venue is asked
             now = Moment(now_ns(), dict(await connection.account.balances()))
             again = _read(file, day)
@@ -140,6 +142,25 @@ def _read(file: StateFile, day: date) -> _Stored:
             before,
             _moment(seen, last_ns),
             quiet=last_ns < first_ns + NS_PER_DAY and not state.open_cycles(),
+        )
+
+
+def _refuse_cleaned(lake: Lake, stored: _Stored) -> None:
+    """Refuse a day of which the lake has orders that the state no longer has."""
+    file = stored.file
+    try:
+        rows = lake.query(
+            "SELECT client_id FROM strategy_orders "
+            "WHERE venue = ? AND day >= ? AND account = ? AND ts_intended BETWEEN ? AND ?",
+            [file.venue, day_of(stored.first_ns), file.account, stored.first_ns, stored.last_ns],
+        )
+    except DataError:  # no lake yet
+        return
+    if gone := {*rows["client_id"]} - {order.client_id for order in stored.orders}:
+        raise DataError(
+            f"{len(gone)} orders of {day_of(stored.first_ns)} were cleaned up from it, so the day "
+            "cannot be reconciled any more; what was found before stands in `reconciliations`",
+            source=str(file.database.path),
         )
 
 

@@ -5,22 +5,14 @@ An engine that trades on the account goes on: a few cycles go at a time.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 
-import orjson
-
 from arb_pipelines.clock import NS_PER_DAY
-from arb_pipelines.errors import DataError
+from arb_pipelines.execution.state.upkeep import clean_up
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.state_files import StateFile
 from arb_pipelines.research.state_tables import ended_before
-
-#: Cycles a transaction; an engine waits for it.
-_AT_ONCE = 20
-_NAMED = "(SELECT value FROM json_each(?))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +20,7 @@ class Cleanup:
     """What would go from a state file: ids of cycles the lake has; ``stay`` are not in it."""
 
     file: StateFile
+    before_ns: int
     go: Sequence[str]
     stay: Sequence[str]
 
@@ -39,7 +32,7 @@ def plan_cleanup(lake: Lake, files: Sequence[StateFile], days: float, now_ns: in
         DataError: a state file cannot be read.
     """
     before_ns = now_ns - int(days * NS_PER_DAY)
-    return [Cleanup(file, *ended_before(lake, file, before_ns)) for file in files]
+    return [Cleanup(file, before_ns, *ended_before(lake, file, before_ns)) for file in files]
 
 
 def carry_out(plan: Cleanup) -> int:
@@ -49,25 +42,4 @@ def carry_out(plan: Cleanup) -> int:
         ConfigError: the key does not open the file.
         DataError: it cannot be written.
     """
-    database = plan.file.database
-    with closing(database.connect()) as connection:
-        try:
-            return sum(
-                _remove(connection, plan.go[first : first + _AT_ONCE])
-                for first in range(0, len(plan.go), _AT_ONCE)
-            )
-        except connection.DatabaseError as error:
-            raise DataError(f"cannot be cleaned up: {error}", source=str(database.path)) from None
-
-
-def _remove(connection: sqlite3.Connection, cycles: Sequence[str]) -> int:
-    """Remove a few in one transaction; the history goes only with a clean-up, and its cycle."""
-    ids = (orjson.dumps([*cycles]).decode(),)
-    connection.execute("BEGIN IMMEDIATE")
-    connection.execute("INSERT INTO meta VALUES ('clean_up', 'by arb monitor')")
-    ended = f"DELETE FROM cycles WHERE ended_ns IS NOT NULL AND id IN {_NAMED}"
-    gone = connection.execute(ended, ids).rowcount
-    connection.execute(f"DELETE FROM transitions WHERE cycle IN {_NAMED}", ids)
-    connection.execute("DELETE FROM meta WHERE name = 'clean_up'")
-    connection.execute("COMMIT")
-    return gone
+    return clean_up(plan.file.database, plan.before_ns, {*plan.go}) if plan.go else 0

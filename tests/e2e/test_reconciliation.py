@@ -15,6 +15,7 @@ import pytest
 from pydantic import SecretStr
 
 from arb_pipelines.clock import day_of, now_ns
+from arb_pipelines.errors import DataError
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.market.graph import BUY
 from arb_pipelines.research.account_days import Reconciled, reconcile_day
@@ -111,6 +112,13 @@ def test_every_unit_of_a_session_is_explained(
     connection = file.database.connect()
     connection.execute("DELETE FROM orders WHERE client_id = ?", (forgotten,))
     connection.close()
+    with pytest.raises(DataError, match=r"1 orders of .* were cleaned up"):
+        reconciled(lake)
+    lake.commit(
+        lambda transaction: transaction.connection.execute(
+            "DELETE FROM strategy_orders WHERE client_id = ?", [forgotten]
+        )
+    )
     lost = reconciled(lake)
     assert lost.verdicts["theirs_only"] == 2
     assert all(forgotten in line for line in lost.unexplained)

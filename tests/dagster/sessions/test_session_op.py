@@ -118,6 +118,7 @@ def test_a_session_is_shown_while_it_runs(
     assert (figures["cycle_p50_us"], figures["cycle_p99_us"]) == (1500.0, 9000.0)
     day = day_of(now_ns()).isoformat()
     assert instance.get_materialized_partitions(dg.AssetKey("live_executions")) == {f"{day}|alpha"}
+    assert instance.get_materialized_partitions(dg.AssetKey("strategy_cycles")) == {f"{day}|kucoin"}
     run = instance.get_run_by_id(result.run_id)
     assert run is not None
     assert run.tags[SESSION_TAG].startswith("alpha-kucoin-")
@@ -216,7 +217,7 @@ def test_a_report_that_cannot_be_made_stops_no_session(lake: Lake) -> None:
             raise ArbError("the disk is full")
 
     with dg.build_op_context() as context, capture_logs() as said:
-        reports = SessionReports(context, BrokenLake(lake.settings), "alpha")
+        reports = SessionReports(context, BrokenLake(lake.settings), "alpha", "kucoin")
         with reports:
             reports.tell(progress(new_request(lake.settings, "alpha"), 1))
             reports.close(within_s=60)
