@@ -14,7 +14,11 @@ from arb_pipelines.commands.output import JsonFlag, print_facts, print_json, pri
 from arb_pipelines.commands.session_run import asked_for, run_here
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from arb_pipelines.research.session_requests import SessionRequest
     from arb_pipelines.research.strategy_reports import Understood
+    from arb_pipelines.settings import Settings
 
 #: Every command of strategies joins this group.
 strategy = typer.Typer(no_args_is_help=True, help="Strategies: check them, run them, pause them.")
@@ -43,8 +47,12 @@ def register(app: typer.Typer) -> None:
 
 def run(
     strategy: Files,
+    recover: Annotated[
+        bool,
+        typer.Option("--recover", help="With --cycles 0: recover what was left, and end."),
+    ] = False,
     cycles: Annotated[
-        int | None, typer.Option(min=1, help="End after so many executions, each strategy.")
+        int | None, typer.Option(min=0, help="End after so many executions, each strategy.")
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Have the venue test orders; place none anywhere.")
@@ -60,9 +68,9 @@ def run(
 ) -> None:
     """Run strategies here, until SIGTERM, Ctrl-C, their minutes or a limit ends them.
 
-    As `arb session run`: each is a session with a key, folder and state of its own. What
-    earlier ones left on the account is recovered first. Strategies without `balances` share
-    evenly what the account has free.
+    As `arb session run`: each is a session with a key and a folder of its own. What earlier ones
+    left on the account is recovered first, at each start; `--recover --cycles 0` does that alone.
+    Strategies without `balances` share evenly what the account has free.
 
     Example: arb strategy run --strategy strategies/minimal.yaml --cycles 100 --dry-run
     """
@@ -74,9 +82,43 @@ def run(
         settings = settings.model_copy(update={"log_level": log_level.value})
         logs.configure(settings)
     requests = asked_for(
-        settings, strategy, venue=venue, minutes=minutes, cycles=cycles, dry_run=dry_run
+        settings, strategy, venue=venue, minutes=minutes, cycles=cycles or None, dry_run=dry_run
     )
-    run_here(settings, requests, json=json)
+    if cycles == 0:
+        _recover(settings, requests, recover=recover, json=json)
+    else:
+        run_here(settings, requests, json=json)
+
+
+def _recover(
+    settings: Settings, requests: Sequence[SessionRequest], *, recover: bool, json: bool
+) -> None:
+    """Bring what was left to its end, and begin nothing; exits with 1 where something stays open.
+
+    Raises:
+        ConfigError: that was not asked for.
+    """
+    from arb_pipelines.errors import ConfigError
+    from arb_pipelines.lake.store import Lake
+    from arb_pipelines.research.sessions import recover_only
+
+    if not recover:
+        raise ConfigError("0 begins nothing; add --recover, or ask for more", source="--cycles")
+    found = recover_only(Lake(settings), requests)
+    unexplained = {of: f"{by:f}" for of, by in (found.unexplained or {}).items()}
+    if json:
+        cycles = [{"session": one.session, **one.facts()} for one in found.cycles]
+        print_json({"cycles": cycles, "unexplained": unexplained})
+    else:
+        print_rows(
+            ("execution", "session", "state", "outcome", "why"),
+            ((one.cycle, one.session, one.state, one.outcome, one.why) for one in found.cycles),
+            f"{len(found.cycles)} recovered",
+        )
+        if unexplained:
+            print_facts(unexplained, title="unexplained")
+    if unexplained or any(one.unknown or not one.state.terminal for one in found.cycles):
+        raise typer.Exit(1)
 
 
 def validate(

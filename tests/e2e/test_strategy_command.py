@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -53,10 +53,12 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExchangeProce
         yield process
 
 
-def arb(home: Settings, *arguments: str, code: int = 0) -> str:
+def arb(
+    home: Settings, *arguments: str, code: int = 0, settings: Mapping[str, str] | None = None
+) -> str:
     """Run a command; give what it prints."""
     command = [sys.executable, "-m", "arb_pipelines.cli", *arguments]
-    environment = os.environ | {"ARB_HOME": str(home.root)}
+    environment = os.environ | {"ARB_HOME": str(home.root)} | dict(settings or {})
     ended = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert ended.returncode == code, ended.stderr
     return ended.stdout if code == 0 else ended.stderr
@@ -184,7 +186,9 @@ def test_two_strategies_without_balances_share_the_account(
         session.process.terminate()
         out, errors = session.process.communicate(timeout=60)
     assert session.process.returncode == 0, errors
-    assert half[0] == half[1] == {"USDT": pytest.approx(float(before["USDT"]) / 2)}
+    share = {"USDT": pytest.approx(float(before["USDT"]) / 2)}
+    assert half == [share, share]
+    assert sum(Decimal(repr(of["USDT"])) for of in half) <= before["USDT"]
     assert balance_changes(before, free_balances(exchange)) == booked(json.loads(out))
 
 
@@ -259,3 +263,29 @@ def test_a_strategy_is_added_paused_resumed_and_stopped_by_its_name(
         out, errors = session.process.communicate(timeout=60)
     assert session.process.returncode == 0, errors
     assert [one["reason"] for one in json.loads(out)] == ["SIGTERM", "enough"]
+
+
+def test_recovery_alone_ends_what_a_killed_strategy_left_and_begins_nothing(
+    exchange: ExchangeProcess, home: Settings, tmp_path: Path
+) -> None:
+    """After kill -9 in flight: every cycle is ended once, nothing rests, and no session began."""
+    file = strategy_file(tmp_path, "cut")
+    slow = {"kind": "delay", "match": "POST /api/v1/hf/orders", "ms": 300, "count": 1000}
+    with running_session(home.root, file, keys_of(exchange), group="strategy") as session:
+        session.traded(1)
+        exchange.operate("POST", "/faults", slow)
+        try:
+            until(lambda: session.heartbeat()["in_flight"], "execution in flight")
+            session.process.kill()
+            session.process.wait()
+        finally:
+            exchange.operate("DELETE", "/faults")
+    asked = ("strategy", "run", "--strategy", str(file), "--cycles", "0", "--json")
+    assert "add --recover" in arb(home, *asked, code=2)
+    found = json.loads(arb(home, *asked, "--recover", settings=keys_of(exchange)))
+    assert found["cycles"]
+    assert all(one["state"] in ("completed", "failed") for one in found["cycles"])
+    assert found["unexplained"] == {}
+    again = json.loads(arb(home, *asked, "--recover", settings=keys_of(exchange)))
+    assert again == {"cycles": [], "unexplained": {}}
+    assert strategies(session, "cut") == [session.folder]
