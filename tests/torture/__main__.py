@@ -16,15 +16,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 from tests.torture.cases import VARIANTS, Variant
 from tests.torture.lane import Lane
-from tests.torture.matrix import MIDDLE, Row, kill_at_random, torture
-from tests.torture.mutants import MUTANTS
+from tests.torture.matrix import TRADED, Row, kill_at_random, torture
 from tests.torture.processes import fork, warm
 from tests.torture.report import details, failed, table, verdict
-from tests.torture.signals import BOOKS, legs_through
+from tests.torture.signals import BOOKS
 
 #: Random kills are shared out in parts of so many.
 _PART = 100
@@ -34,35 +34,35 @@ _RANDOM = "random, three cycles in flight"
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A variant to be tortured, at all or ``sample`` points; or ``kills`` random ones without."""
+    """Variants of the same rules, at all or ``sample`` points each; or random kills without any."""
 
-    row: str
-    variant: Variant | None
+    variants: tuple[Variant, ...]
     sample: int | None
     kills: int
     seed: int
 
-    def run(self, folder: Path, mutant: str | None, tell: Callable[[str], None]) -> Row:
+    @property
+    def name(self) -> str:
+        """What is done."""
+        return ", ".join(variant.name for variant in self.variants) or _RANDOM
+
+    def run(self, folder: Path, tell: Callable[[str], None]) -> list[Row]:
         """Do it on a lane of its own."""
-        row, draw = Row(self.row), random.Random(self.seed)
-        break_it = None if mutant is None else MUTANTS[mutant]
-        if self.variant is None:
-            lane = Lane(folder, tuple(BOOKS), break_it=break_it)
-        else:
-            traded = tuple(symbol for symbol, _ in legs_through(MIDDLE))
-            lane = Lane(folder, traded, self.variant.rules, break_it)
+        draw = random.Random(self.seed)
         folder.mkdir(parents=True)
-        try:
-            lane.open()
-            if self.variant is None:
+        if not self.variants:
+            row = Row(_RANDOM)
+            with Lane(folder, tuple(BOOKS)) as lane:
                 kill_at_random(lane, self.kills, row, draw, tell)
-            elif self.sample is None:
-                torture(lane, self.variant, row, tell)
-            else:
-                torture(lane, self.variant, row, tell, partial(_some, draw, self.sample))
-        finally:
-            lane.close()
-        return row
+            return [row]
+        rows = []
+        some = None if self.sample is None else partial(_some, draw, self.sample)
+        with Lane(folder, TRADED, self.variants[0].rules) as lane:
+            for variant in self.variants:
+                row = Row(variant.name)
+                torture(lane, variant, row, tell, some)
+                rows.append(row)
+        return rows
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     began = time.monotonic()
     warm()
     folder = Path(tempfile.mkdtemp(prefix="torture-"))
-    rows = _run(works, folder, asked.mutant, asked.jobs)
+    rows = _run(works, folder, asked.jobs)
     sys.stdout.write(f"{table(rows)}\n\n")
     for line in details(rows):
         sys.stdout.write(f"{line}\n")
@@ -88,24 +88,26 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", default="", help="variants whose name has this in it")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--mutant", choices=sorted(MUTANTS), help="break the engine first")
     return parser.parse_args(arguments)
 
 
 def _works(asked: argparse.Namespace) -> list[Work]:
-    works = [
-        Work(variant.name, variant, asked.sample, 0, asked.seed)
-        for variant in VARIANTS
-        if asked.only in variant.name
-    ]
+    chosen = [variant for variant in VARIANTS if asked.only in variant.name]
+    lanes = [(variant,) for variant in chosen]
+    if asked.jobs == 1:  # one lane after the other: as few as there can be
+        by_rules = groupby(sorted(chosen, key=_rules), _rules)
+        lanes = [tuple(variants) for _, variants in by_rules]
     starts = range(0, asked.kills, _PART)
-    return works + [
-        Work(_RANDOM, None, None, min(_PART, asked.kills - start), asked.seed + start)
-        for start in starts
+    return [Work(variants, asked.sample, 0, asked.seed) for variants in lanes] + [
+        Work((), None, min(_PART, asked.kills - start), asked.seed + start) for start in starts
     ]
 
 
-def _run(works: Sequence[Work], folder: Path, mutant: str | None, jobs: int) -> list[Row]:
+def _rules(variant: Variant) -> str:
+    return variant.rules
+
+
+def _run(works: Sequence[Work], folder: Path, jobs: int) -> list[Row]:
     """Share the works out among processes; give their rows in order, the random ones as one."""
     waiting, running = list(enumerate(works)), {}
     while waiting or running:
@@ -113,29 +115,29 @@ def _run(works: Sequence[Work], folder: Path, mutant: str | None, jobs: int) -> 
             number, work = waiting.pop(0)
             lane = folder / f"lane{number}"
             log = folder / f"lane{number}.log"
-            running[number] = fork(partial(_work, work, lane, mutant), log, {})
+            running[number] = fork(partial(_work, work, lane), log, {})
         for number in [number for number, child in running.items() if not child.alive()]:
             child = running.pop(number)
-            assert child.code == 0, f"{works[number].row} broke: {child.log.read_text()[-3000:]}"
-            sys.stderr.write(f"done: {works[number].row}\n")
+            assert child.code == 0, f"{works[number].name} broke: {child.log.read_text()[-3000:]}"
+            sys.stderr.write(f"done: {works[number].name}\n")
         time.sleep(0.05)
     rows: dict[str, Row] = {}
-    for number, work in enumerate(works):
-        row: Row = pickle.loads((folder / f"lane{number}.row").read_bytes())
-        if work.row in rows:
-            rows[work.row].join(row)
-        else:
-            rows[work.row] = row
+    for number, _ in enumerate(works):
+        done: list[Row] = pickle.loads((folder / f"lane{number}.rows").read_bytes())
+        for row in done:
+            if row.name in rows:
+                rows[row.name].join(row)
+            else:
+                rows[row.name] = row
     return list(rows.values())
 
 
-def _work(work: Work, lane: Path, mutant: str | None) -> None:
+def _work(work: Work, lane: Path) -> None:
     def tell(line: str) -> None:
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
 
-    row = work.run(lane, mutant, tell)
-    lane.with_suffix(".row").write_bytes(pickle.dumps(row))
+    lane.with_suffix(".rows").write_bytes(pickle.dumps(work.run(lane, tell)))
 
 
 def _some(draw: random.Random, count: int, points: Sequence[str]) -> list[str]:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
+from typing import Self
 
 from tests.torture.audit import Findings, audit, check_intents
 from tests.torture.processes import ExchangeHost, Forked, plan, start_engine
@@ -84,14 +85,15 @@ class Lane:
     _failures: list[str] = field(default_factory=list, init=False)
     _before: Mapping[str, Decimal] = field(default_factory=dict, init=False)
 
-    def open(self) -> None:
+    def __enter__(self) -> Self:
         """Start the exchange, and an engine on it."""
         self.exchange = ExchangeHost(self.folder, BALANCE, symbols=9)
         self.exchange.start()
         self.client = VenueClient(self.exchange.rest)
         self._new_home()
+        return self
 
-    def close(self) -> None:
+    def __exit__(self, *raised: object) -> None:
         """End all processes."""
         self.kill()
         self.exchange.kill()

@@ -11,11 +11,12 @@ from tests.torture.audit import KINDS, Findings
 from tests.torture.cases import Variant
 from tests.torture.lane import Lane, Restarted
 from tests.torture.processes import passed, plan
-from tests.torture.signals import MIDDLES, signal
+from tests.torture.signals import MIDDLES, legs_through, signal
 
 VOLUME = "50"
 #: The cycle of the matrix is USDT > BTC > ETH > USDT.
 MIDDLE = "ETH"
+TRADED = tuple(symbol for symbol, _ in legs_through(MIDDLE))
 #: A cycle's longest life here, and how long its engine is watched after it.
 _CYCLE_S, _AFTER_S = 8.0, 0.3
 #: A point that was passed once may not be passed the next time: so often it is tried.
@@ -66,11 +67,11 @@ class Row:
 
 def torture(lane: Lane, variant: Variant, row: Row, tell: Tell, only: Sample | None = None) -> None:
     """Record the variant's points, then kill the engine at each, or at ``only`` some of them."""
-    points = _record(lane, variant, row)
+    points = _record(lane, variant, row, _RECORDINGS if only is None else 1)
     row.points = len(points)
     for number, point in enumerate(points if only is None else only(points), 1):
         for _ in range(_TRIES):
-            restarted, reached = _kill(lane, variant, point)
+            restarted, reached = kill_once(lane, variant, point)
             row.add(point, restarted)
             if reached:
                 break
@@ -79,17 +80,17 @@ def torture(lane: Lane, variant: Variant, row: Row, tell: Tell, only: Sample | N
         tell(f"{variant.name}: {number}, {restarted.terminal_s:.2f} s after {point}")
 
 
-def _record(lane: Lane, variant: Variant, row: Row) -> list[str]:
+def _record(lane: Lane, variant: Variant, row: Row, times: int) -> list[str]:
     """List the points that are passed, as ``name#occurrence``, in order."""
     points: dict[str, None] = {}
-    for _ in range(_RECORDINGS):
-        restarted, _ = _kill(lane, variant, None)
+    for _ in range(times):
+        restarted, _ = kill_once(lane, variant, None)
         row.add("after the cycle", restarted)
         points.update(dict.fromkeys(passed(lane.home)))
     return [point for point in points if int(point.rpartition("#")[2]) <= _OCCURRENCES]
 
 
-def _kill(lane: Lane, variant: Variant, point: str | None) -> tuple[Restarted, bool]:
+def kill_once(lane: Lane, variant: Variant, point: str | None) -> tuple[Restarted, bool]:
     """Kill the engine at a point, or after all of them; what came of it, and whether it got there.
 
     Points of a recovery are those of an engine that starts when another died in mid-cycle.

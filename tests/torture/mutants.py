@@ -1,14 +1,24 @@
 """Engines that are wrong on purpose, to see that the audit finds them out.
 
-Each changes the engine's process before it runs. None of them is of use to anybody else.
+Each changes the engine's process before it runs. ``python -m tests.torture.mutants FOLDER``
+kills each of them after a cycle, and while its second order is on its way back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import wraps
+from pathlib import Path
 from typing import Any
+
+from tests.torture.audit import KINDS
+from tests.torture.cases import Variant
+from tests.torture.lane import Lane
+from tests.torture.matrix import TRADED, Row, kill_once
+from tests.torture.processes import passed, warm
 
 
 def intent_after_sending() -> None:
@@ -60,8 +70,45 @@ def misbooked() -> None:
     Booked.of = of_more  # type: ignore[method-assign, assignment]
 
 
-MUTANTS: Mapping[str, Callable[[], None]] = {
-    "intent-after-sending": intent_after_sending,
-    "resent-on-timeout": resent_on_timeout,
-    "misbooked": misbooked,
-}
+def taken_for_unsent() -> None:
+    """Take an order of the dead process for one that never left, without asking."""
+    from arb_pipelines.execution.orders.runner import OrderRunner
+    from arb_pipelines.execution.state.values import OrderStatus
+
+    async def settle_blindly(self: Any, order: Any) -> Any:
+        self._store.unfilled(order.client_id, OrderStatus.REFUSED, "it was not sent, surely")
+        return self._stored(order.cycle, order.client_id)
+
+    OrderRunner.settle = settle_blindly  # type: ignore[method-assign]
+
+
+_FULL = Variant("full")
+_CUT = Variant("cut", [{"kind": "drop_after", "match": "POST /api/v1/hf/orders", "skip": 1}])
+#: The venue has an order by then, and the engine has not heard of it.
+_SENT = "resumed venues/kucoin/streams.py:_read"
+#: Each with what its cycle meets.
+MUTANTS: Sequence[tuple[Callable[[], None], Variant]] = (
+    (intent_after_sending, _FULL),
+    (resent_on_timeout, _CUT),
+    (misbooked, _FULL),
+    (taken_for_unsent, _FULL),
+)
+
+
+def main(folder: Path) -> None:
+    """Torture each mutant, and print what was found of it as JSON, by its name."""
+    warm()
+    found: dict[str, dict[str, list[str]]] = {}
+    for number, (break_it, variant) in enumerate(MUTANTS):
+        row, home = Row(break_it.__name__), folder / f"mutant{number}"
+        home.mkdir()
+        with Lane(home, TRADED, break_it=break_it) as lane:
+            row.add("after the cycle", kill_once(lane, variant, None)[0])
+            sent = [point for point in passed(lane.home) if point.startswith(_SENT)]
+            row.add(sent[1], kill_once(lane, variant, sent[1])[0])
+        found[row.name] = {kind: getattr(row.found, kind) for kind in KINDS}
+    sys.stdout.write(f"{json.dumps(found)}\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
