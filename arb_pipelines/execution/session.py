@@ -89,6 +89,12 @@ class LiveSession:
         """Take in signals from outside; each is answered on the desk's bus."""
         self._hand_over(self._desk.on_signals(signals))
 
+    def take_back(self, id_prefix: str) -> None:
+        """Take back what rests of the orders whose client ids begin with ``id_prefix``."""
+        for order in self._desk.open_orders:
+            if order.client_id.startswith(id_prefix):
+                self._broker.cancel(order.client_id, order.ts)
+
     def on_book(self, book: Book) -> None:
         """Take in a book, if it is news."""
         self.books += 1

@@ -188,6 +188,21 @@ def test_a_post_only_order_rests_like_any_other(exchange: ExchangeProcess) -> No
     run(body)
 
 
+def test_a_cycle_that_is_taken_back_by_hand_rests_no_longer(exchange: ExchangeProcess) -> None:
+    """What a person cancels between its legs is over as soon as the venue has cancelled."""
+
+    async def take_back(session: SessionAt) -> None:
+        await resting(session)
+        session.live.take_back(f"{session.prefix}0-")
+
+    async def body() -> None:
+        report, session = await traded(exchange, take_back, reprice_ms=60_000.0)
+        assert len(session.intents) == 1
+        assert report.spent == 0.0
+
+    run(body)
+
+
 def test_a_session_that_stops_takes_back_what_rests(exchange: ExchangeProcess) -> None:
     """A first leg that rests is given up at once, long before its time."""
 

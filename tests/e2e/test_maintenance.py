@@ -13,6 +13,7 @@ import pytest
 from arb_pipelines.venues.base import Accepted
 from tests.e2e.exchange_process import ExchangeProcess, running_exchange
 from tests.e2e.session_at_exchange import SessionAt, session_at
+from tests.e2e.session_process import free_balances, keys_of, running_session, strategy_file, until
 
 Status = Literal["close", "cancelonly"]
 
@@ -126,3 +127,30 @@ def test_an_order_that_met_the_closed_door_is_looked_up(exchange: ExchangeProces
             await hold_to_the_venue(session, before)
 
     run(body)
+
+
+def test_a_session_says_that_its_venue_is_closed_and_goes_on_by_itself(
+    tmp_path: Path,
+) -> None:
+    """In its heartbeat and to who asks for its health; nobody has to do anything."""
+    rules = ", unknown_wait_ms: 500, orders: [limit, ioc], limit_orders: {reprice_ms: 200}"
+    file = strategy_file(tmp_path, "thin", rules=rules)
+    with (
+        running_exchange(tmp_path / "x", "--symbols", "12", "--balance", "USDT=100000") as moving,
+        running_session(tmp_path / "home", file, keys_of(moving)) as session,
+    ):
+        session.traded(3)
+        moving.operate("POST", "/maintenance", {"status": "close", "msg": "upgrade"})
+        until(lambda: "closed" in str(session.heartbeat().get("venue")), "word of maintenance")
+        moving.operate("POST", "/maintenance", {"status": "open"})
+        until(lambda: session.heartbeat().get("venue") is None, "word of its end")
+        session.traded(session.heartbeat()["executions"] + 3)
+        summary = session.stop()
+        after = free_balances(moving)
+    assert summary["state"] == "ended"
+    assert summary["in_flight"] == 0
+    told = {of: Decimal(by) for of, by in summary["booked"].items()}
+    started = {"USDT": Decimal(100_000)}
+    for currency in after:
+        changed = after[currency] - started.get(currency, Decimal(0))
+        assert abs(changed - told.get(currency, Decimal(0))) < Decimal("1e-9"), currency

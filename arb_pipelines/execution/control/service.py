@@ -78,13 +78,20 @@ def open_control(
         wall_ns=steady_ns,
         id_prefix=id_prefix,
     )
+
+    def cancel(number: int) -> bool:
+        changes = orders.cancel(number)
+        if changes:
+            run.session.take_back(f"{id_prefix}{number}-")
+        return changes
+
     board = Board(universe.traded, universe.seen, bus, id_prefix=id_prefix)
     desk = ControlDesk(
         intake,
         board,
         controls,
         bus,
-        cancel=orders.cancel,
+        cancel=cancel,
         config={
             "session": folder.name,
             "mode": permission.mode,

@@ -95,8 +95,8 @@ class CycleOrderManager:
     def cancel(self, number: int) -> bool:
         """Have an execution brought home instead of going on; whether that changes anything.
 
-        The order that is out is left to end: it does not rest. One whose last leg has left,
-        or that unwinds, has nothing to be kept from.
+        The order that is out is left to end; who asks takes it back, should it rest. One whose
+        last leg has left, or that unwinds, has nothing to be kept from.
         """
         for execution, order in self._out.values():
             if execution.number == number:
