@@ -65,6 +65,12 @@ class StateAtVenue:
         """Give the orders of a cycle as the state has them."""
         return self.store.orders(cycle)
 
+    def at(self, store: Any, venue: Any) -> StateAtVenue:
+        """The same, through others' hands: a store and a venue that may fail."""
+        rules = SessionRules()
+        runner = OrderRunner(store, venue, venue, MARKETS, FEES, rules, wall_ns=wall_ns)
+        return StateAtVenue(store, venue, runner)
+
     def engine(self, **said: Any) -> Engine:
         """What recovery works with; ``said`` are parameters of the cycles' strategy."""
 

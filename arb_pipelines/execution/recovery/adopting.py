@@ -32,8 +32,8 @@ from arb_pipelines.venues.retry import Patience, retrying
 _log = structlog.get_logger()
 #: ``<engine><start>-<cycle>-<order>``: the desk's n, its re-priced n_k, recovery's rn, a sale's pn.
 _OURS = re.compile(r"[0-9a-f]{12}-\d+-(?P<maker>[rp]?)(?P<number>\d+)(_\d+)?")
-#: The state's clock and the venue's may differ by as much.
-_MARGIN_NS = 60 * NS_PER_S
+#: By so much the state's clock and the venue's may differ, and fees be confirmed late.
+_MARGIN_NS = 300 * NS_PER_S
 #: How far back a state that knows of no cycle asks.
 _FIRST_NS = 3_600 * NS_PER_S
 #: A venue that does not answer is asked again for some seconds.
@@ -78,10 +78,9 @@ async def adopt(engine: Engine) -> list[str]:
 
 
 def _take(engine: Engine, cycle: str, known: StoredOrder | None, report: OrderReport) -> bool:
-    """Book a report, of an order that was not written down too; whether it says anything new."""
+    """Book a report, of an order that was not written down too; whether more of it filled."""
     store, client_id = engine.store, report.client_id
-    if known is not None and (known.filled, known.status) == (report.size, OrderStatus.DONE):
-        return False
+    filled = known.filled if known is not None and known.status is OrderStatus.DONE else None
     with store.together():
         if not store.has_cycle(cycle):
             _begin(engine, cycle, report)
@@ -92,6 +91,8 @@ def _take(engine: Engine, cycle: str, known: StoredOrder | None, report: OrderRe
             )
             store.intend(cycle, new, purpose, leg)
         engine.runner.book(report)
+        if filled == report.size:  # it was booked with a fee that was not the venue's
+            return False
         what = f"{client_id}: the venue tells of {report.size:f} that the state did not know"
         store.remark(cycle, what)
     _log.warning("recovery.adopted", client_id=client_id, cycle=cycle, size=f"{report.size:f}")
@@ -142,11 +143,19 @@ def _known(engine: Engine, cycle: str, client_id: str) -> StoredOrder | None:
 
 
 def _says_more(fills: list[OwnFill], known: StoredOrder) -> bool:
-    """Whether the venue lists more of an order than the state has, which takes it for ended."""
+    """Whether the venue lists more of an order than the state has, or another fee.
+
+    The state may have the fee that was known before the venue told the one it took.
+    """
     if known.status in (OrderStatus.INTENDED, OrderStatus.ACCEPTED):
         return False  # it is settled with its cycle
-    listed = sum((fill.size for fill in fills if fill.client_id == known.client_id), _ZERO)
-    return listed > known.filled
+    listed = [fill for fill in fills if fill.client_id == known.client_id]
+    if sum((fill.size for fill in listed), _ZERO) != known.filled:
+        return bool(listed)
+    fees = {fill.fee_currency for fill in listed}
+    return bool(listed) and (
+        fees != {known.fee_currency} or sum((fill.fee for fill in listed), _ZERO) != known.fee
+    )
 
 
 def _is_ours(client_id: str, engine_id: str) -> bool:
