@@ -19,7 +19,12 @@ from pydantic import SecretStr
 from arb_pipelines.clock import NS_PER_S, now_ns
 from arb_pipelines.execution.control.client import ask
 from arb_pipelines.research.state_files import reading_state, state_files
-from arb_pipelines.research.strategy_standing import pause_strategy, resume_strategy, standing
+from arb_pipelines.research.strategy_standing import (
+    Changed,
+    pause_strategy,
+    resume_strategy,
+    standing,
+)
 from arb_pipelines.settings import Settings
 from arb_pipelines.venues.base import OwnFill
 from arb_pipelines.venues.kucoin.account import KucoinAccount
@@ -107,6 +112,7 @@ def test_a_breach_stands_until_a_person_gives_a_reason(
         told = health(session)
         assert (told["state"], told["in_flight"], beat(session)["executions"]) == ("paused", 0, 0)
         assert told["risk"]["paused"]["losses"]["until"] == "a person resumes"
+        assert beat(session)["reason"].startswith("paused by losses: 3 cycles in a row")
         key = sorted(session.sessions.glob("loser-*"))[-1].name
         refused = arb(home, "session", "resume", key, code=2)
         assert "is paused by losses" in refused
@@ -114,9 +120,12 @@ def test_a_breach_stands_until_a_person_gives_a_reason(
         arb(home, "session", "resume", key, "--reason", "it is meant to lose")
         until(lambda: beat(session)["executions"] >= 3, "executions")
         until(lambda: len(alerts.read_bytes().splitlines()) == 2, "second breach")
+        assert pause_strategy(home, "loser", who="ada", reason="lunch") == [Changed(key, True)]
+        assert set(health(session)["risk"]["paused"]) == {"losses", "paused"}
         assert session.stop()["counts"]["refused"]["losses"] > 20
     (stands,) = standing(home, "loser").values()
-    again, resumed, breach = stands.last
+    by_hand, again, resumed, breach = stands.last
+    assert (by_hand.check, by_hand.who, by_hand.why) == ("paused", "ada", "lunch")
     assert (resumed.what, resumed.why) == ("resumed", "it is meant to lose")
     assert again.check == breach.check == "losses"
     assert resumed.who not in ("engine", "somebody at its socket")

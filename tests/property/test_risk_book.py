@@ -12,10 +12,12 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arb_pipelines.clock import NS_PER_S
+from arb_pipelines.clock import NS_PER_S, day_in
 from arb_pipelines.execution.risk.keeper import RiskKeeper
 from arb_pipelines.execution.state.store import open_state
 from arb_pipelines.execution.state.values import CycleState, NewCycle, Outcome
+from arb_pipelines.trading.risk.book import RiskBook
+from arb_pipelines.trading.risk.breakers import breakers_of
 from arb_pipelines.trading.risk.parameters import RiskRules
 
 RULES = {
@@ -26,16 +28,14 @@ RULES = {
 CAPITAL = {"BTC": 100.0, "USDT": 1_000.0}
 START_S = int(datetime(2026, 1, 5, tzinfo=UTC).timestamp())
 
-RESULTS = st.tuples(
-    st.just("result"), st.sampled_from(["USDT", "BTC"]), st.sampled_from([-3, -2, -1, 0, 1, 4])
-)
-STEPS = st.one_of(
-    RESULTS,
-    RESULTS,
-    RESULTS,
-    st.tuples(st.just("hours"), st.integers(-30, 30), st.none()),
-    st.tuples(st.just("restart"), st.none(), st.none()),
-    st.tuples(st.just("resume"), st.none(), st.none()),
+#: Kind of a step, currency or hours, profit; results are the most of them.
+KINDS = ("result",) * 12 + ("hours", "restart", "resume", "resume")
+STEPS = st.builds(
+    lambda kind, currency, hours, profit: (kind, hours if kind == "hours" else currency, profit),
+    st.sampled_from(KINDS),
+    st.sampled_from(["USDT", "BTC"]),
+    st.integers(-30, 30),
+    st.sampled_from([-3, -1, -1, -1, 0, 1, 4]),
 )
 
 
@@ -91,10 +91,34 @@ class Oracle:
         self.paused.clear()
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(STEPS, max_size=40))
-def test_the_book_agrees_with_all_results_that_ever_were(steps: list[Any]) -> None:
-    """Over days, restarts, resumptions and clocks that are set back."""
+@settings(max_examples=400, deadline=None)
+@given(st.lists(STEPS, min_size=4, max_size=40))
+def test_the_counters_agree_with_all_results_that_ever_were(steps: list[Any]) -> None:
+    """Over days, resumptions and clocks that are set back."""
+    now = START_S * NS_PER_S
+    oracle, paused = Oracle(day=_day(now)), set[str]()
+    book = RiskBook(day_in(now, "UTC"))
+    breakers = breakers_of(RiskRules.model_validate(RULES), CAPITAL)
+    for kind, first, profit in steps:
+        if kind == "hours":
+            now += first * 3_600 * NS_PER_S
+        elif kind == "resume":
+            book = book.forgiven(paused)
+            paused.clear()
+            oracle.resume()
+        elif kind == "result":
+            book = book.on_result(first, Decimal(profit), day_in(now, "UTC"))
+            paused |= {breaker.name for breaker in breakers if breaker.review(book)}
+            oracle.add(_day(now), first, profit)
+        assert paused == oracle.paused
+        for currency in CAPITAL:
+            assert book.below_peak(currency) == oracle.fall(currency)[1]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(STEPS, min_size=4, max_size=40))
+def test_the_file_agrees_with_all_results_that_ever_were(steps: list[Any]) -> None:
+    """Over restarts, too, each of which opens the file anew."""
     clock = [START_S * NS_PER_S]
     oracle = Oracle()
     with tempfile.TemporaryDirectory() as folder:

@@ -111,6 +111,7 @@ def test_a_refusal_is_a_value_and_takes_no_place() -> None:
     assert isinstance(verdict, Refused)
     assert verdict.reason == "stale_book"
     assert "51 ms old" in str(verdict.detail)
+    assert guarded.risk.last_refused == {"stale_book": verdict.detail}
     assert guarded.risk.in_flight == 0
     guarded.now = 1 + 50 * NS_PER_MS
     guarded.approve(signal)
