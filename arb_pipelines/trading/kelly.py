@@ -11,8 +11,7 @@ Of edges of some basis points ``mean^2`` is nothing beside the variance, and f* 
 and uncertain: hence a share of f*, and a cap.
 
 Source: E. O. Thorp, The Kelly Criterion in Blackjack, Sports Betting, and the Stock Market
-(2006), section 7.1, equation 7.5 (``f* = m / s^2``); J. L. Kelly, A New Interpretation of
-Information Rate (1956), for ``E[log]``.
+(1997), on the securities markets; J. L. Kelly, A New Interpretation of Information Rate (1956).
 """
 
 from __future__ import annotations
