@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import ROUND_DOWN, Context, Decimal, localcontext
 from enum import StrEnum
 
-from arb_pipelines.market.exact import ATOM, decimal_of, exact_level, limit_price, round_down
+from arb_pipelines.market.exact import ATOM, decimal_of, limit_price, on_step, round_down
 from arb_pipelines.market.graph import BUY
 from arb_pipelines.market.symbols import FeeSide, Market
 from arb_pipelines.trading.events import Book
@@ -103,7 +103,7 @@ def hop_of(
         return None
     tick = market.price_increment
     with localcontext(_CONTEXT):
-        best, _ = exact_level(float(prices[0]), 0.0, tick)
+        best = on_step(float(prices[0]), tick)
         if best != limit_price(best, tick, BUY):
             return None
         if side == BUY:
@@ -112,8 +112,10 @@ def hop_of(
             limit = min(best, limit_price(best * (_ONE - bound), tick, side))
         levels = []
         for price, size in zip(prices.tolist(), sizes.tolist(), strict=True):
-            exact, available = exact_level(price, size, tick) if price > 0.0 else (_ZERO, _ZERO)
-            if exact <= _ZERO or ((exact > limit) if side == BUY else (exact < limit)):
+            exact, available = decimal_of(price), decimal_of(size)
+            if tick is not None and exact % tick:  # beside its tick by the float's error, if at all
+                exact = on_step(price, tick)
+            if not price > 0.0 or ((exact > limit) if side == BUY else (exact < limit)):
                 break
             if available > _ZERO:
                 levels.append((exact, available))

@@ -19,7 +19,8 @@ from arb_pipelines.market.graph import BUY, SELL
 from arb_pipelines.market.symbols import FeeSide, Market, Status
 
 Floats = npt.NDArray[np.float64]
-_NOBODY = Top(0.0, 0.0)
+#: Of a symbol of which nothing is known.
+NOBODY = Top(0.0, 0.0)
 
 
 class Step(NamedTuple):
@@ -52,13 +53,17 @@ class Network:
                 n = len(self.steps)
                 self.steps.append(Step(n, symbol, BUY, market.quote, market.base))
                 self.steps.append(Step(n + 1, symbol, SELL, market.base, market.quote))
+        self._of_symbol = {
+            buy.symbol: (buy, sell)
+            for buy, sell in zip(self.steps[::2], self.steps[1::2], strict=True)
+        }
         out: defaultdict[str, list[Step]] = defaultdict(list)
         for step in self.steps:
             out[step.given].append(step)
         self._out: Mapping[str, Sequence[Step]] = dict(out)
         count = Counter(step.given for step in self.steps if step.side == BUY)
         self.quotes = tuple(sorted(count, key=lambda name: (-count[name], name)))
-        self._keep = np.array([self._kept(step) for step in self.steps])
+        self._keep = [self._kept(step) for step in self.steps]
         self._number = {name: i for i, name in enumerate(out)}
         self._given = np.array([self._number[step.given] for step in self.steps], np.int64)
         self._got = np.array([self._number[step.got] for step in self.steps], np.int64)
@@ -69,7 +74,7 @@ class Network:
 
     def of_symbol(self, symbol: str) -> Sequence[Step]:
         """Give the two steps of a symbol, or none of one that cannot be used."""
-        return [step for step in self.steps_from(self.listed[symbol].base) if step.symbol == symbol]
+        return self._of_symbol.get(symbol, ())
 
     def markets_of(self, currency: str) -> list[Market]:
         """Give all symbols of a currency, those too that take no orders now."""
@@ -91,17 +96,19 @@ class Network:
 
     def rates(self, tops: Mapping[str, Top]) -> Floats:
         """Give the rates at the best prices; 0 where nobody offers, or a book is crossed."""
-        prices = np.zeros(len(self.steps))
+        rates = np.zeros(len(self.steps))
         for step in self.steps:
-            bid, ask = tops.get(step.symbol, _NOBODY)
-            if ask > 0.0 and bid >= ask:
-                continue
-            if step.side == SELL:
-                prices[step.number] = bid
-            elif ask > 0.0:
-                prices[step.number] = 1.0 / ask
-        rates: Floats = prices * self._keep
+            rates[step.number] = self.rate(step, tops.get(step.symbol, NOBODY))
         return rates
+
+    def rate(self, step: Step, top: Top) -> float:
+        """Give one step's rate at the best prices of its symbol."""
+        bid, ask = top
+        if not ask > 0.0:
+            return bid * self._keep[step.number] if step.side == SELL else 0.0
+        if bid >= ask:
+            return 0.0
+        return self._keep[step.number] * (bid if step.side == SELL else 1.0 / ask)
 
     def reach(self, rates: Floats, target: str, hops: int) -> list[dict[str, float]]:
         """Give what a unit of each currency becomes at most, by the orders left, 0 to ``hops``.

@@ -29,7 +29,7 @@ from arb_pipelines.trading.panic.carrying import (
     hop_of,
     sell_through,
 )
-from arb_pipelines.trading.panic.network import Floats, Network, Route, Step
+from arb_pipelines.trading.panic.network import NOBODY, Floats, Network, Route, Step
 from arb_pipelines.trading.panic.search import Label, best_first, by_best_prices
 from arb_pipelines.trading.panic_rules import PanicRules
 
@@ -81,7 +81,9 @@ class Unsold:
 
 @dataclass(slots=True)
 class Sight:
-    """What is known of the market in one decision. ``closed`` symbols take no orders.
+    """What is known of the market in one decision about one holding.
+
+    ``closed`` symbols take no orders.
 
     ``books`` and ``tops`` are filled in by who fetches; ``met`` is what stood in the way so far.
     """
@@ -94,6 +96,8 @@ class Sight:
     met: set[Obstacle] = field(default_factory=set)
     _hops: dict[int, Hop | None] = field(default_factory=dict)
     _rates: Floats | None = None
+    _seen: set[str] = field(default_factory=set)
+    _carried: dict[tuple[int, ...], Carried | Obstacle] = field(default_factory=dict)
 
     def hop(self, step: Step) -> Hop | None:
         """Read the side of a known book that a step takes; ``None`` if it takes nothing."""
@@ -112,15 +116,27 @@ class Sight:
         assert self.tops is not None
         if self._rates is None:
             self._rates = self.network.rates(self.tops)
-        rates = self._rates.copy()
-        for symbol in self.closed & self.network.listed.keys():
+        newer = {symbol: _top_of(self.books[symbol]) for symbol in self.books.keys() - self._seen}
+        newer |= dict.fromkeys(self.closed, NOBODY)
+        for symbol, top in newer.items():
             for step in self.network.of_symbol(symbol):
-                rates[step.number] = 0.0
-        for symbol in self.books.keys() - self.closed:
-            for step in self.network.of_symbol(symbol):
-                hop = self.hop(step)
-                rates[step.number] = 0.0 if hop is None else float(hop.rate(hop.levels[0][0]))
-        return rates
+                self._rates[step.number] = self.network.rate(step, top)
+        self._seen |= self.books.keys()
+        return self._rates
+
+    def carried(self, holding: Holding, route: Route) -> Carried | None:
+        """Bring the holding along a route whose books are known; ``None`` if it takes nothing."""
+        key = tuple(step.number for step in route)
+        if key not in self._carried:
+            hops = [hop for step in route if (hop := self.hop(step)) is not None]
+            found: Carried | Obstacle = Obstacle.TOO_THIN
+            if len(hops) == len(route):
+                found = carry(hops, holding.amount, fraction(self.rules.max_slippage_bps))
+            if isinstance(found, Obstacle):
+                self.met.add(found)
+            self._carried[key] = found
+        known = self._carried[key]
+        return None if isinstance(known, Obstacle) else known
 
     def lacking(self, routes: Iterable[Route]) -> tuple[str, ...]:
         """Name the symbols of ``routes`` whose books are not known."""
@@ -258,22 +274,11 @@ def _likely(sight: Sight, holding: Holding, target: str, never: Collection[str])
     return [label.route for label, _ in zip(ranked, range(_AT_ONCE), strict=False)]
 
 
-def _carried(sight: Sight, holding: Holding, route: Route) -> Carried | None:
-    hops = [hop for step in route if (hop := sight.hop(step)) is not None]
-    found: Carried | Obstacle = Obstacle.TOO_THIN
-    if len(hops) == len(route):
-        found = carry(hops, holding.amount, fraction(sight.rules.max_slippage_bps))
-    if isinstance(found, Obstacle):
-        sight.met.add(found)
-        return None
-    return found
-
-
 def _best(sight: Sight, holding: Holding, routes: Iterable[Route]) -> Chosen | None:
     """Pick the route that brings the most, of those that take the whole."""
     chosen: Chosen | None = None
     for route in routes:
-        carried = _carried(sight, holding, route)
+        carried = sight.carried(holding, route)
         if carried is None or not carried.whole:
             continue
         if chosen is None or carried.received > chosen.carried.received:
@@ -285,7 +290,7 @@ def _most(sight: Sight, holding: Holding, routes: Iterable[Route]) -> Chosen | N
     """Pick the route that takes the most of the holding now; of equal ones the first."""
     chosen: Chosen | None = None
     for route in routes:
-        carried = _carried(sight, holding, route)
+        carried = sight.carried(holding, route)
         if carried is None:
             continue
         if chosen is None or carried.sales[0].spent > chosen.carried.sales[0].spent:
@@ -310,7 +315,7 @@ def _too_small(sight: Sight, holding: Holding, market: Market) -> bool:
     """Whether no order of a symbol is as small as the holding; without a price, by its size."""
     assert sight.tops is not None
     sells = market.base == holding.currency
-    top = sight.tops.get(market.symbol, Top(0.0, 0.0))
+    top = sight.tops.get(market.symbol, NOBODY)
     price = decimal_of(top.bid if sells else top.ask)
     least_size, least_funds = market.base_min_size or _ZERO, market.min_funds or _ZERO
     size = holding.amount
@@ -324,3 +329,8 @@ def _too_small(sight: Sight, holding: Holding, market: Market) -> bool:
     # a venue holds a sell's limit against its least funds
     funds = size * price * (_ONE - fraction(sight.rules.max_slippage_bps))
     return size <= _ZERO or size < least_size or (price > _ZERO and funds < least_funds)
+
+
+def _top_of(book: Book) -> Top:
+    """Best prices of a book."""
+    return Top(*(float(px[0]) if px.size else 0.0 for px in (book.bid_px, book.ask_px)))
