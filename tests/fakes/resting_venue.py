@@ -24,10 +24,11 @@ _ZERO = Decimal(0)
 class Rest:
     """What becomes of one order that rests. Seconds are from when it was sent.
 
-    Each of ``fills`` is a time and a share of the order that fills then, at its price, if it
-    is open. The answer takes ``answer_s``, and is ``raises``; an order that does not
-    ``arrive`` never was. A cancel takes effect ``cancel_s`` after it came, and is answered by
-    ``cancel_raises``. The end is told ``told_s`` after it was (never: ``None``).
+    Each of ``fills`` is a time and a share of the order that fills then, at its price or
+    ``better`` by so much quote for base, if it is open. The answer takes ``answer_s``, and is
+    ``raises``; an order that does not ``arrive`` never was. A cancel takes effect ``cancel_s``
+    after it came, and is answered by ``cancel_raises``. The end is told ``told_s`` after it was
+    (never: ``None``).
     """
 
     fills: tuple[tuple[float, Decimal], ...] = ()
@@ -37,6 +38,7 @@ class Rest:
     cancel_s: float = 0.0
     cancel_raises: Exception | None = None
     told_s: float | None = 0.0
+    better: Decimal = _ZERO
 
 
 @dataclass(slots=True, eq=False)
@@ -139,7 +141,8 @@ class RestingVenue(ScriptedVenue):
         assert new.size is not None
         assert new.price is not None
         size = min(round_down(new.size * share, market.base_increment), new.size - order.size)
-        funds = size * new.price
+        better = order.rest.better
+        funds = size * (new.price - better if new.side == BUY else new.price + better)
         order.size, order.funds = order.size + size, order.funds + funds
         if new.side == BUY:
             order.held -= funds * (1 + FEE)

@@ -37,6 +37,7 @@ def any_rest(draw: st.DrawFn) -> Rest:
         cancel_s=draw(st.sampled_from([0.0, 0.0, 0.05, 0.8])),
         cancel_raises=draw(st.sampled_from([None, None, LOST, Transient("429")])),
         told_s=draw(st.sampled_from([None, 0.0, 0.01, 1.5])),
+        better=draw(st.sampled_from([Decimal(0), Decimal(0), Decimal("0.0003")])),
     )
 
 

@@ -58,6 +58,16 @@ def test_a_leg_that_rests_at_its_own_side_and_fills_goes_on() -> None:
     assert_books_agree(traded)
 
 
+def test_what_a_better_price_saves_does_not_hold_up_the_leg() -> None:
+    """All that was ordered is filled: the next leg leaves, and nobody rests for the change."""
+    rests = {0: Rest(fills=((0.1, ONE),), better=Decimal("0.5"))}
+    traded = trade_once(rests=rests, rules=rules(price="cross"))
+    assert len(kinds(traded)) == 1
+    assert traded.took_s < 0.2
+    assert traded.cycle.legs == 3
+    assert_books_agree(traded)
+
+
 def test_crossing_stands_at_the_other_side() -> None:
     """A buy rests at the best ask, within the plan's limit."""
     traded = trade_once(rests={0: AT_ONCE}, rules=rules(price="cross"))

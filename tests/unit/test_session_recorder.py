@@ -330,3 +330,21 @@ def test_what_is_sold_and_bought_and_a_third_currencys_fee_are_booked() -> None:
         base: Decimal("0.1"),
         "KCS": Decimal("-0.3"),
     }
+
+
+def test_the_fees_of_an_order_that_several_carried_are_told_as_one() -> None:
+    """Two confirmed while it was under way, the last one afterwards."""
+    told = Told()
+    approved = told.approve(0)
+    told.order("a-0")
+    told.hear(Routed("a-0", 10))
+    for name, fee in (("a-0", "0.25"), ("a-0_1", "0.5")):
+        told.hear(FeeConfirmed(name, Decimal(fee), "USDT", Decimal(fee), "USDT"))
+    told.fill("a-0", 20)
+    told.leg(0)
+    told.end(approved, report())
+    (record,) = told.recorder.take().executions
+    assert record.legs[0].fee_told == 0.75
+    told.hear(FeeConfirmed("a-0_2", Decimal("0.125"), "USDT", Decimal("0.125"), "USDT"))
+    (leg,) = told.recorder.take().amended
+    assert (leg.client_id, leg.fee_told, leg.fee_told_currency) == ("a-0", 0.875, "USDT")

@@ -146,6 +146,9 @@ class LimitLegBroker(VenueBroker):
                 if chain.whole:
                     self._over()
                     return
+                if link.end.size == new.size:  # at better prices than its own
+                    reason = "its price was better than its limit, and the rest is not wanted"
+                    break
             elif not new.post_only or link.end.lost:
                 reason, ending = link.end.reason, link.ending
                 break
