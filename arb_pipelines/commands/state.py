@@ -46,9 +46,7 @@ def list_files(json: JsonFlag = False) -> None:
         with reading_state(file) as connection:
             state = StateReader(connection)
             lease = None if state.lease is None else str(state.lease)
-            found.append(
-                (file.name, len(state.open_cycles()), file.database.path.stat().st_size, lease)
-            )
+            found.append((file.name, len(state.open_cycles()), file.database.size_bytes, lease))
     if json:
         names = ("name", "open", "bytes", "lease")
         print_json([dict(zip(names, row, strict=True)) for row in found])

@@ -89,6 +89,7 @@ def test_nothing_of_an_encrypted_file_can_be_read(tmp_path: Path) -> None:
         complete(store, "cycle-with-a-name")
         upkeep.back_up(Database(path, KEY), copy)
         for file in tmp_path.iterdir():
+            assert file.name == "copy.sqlite" or not file.stat().st_mode & 0o077
             content = file.read_bytes() if not file.name.endswith(".lock") else b""
             assert b"cycle-with-a-name" not in content
             assert b"USDT" not in content

@@ -7,6 +7,7 @@ pages encrypted by SQLCipher) where a key is set. Its errors are found on the co
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,15 +30,19 @@ class Database:
     key: SecretStr | None = None
 
     def connect(self, *, read_only: bool = False) -> sqlite3.Connection:
-        """Connect; rows are by name, transactions are begun by ``BEGIN``.
+        """Connect, and make the file if there is none and it is to be written.
+
+        Rows are by name, transactions are begun by ``BEGIN``.
 
         Raises:
             ConfigError: key and file do not fit each other, or what encrypts is not installed.
             DataError: the file cannot be opened or read.
         """
         driver = self._driver()
-        mode = "ro" if read_only else "rwc"
+        mode = "ro" if read_only else "rw"
         try:
+            if not read_only and not self.path.exists():
+                os.close(os.open(self.path, os.O_CREAT, 0o600))  # ours alone, like its log
             connection: sqlite3.Connection = driver.connect(
                 f"{self.path.absolute().as_uri()}?mode={mode}",
                 uri=True,
@@ -45,7 +50,7 @@ class Database:
                 isolation_level=None,
                 cached_statements=256,
             )
-        except driver.Error as error:
+        except (driver.Error, OSError) as error:
             raise DataError(f"cannot be opened: {error}", source=str(self.path)) from None
         try:
             self._unlock(connection)
@@ -58,9 +63,10 @@ class Database:
         return connection
 
     @property
-    def wal(self) -> Path:
-        """The write-ahead log beside it."""
-        return self.path.with_name(f"{self.path.name}-wal")
+    def size_bytes(self) -> int:
+        """What the file and the log beside it take on the disk."""
+        log = self.path.with_name(f"{self.path.name}-wal")
+        return sum(part.stat().st_size for part in (self.path, log) if part.exists())
 
     def damaged(self, what: object) -> DataError:
         """Say that the file is damaged, and what to do."""

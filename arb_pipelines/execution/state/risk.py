@@ -23,6 +23,7 @@ from arb_pipelines.trading.risk.breakers import Pause
 
 #: The currencies' amounts of a book.
 _AMOUNTS = ("today", "day_base", "profit", "peak")
+_Step = Callable[[RiskBook, str, Decimal, date], RiskBook]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +84,24 @@ class RiskTables:
     def count(self, cycle: Cycle) -> None:
         """Count what a cycle brought, as it ends: a cycle ends once."""
         assert cycle.profit is not None, "a cycle that has ended has a profit"
-        strategy, currency, now = cycle.strategy, cycle.start, self._wall_ns()
+        self._add(cycle.strategy, cycle.start, cycle.profit, RiskBook.on_result, cycles=1)
+
+    def correct(self, strategy: str, currency: str, by: Decimal) -> None:
+        """Count what became known of a cycle after its end."""
+        if by:
+            self._add(strategy, currency, by, RiskBook.on_correction, cycles=0)
+
+    def _add(self, strategy: str, currency: str, by: Decimal, step: _Step, cycles: int) -> None:
+        now = self._wall_ns()
         with self.together():
             row = self._db.execute(
                 "SELECT zone, book FROM risk_books WHERE strategy = ?", (strategy,)
             ).fetchone()
             zone = "UTC" if row is None else row[0]
             today = day_in(now, zone)
-            book = RiskBook(today) if row is None else _book_of(row[1])
-            book = book.on_result(currency, cycle.profit, today)
+            book = step(RiskBook(today) if row is None else _book_of(row[1]), currency, by, today)
             self._save(strategy, book, zone)
-            self._add_to_day(strategy, str(book.day), currency, cycle.profit)
+            self._add_to_day(strategy, str(book.day), currency, by, cycles)
             if strategy in self._followers:
                 self._followers[strategy](book)
 
@@ -151,16 +159,18 @@ class RiskTables:
         )
         return {(day, currency): Decimal(profit) for day, currency, profit in rows}
 
-    def _add_to_day(self, strategy: str, day: str, currency: str, profit: Decimal) -> None:
+    def _add_to_day(
+        self, strategy: str, day: str, currency: str, profit: Decimal, cycles: int
+    ) -> None:
         named = (strategy, day, currency)
         row = self._db.execute(
             "SELECT profit, cycles FROM risk_days WHERE strategy = ? AND day = ? AND currency = ?",
             named,
         ).fetchone()
-        before, cycles = (Decimal(0), 0) if row is None else (Decimal(row[0]), row[1])
+        before, ended = (Decimal(0), 0) if row is None else (Decimal(row[0]), row[1])
         self._db.execute(
             "INSERT OR REPLACE INTO risk_days VALUES (?, ?, ?, ?, ?)",
-            (*named, f"{before + profit:f}", cycles + 1),
+            (*named, f"{before + profit:f}", ended + cycles),
         )
 
     def _save(self, strategy: str, book: RiskBook, zone: str) -> None:

@@ -234,6 +234,9 @@ class StateStore(StateWriter):
             )  # fmt: skip
             step = max(cycle.step, 0 if earlier.leg is None else earlier.leg + 1)
             self._set_changes(cycle, changes, step, now)
+            if cycle.profit is not None:  # it has ended, and what is told late counts
+                home = changes.get(cycle.start, Decimal(0))
+                self.risk.correct(cycle.strategy, cycle.start, home - cycle.profit)
 
     # -- inside ------------------------------------------------------------------------
 
