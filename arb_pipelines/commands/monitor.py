@@ -134,15 +134,17 @@ def _table(files: list[StateFile], history: int | None, *, both: bool) -> Render
     from rich.console import Group
 
     from arb_pipelines.clock import now_ns
-    from arb_pipelines.commands.monitor_views import ended_table, open_table
-    from arb_pipelines.research.state_reports import ended_cycles, open_cycles
+    from arb_pipelines.commands.monitor_views import accounts_table, ended_table, open_table
+    from arb_pipelines.research.state_reports import ended_cycles, open_cycles, standings
 
     if history is not None:
         return ended_table(ended_cycles(files, history))
-    standing = open_table(open_cycles(files), now_ns())
-    if not both:
-        return standing
-    return Group(standing, "", ended_table(ended_cycles(files, _ENDED_SHOWN)))
+    now = now_ns()
+    accounts = accounts_table(standings(files, now))
+    parts: list[RenderableType] = [accounts, "", open_table(open_cycles(files), now)]
+    if both:
+        parts += ["", ended_table(ended_cycles(files, _ENDED_SHOWN))]
+    return Group(*parts)
 
 
 def _print(view: RenderableType) -> None:

@@ -19,14 +19,29 @@ from arb_pipelines.commands.output import print_facts, print_lines
 from arb_pipelines.execution.state.values import Cycle, StoredOrder
 from arb_pipelines.market.cycles import BUY, SIDES
 from arb_pipelines.research.state_files import StateFile
-from arb_pipelines.research.state_reports import Glance, History
+from arb_pipelines.research.state_reports import Glance, History, Standing
 
+_ACCOUNTS = ("account", "cycles", "engine", "paused")
 _OPEN = ("cycle", "strategy", "state", "legs", "in hand", "out", "age", "quiet", "why")
 _ENDED = ("cycle", "strategy", "outcome", "committed", "profit", "ended", "took", "why")
 _MOVES = ("at", "after", "from", "to", "what", "why")
 _ORDERS = ("order", "for", "side", "symbol", "kind", "status")
 _FILLS = ("at", "order", "trade", "size", "price")
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3_600, 86_400
+
+
+def accounts_table(accounts: Sequence[Standing]) -> Table:
+    """Show who trades on which account, and what is paused."""
+    rows = (
+        (
+            one.file.name,
+            str(one.cycles),
+            _engine(one),
+            "; ".join(f"{strategy} ({pause.check}): {pause.why}" for strategy, pause in one.pauses),
+        )
+        for one in accounts
+    )
+    return _table(_ACCOUNTS, rows, "accounts")
 
 
 def open_table(cycles: Sequence[Glance], now_ns: int) -> Table:
@@ -136,6 +151,15 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str) ->
     for row in rows:
         table.add_row(*map(escape, row))
     return table
+
+
+def _engine(one: Standing) -> str:
+    if one.engine is None:
+        return "none"
+    said = f"{one.engine.holder} (process {one.engine.process})"
+    return (
+        said if one.alive else f"{said}, not heard of since {_moment(one.engine.renewed_ns)[:19]}"
+    )
 
 
 def _print_lines(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str) -> None:

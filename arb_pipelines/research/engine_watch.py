@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,11 +16,10 @@ import orjson
 
 from arb_pipelines.clock import NS_PER_S, iso, now_ns
 from arb_pipelines.errors import ArbError
-from arb_pipelines.execution.state.lease import LEASE_S
 from arb_pipelines.execution.state.reader import StateReader
-from arb_pipelines.execution.state.risk import RiskTables
 from arb_pipelines.execution.state.values import Cycle, CycleState
 from arb_pipelines.research.state_files import StateFile, reading_state, state_files
+from arb_pipelines.research.state_reports import pauses_in, renewed
 from arb_pipelines.settings import Settings
 from arb_pipelines.trading.risk.breakers import BY_PERSON
 
@@ -89,7 +87,6 @@ def _in_all_files(
 
 
 def _breached(file: StateFile, connection: sqlite3.Connection) -> list[Trouble]:
-    tables = RiskTables(connection, nullcontext, now_ns)
     return [
         Trouble(
             f"{file.name}/{strategy}/{pause.check}/{pause.since_ns}",
@@ -105,8 +102,7 @@ def _breached(file: StateFile, connection: sqlite3.Connection) -> list[Trouble]:
                 else iso(pause.until_ns),
             },
         )
-        for strategy in tables.strategies()
-        for pause in tables.pauses(strategy)
+        for strategy, pause in pauses_in(connection)
         if pause.check != BY_PERSON
     ]
 
@@ -115,8 +111,7 @@ def _stuck(
     file: StateFile, connection: sqlite3.Connection, *, now: int, longest_s: float
 ) -> list[Trouble]:
     state = StateReader(connection)
-    lease = state.lease
-    alive = lease is not None and now - lease.renewed_ns <= LEASE_S * NS_PER_S
+    alive = renewed(state.lease, now)
     return [
         Trouble(
             f"{file.name}/{cycle.id}",

@@ -7,13 +7,19 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from arb_pipelines.clock import NS_PER_S, now_ns
 from arb_pipelines.errors import ConfigError
+from arb_pipelines.execution.state.lease import LEASE_S, Lease
+from arb_pipelines.execution.state.reader import StateReader
+from arb_pipelines.execution.state.risk import RiskTables
 from arb_pipelines.execution.state.rows import cycle_of, fill_of, order_of, transition_of
 from arb_pipelines.execution.state.values import Cycle, Fill, StoredOrder, Transition
 from arb_pipelines.research.state_files import StateFile, reading_state
+from arb_pipelines.trading.risk.breakers import Pause
 
 _GLANCE = """
 SELECT cycles.*, last.what AS last_what, last.why AS last_why, (
@@ -41,6 +47,17 @@ class Glance:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """An account at a glance: who writes its state, if anybody, and what is paused and why."""
+
+    file: StateFile
+    engine: Lease | None
+    alive: bool
+    cycles: int
+    pauses: Sequence[tuple[str, Pause]]
+
+
+@dataclass(frozen=True, slots=True)
 class History:
     """All there is of one cycle."""
 
@@ -49,6 +66,35 @@ class History:
     transitions: Sequence[Transition]
     orders: Sequence[StoredOrder]
     fills: Sequence[Fill]
+
+
+def standings(files: Sequence[StateFile], at_ns: int) -> list[Standing]:
+    """Say of each account who trades on it, and which strategies are paused.
+
+    An engine whose lease was not renewed for a minute is not ``alive``: it died, or hangs.
+
+    Raises:
+        DataError: a file cannot be read.
+    """
+    found = []
+    for file in files:
+        with reading_state(file) as connection:
+            lease = StateReader(connection).lease
+            (cycles,) = connection.execute("SELECT count(*) FROM cycles").fetchone()
+            pauses = pauses_in(connection)
+        found.append(Standing(file, lease, renewed(lease, at_ns), cycles, pauses))
+    return found
+
+
+def pauses_in(connection: sqlite3.Connection) -> list[tuple[str, Pause]]:
+    """Give the pauses that stand in a state file, with the strategy of each."""
+    tables = RiskTables(connection, nullcontext, now_ns)
+    return [(name, pause) for name in tables.strategies() for pause in tables.pauses(name)]
+
+
+def renewed(lease: Lease | None, at_ns: int) -> bool:
+    """Whether an engine had a state file at a time, by its lease."""
+    return lease is not None and at_ns - lease.renewed_ns <= LEASE_S * NS_PER_S
 
 
 def open_cycles(files: Sequence[StateFile]) -> list[Glance]:
