@@ -42,7 +42,7 @@ from arb_pipelines.venues.base import Account, NewOrder, OrderEntry, OrderReport
 from arb_pipelines.venues.tasks import worst_error
 
 #: Pauses before a fee is asked for again that the venue did not tell.
-_FEE_PAUSES_S = (0.0, 0.05, 0.2)
+_FEE_PAUSES_S = (0.0, 0.05, 0.2, 0.5, 1.0)
 _OPEN = (OrderStatus.INTENDED, OrderStatus.ACCEPTED, OrderStatus.LOST)
 
 
