@@ -22,7 +22,7 @@ from pathlib import Path
 from tests.torture.cases import VARIANTS, Variant
 from tests.torture.lane import Lane
 from tests.torture.matrix import TRADED, Row, kill_at_random, torture
-from tests.torture.processes import fork, warm
+from tests.torture.processes import Forked, fork, warm
 from tests.torture.report import details, failed, table, verdict
 from tests.torture.signals import BOOKS
 
@@ -93,7 +93,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _works(asked: argparse.Namespace) -> list[Work]:
     chosen = [variant for variant in VARIANTS if asked.only in variant.name]
-    lanes = [(variant,) for variant in chosen]
+    lanes: list[tuple[Variant, ...]] = [(variant,) for variant in chosen]
     if asked.jobs == 1:  # one lane after the other: as few as there can be
         by_rules = groupby(sorted(chosen, key=_rules), _rules)
         lanes = [tuple(variants) for _, variants in by_rules]
@@ -109,7 +109,8 @@ def _rules(variant: Variant) -> str:
 
 def _run(works: Sequence[Work], folder: Path, jobs: int) -> list[Row]:
     """Share the works out among processes; give their rows in order, the random ones as one."""
-    waiting, running = list(enumerate(works)), {}
+    waiting = list(enumerate(works))
+    running: dict[int, Forked] = {}
     while waiting or running:
         while waiting and len(running) < jobs:
             number, work = waiting.pop(0)

@@ -26,8 +26,11 @@ _RECORDINGS = 2
 _LOOK_S = 0.05
 #: A loop that waits for something passes its points as often as it takes: so many are enough.
 _OCCURRENCES = 12
-#: The second order is about to leave.
-_IN_MID_CYCLE: Mapping[str, object] = {"at": "after an intent in the journal", "occurrence": 2}
+#: The second order has filled, and the engine has not looked at what the venue told of it.
+_IN_MID_CYCLE: Mapping[str, object] = {
+    "at": "resumed venues/kucoin/streams.py:_read*",
+    "occurrence": 3,
+}
 
 Tell = Callable[[str], None]
 Sample = Callable[[Sequence[str]], Sequence[str]]

@@ -31,7 +31,8 @@ class Watcher:
     """Counts the points that this process passes once it is armed, and dies at the planned one.
 
     ``folder`` has the plan: ``{"when": "signal"}`` records, ``{"when": "start", "at": name,
-    "occurrence": 2}`` kills. Which points were passed is in a file there.
+    "occurrence": 2}`` kills; a name that ends with ``*`` is that of all that begin so. Which
+    points were passed is in a file there.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -62,12 +63,20 @@ class Watcher:
     def passes(self, name: str) -> None:
         """Pass a point: note it, or die of it."""
         self._counts[name] += 1
-        here = (name, self._counts[name])
+        fatal = self._at is not None and self._is_fatal(name, *self._at)
         assert self._passed is not None
-        if self._at is None or here == self._at:
+        if self._at is None or fatal:
             os.write(self._passed, f"{name}#{self._counts[name]}\n".encode())
-        if here == self._at:
+        if fatal:
             os.kill(os.getpid(), signal.SIGKILL)
+
+    def _is_fatal(self, name: str, at: str, occurrence: int) -> bool:
+        if not at.endswith("*"):
+            return name == at and self._counts[name] == occurrence
+        if not name.startswith(at[:-1]):
+            return False
+        alike = (count for passed, count in self._counts.items() if passed.startswith(at[:-1]))
+        return sum(alike) == occurrence
 
     def passes_frames(self, what: str, frames: list[str]) -> None:
         """Pass a point that has frames of ours."""
@@ -211,7 +220,7 @@ def _watch_commits(watcher: Watcher) -> None:
         if outermost:
             watcher.passes_frames("after the commit of", by)
 
-    StateStore.together = together_watched  # type: ignore[assignment, method-assign]
+    StateStore.together = together_watched  # type: ignore[method-assign]
 
 
 def _arm_by_signals(watcher: Watcher) -> None:

@@ -113,13 +113,14 @@ def test_points_are_those_of_the_code(tmp_path: Path) -> None:
     assert woken == waits.replace("suspended", "resumed")
 
 
-def test_the_engine_dies_at_the_planned_point(tmp_path: Path) -> None:
-    """By SIGKILL, at its second occurrence, which is noted."""
-    (tmp_path / PLAN).write_text(json.dumps({"when": "start", "at": "here", "occurrence": 2}))
+@pytest.mark.parametrize(("at", "died_at"), [("here", "here#2"), ("h*", "hither#1")])
+def test_the_engine_dies_at_the_planned_point(tmp_path: Path, at: str, died_at: str) -> None:
+    """By SIGKILL, at the second occurrence of a name, or of a beginning; that is noted."""
+    (tmp_path / PLAN).write_text(json.dumps({"when": "start", "at": at, "occurrence": 2}))
     code = (
         "import sys; from pathlib import Path; from tests.torture.points import Watcher\n"
         "watcher = Watcher(Path(sys.argv[1])); watcher.arm('start')\n"
-        "for name in ('here', 'there', 'here', 'here'): watcher.passes(name)\n"
+        "for name in ('there', 'here', 'hither', 'here'): watcher.passes(name)\n"
     )
     root = Path(__file__).parents[2]
     status = os.spawnve(
@@ -127,7 +128,7 @@ def test_the_engine_dies_at_the_planned_point(tmp_path: Path) -> None:
         os.environ | {"PYTHONPATH": str(root)},
     )  # fmt: skip
     assert status == -signal.SIGKILL
-    assert _passed(tmp_path) == ["here#2"]
+    assert _passed(tmp_path) == [died_at]
 
 
 @pytest.fixture
