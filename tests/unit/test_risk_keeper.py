@@ -15,11 +15,15 @@ import pytest
 
 from arb_pipelines.clock import NS_PER_DAY, NS_PER_S, day_start_ns, parse_day
 from arb_pipelines.errors import ConfigError
+from arb_pipelines.execution.orders.amounts import Booked
 from arb_pipelines.execution.risk.keeper import RiskKeeper
 from arb_pipelines.execution.state.risk import RiskEvent
 from arb_pipelines.execution.state.store import StateStore, open_state
 from arb_pipelines.execution.state.values import CycleState, NewCycle, Outcome
+from arb_pipelines.market.graph import SELL
+from arb_pipelines.market.symbols import Market
 from arb_pipelines.trading.risk.parameters import RiskRules
+from tests.fakes.state_steps import steps_of
 
 #: Noon in UTC, one in the afternoon in Berlin.
 NOON = day_start_ns(parse_day("2026-01-05")) + NS_PER_DAY // 2
@@ -249,3 +253,23 @@ def test_who_lifted_what_cannot_be_edited(path: Path) -> None:
             with pytest.raises(sqlite3.IntegrityError, match="append-only"):
                 connection.execute(statement)
     connection.close()
+
+
+def test_what_the_venue_tells_late_counts_without_another_loss(path: Path) -> None:
+    """A fee that was higher: profit, day and drawdown know of it, the row does not."""
+    with kept(path, {"losses": {"in_a_row": 1}, "drawdown": {"most": {"USDT": 2}}}) as engine:
+        engine.store.risk.open_book("s", "UTC")
+        for _ in steps_of(engine.store, "c-late"):
+            pass
+        market = Market("kucoin", "ETH-USDT", "ETH", "USDT", "ETH-USDT")
+        size, funds, fee = Decimal("0.04"), Decimal(101), Decimal("3.5")
+        booked = Booked(SELL, size, funds, size, funds - fee, fee, "USDT")
+        for _ in range(2):  # told twice, it counts once
+            engine.store.book("c-late-2", booked, market, None)
+        book = engine.store.risk.book("s")
+        assert book is not None
+        assert (book.cycles, book.in_a_row) == (1, 0)
+        assert book.today == book.profit == {"USDT": Decimal("-2.5")}
+        assert book.below_peak("USDT") == Decimal("3.5")
+        assert engine.store.risk.profit_by_day("s") == {("2026-01-05", "USDT"): Decimal("-2.5")}
+        assert engine.store.cycle("c-late").profit == Decimal("-2.5")

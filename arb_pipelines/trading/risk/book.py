@@ -39,15 +39,21 @@ class RiskBook:
 
     def on_result(self, currency: str, profit: Decimal, day: date) -> RiskBook:
         """Count a cycle that has ended; one that brought nothing is no loss, and ends no row."""
+        return replace(
+            self.on_correction(currency, profit, day),
+            in_a_row=0 if profit > 0 else self.in_a_row + (profit < 0),
+            cycles=self.cycles + 1,
+        )
+
+    def on_correction(self, currency: str, by: Decimal, day: date) -> RiskBook:
+        """Count what became known of a cycle after its end; the row stays as it was."""
         book = self.on_day(day)
-        total = book.profit.get(currency, _ZERO) + profit
+        total = book.profit.get(currency, _ZERO) + by
         return replace(
             book,
-            in_a_row=0 if profit > 0 else book.in_a_row + (profit < 0),
-            today={**book.today, currency: book.today.get(currency, _ZERO) + profit},
+            today={**book.today, currency: book.today.get(currency, _ZERO) + by},
             profit={**book.profit, currency: total},
             peak={**book.peak, currency: max(book.peak.get(currency, _ZERO), total)},
-            cycles=book.cycles + 1,
         )
 
     def forgiven(self, checks: Collection[str]) -> RiskBook:
