@@ -162,9 +162,12 @@ class Panic:
             alert=lambda event, **facts: self.alerts.append({"event": event, **facts}),
         )
 
-    def holds(self, cycle: str, currency: str, amount: str, start: str = "USDT") -> None:
+    def holds(
+        self, cycle: str, currency: str, amount: str, start: str = "USDT", **metadata: object
+    ) -> None:
         """Write a cycle down whose first leg gave it ``amount``, at a price of 1."""
-        write_holding(self.store, cycle, listed(f"{currency}-{start}"), Decimal(amount))
+        market = listed(f"{currency}-{start}")
+        write_holding(self.store, cycle, market, Decimal(amount), **metadata)
         self.venue.balances_now[currency] += Decimal(amount)
         self.venue.balances_now[start] -= Decimal(amount)
 
@@ -177,9 +180,11 @@ class Panic:
         return {currency: by for currency, by in owed.items() if by}
 
 
-def write_holding(store: StateStore, cycle: str, market: Market, size: Decimal) -> None:
+def write_holding(
+    store: StateStore, cycle: str, market: Market, size: Decimal, **metadata: object
+) -> None:
     """Write a cycle down whose first leg bought ``size`` at a price of 1, and no more of it."""
-    new = NewCycle(cycle, "s", "session", market.quote, ((market.symbol, BUY),), size)
+    new = NewCycle(cycle, "s", "session", market.quote, ((market.symbol, BUY),), size, metadata)
     store.begin(new, "approved")
     store.move(cycle, CycleState.VALIDATING, what="plan", why="test")
     store.move(cycle, CycleState.ACTIVE, what="intent", why="test")

@@ -12,8 +12,13 @@ from typing import Any
 import pytest
 
 from arb_pipelines.errors import Fatal, Transient
+from arb_pipelines.execution.orders.amounts import Booked
 from arb_pipelines.execution.panic.seller import PanicSeller
-from arb_pipelines.execution.state.values import CycleState, OrderStatus, Outcome
+from arb_pipelines.execution.state.values import CycleState, OrderStatus, Outcome, Purpose
+from arb_pipelines.market.graph import SELL
+from arb_pipelines.trading.events import OrderKind
+from arb_pipelines.venues.base import NewOrder
+from tests.fakes.panic_markets import listed
 from tests.fakes.panic_venue import Panic, lost_answer, no_answer, panic_at
 from tests.fakes.virtual_loop import run_virtually
 
@@ -335,6 +340,26 @@ def test_a_holding_that_came_home_by_itself_needs_no_order(tmp_path: Path) -> No
             result = await panic.seller().sell("c1")
             assert result.outcome is Outcome.PANIC_SOLD
             assert not panic.venue.placed
+
+    run_virtually(body())
+
+
+def test_what_legs_at_once_took_from_other_balances_is_named(tmp_path: Path) -> None:
+    """What is held is sold; what the cycle spent of ETH and never had is no end like any other."""
+
+    async def body() -> None:
+        with panic_at(tmp_path, {"SOL-USDT": DEEP}) as panic:
+            panic.holds("c1", "SOL", "10", together=True)
+            market = listed("ETH-USDT")
+            order = NewOrder("c1-1", "ETH-USDT", SELL, OrderKind.MARKET, size=Decimal(1))
+            panic.store.intend("c1", order, Purpose.LEG, 1)
+            one = Decimal(1)
+            booked = Booked(SELL, one, one, one, one, Decimal(0), "USDT")
+            panic.store.book("c1-1", booked, market, None)
+            result = await panic.seller().sell("c1")
+            assert symbols(panic) == ["SOL-USDT"]
+            assert result.outcome is Outcome.RESIDUAL
+            assert result.why.startswith("1 ETH of other balances")
 
     run_virtually(body())
 
