@@ -227,3 +227,49 @@ def test_who_never_began_is_removed_at_once() -> None:
         assert not removed.ended.is_set()
 
     managed(body, USDT="20")
+
+
+def test_one_strategy_takes_anothers_place_with_its_money() -> None:
+    """The old one stops at once; the new one has what was free, and later what came back."""
+
+    async def body(manager: SessionManager, _: QuietConnection) -> None:
+        manager.add(spec("one", 60))
+        manager.add(spec("other", 40))
+        manager.start("one")
+        old = manager.strategies()["one"].container.get(PORTFOLIO)
+        old._free["USDT"] -= 25.0  # type: ignore[attr-defined]  # a cycle has it
+        added = manager.replace("one", spec("one-again", 60))
+        new = added.container.get(PORTFOLIO)
+        assert manager.strategies()["one"].controls.stop_reason == "replaced by one-again"
+        assert (old.balances(), new.balances()) == ({}, {"USDT": 35.0})
+        old._free["USDT"] += 24.0  # type: ignore[attr-defined]  # and lost one
+        await manager.remove("one", "ended")
+        assert new.balances()["USDT"] == 59.0
+        await manager.remove("other", "over")
+        assert new.balances()["USDT"] == 60.0
+        assert manager.money.free["USDT"] == 39
+        await manager.remove("one-again", "over")
+        assert manager.money.free["USDT"] == 99
+
+    managed(body, USDT="100")
+
+
+def test_what_cannot_take_a_place_changes_nothing() -> None:
+    """More money than there is, cycles that the venue does not have, a name that is taken."""
+
+    async def body(manager: SessionManager, _: QuietConnection) -> None:
+        manager.add(spec("one", 60))
+        manager.add(spec("other", 30))
+        start = Universe(start=("XRP",))
+        with pytest.raises(ConfigError, match=r"trade with 71\.0 USDT, .* has 70\.0"):
+            manager.replace("one", spec("one-again", 71))
+        with pytest.raises(DataError, match="no cycle"):
+            manager.replace("one", spec("one-again", 1, universe=start, balances={"XRP": 1.0}))
+        with pytest.raises(ConfigError, match="other already"):
+            manager.replace("one", spec("other", 1))
+        assert list(manager.strategies()) == ["one", "other"]
+        assert not manager.strategies()["one"].controls.stopping.is_set()
+        assert manager.strategies()["one"].container.get(PORTFOLIO).balances() == {"USDT": 60.0}
+        assert manager.money.free["USDT"] == 10
+
+    managed(body, USDT="100")
