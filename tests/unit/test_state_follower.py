@@ -14,6 +14,7 @@ import pytest
 
 from arb_pipelines.errors import Transient
 from arb_pipelines.execution.orders.given_up import LateFill
+from arb_pipelines.execution.orders.venue_broker import Untraded
 from arb_pipelines.execution.state.follower import StateFollower
 from arb_pipelines.execution.state.store import StateStore, open_state
 from arb_pipelines.execution.state.values import CycleState, OrderStatus, Outcome, Purpose
@@ -327,3 +328,21 @@ def test_a_full_disk_has_room_for_what_is_in_flight(tmp_path: Path) -> None:
         assert s.store.orders(CYCLE)[0].status is OrderStatus.DONE
         assert len(s.store.fills(f"{CYCLE}-0")) == 300
         assert "full" in s.troubles[0]
+
+
+def test_of_the_orders_that_carry_a_leg_each_has_an_end_of_its_own(tmp_path: Path) -> None:
+    """One that came to nothing books nothing, whatever the leg came to."""
+    with session(tmp_path) as s:
+        s.hear(APPROVED)
+        s.order(0)
+        name, again = f"{CYCLE}-0", f"{CYCLE}-0_1"
+        s.hear(
+            Untraded(name, "it would trade", lost=False),
+            replace(new_order(0, *LEGS[0]), client_id=again),
+            replace(report(0, *LEGS[0], "1", "50"), client_id=again),
+            order_fill(0, *LEGS[0], "1", "50", final=False),
+            Cancelled(name, 3, "its limit was not reached"),
+        )
+        ends = [(o.client_id, o.leg, o.status, o.filled) for o in s.store.orders(CYCLE)]
+        assert ends == [(name, 0, "refused", 0), (again, 0, "done", 1)]
+        assert s.store.cycle(CYCLE).changes == {"USDT": Decimal(-50), "BTC": Decimal(1)}

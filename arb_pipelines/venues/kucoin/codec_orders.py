@@ -218,13 +218,14 @@ class SocketAnswer(msgspec.Struct, rename="camel"):
         return Quota(told.limit, told.remaining, told.reset) if told else None
 
 
-def order_fields(order: NewOrder) -> dict[str, str]:
+def order_fields(order: NewOrder) -> dict[str, str | bool]:
     """The body of an order.
 
     ``{"clientOid":"5c52","symbol":"BTC-USDT","side":"buy","type":"market","funds":"50"}`` or
-    ``{…,"type":"limit","size":"0.001","price":"64000.1","timeInForce":"IOC"}``
+    ``{…,"type":"limit","size":"0.001","price":"64000.1","timeInForce":"IOC"}``, or ``"GTC"``,
+    with ``"postOnly":true`` where it may not trade at once.
     """
-    fields = {
+    fields: dict[str, str | bool] = {
         "clientOid": order.client_id,
         "symbol": order.symbol,
         "side": "buy" if order.side == BUY else "sell",
@@ -238,5 +239,5 @@ def order_fields(order: NewOrder) -> dict[str, str]:
         fields["price"] = f"{order.price:f}"
         fields["timeInForce"] = order.time_in_force.name
     if order.post_only:
-        fields["postOnly"] = "true"
+        fields["postOnly"] = True
     return fields

@@ -11,7 +11,7 @@ https://www.kucoin.com/docs-new/websocket-api/base-info/introduction-uta (order 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import count
 
 import aiohttp
@@ -133,7 +133,9 @@ class SocketOrderEntry:
         """Have the venue check an order, by REST; nothing reaches the market."""
         await self._rest.test(order)
 
-    async def _ask(self, operation: str, call: Call, fields: dict[str, str]) -> msgspec.Raw:
+    async def _ask(
+        self, operation: str, call: Call, fields: Mapping[str, str | bool]
+    ) -> msgspec.Raw:
         what = f"{_WHAT} {operation} {fields['clientOid']}"
         socket = self._socket
         if socket is None:

@@ -198,7 +198,7 @@ class Rest:
         *,
         name: str = "",
         query: Mapping[str, str] | None = None,
-        body: Mapping[str, str] | None = None,
+        body: Mapping[str, str | bool] | None = None,
     ) -> msgspec.Raw:
         """Send a request once; give the ``data`` of its answer. ``name`` fills the path.
 
