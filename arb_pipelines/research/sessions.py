@@ -149,7 +149,9 @@ def _hosted(
         )
     found = found_kill_file(kill_files(lake.settings.sessions, request.key))
     if found is not None:
-        raise ConfigError("is there, so no session begins; remove it first", source=str(found))
+        raise ConfigError(
+            "is there, so no session begins; remove it first (arb kill --lift)", source=str(found)
+        )
     folder = lake.settings.sessions / checked_key(request.key)
     return HostedSession(lake, request, strategy, folder, on_flush, run_id)
 
