@@ -224,6 +224,7 @@ def test_orders_that_a_torn_page_lost_are_adopted_with_their_cycle(tmp_path: Pat
         assert there.venue.cancelled == [f"{opened}-0"]
         assert there.store.open_cycles() == []
         assert there.store.cycle(lost).held == {}
+        assert there.store.cycle(lost).initial == there.stored(lost)[0].spent  # its fee, too
         assert there.venue.balances_now["BTC"] == 2 * there.stored(lost)[0].filled
 
     tried(tmp_path, body, {1: Fate(rests=True, share=Decimal("0.4"))})

@@ -15,6 +15,7 @@ import structlog
 
 from arb_pipelines.clock import NS_PER_S
 from arb_pipelines.errors import ProtocolViolation, Rejected, Transient
+from arb_pipelines.execution.orders.amounts import Booked
 from arb_pipelines.execution.recovery.finishing import currencies_of
 from arb_pipelines.execution.recovery.values import UNKNOWN, Engine
 from arb_pipelines.execution.state.values import (
@@ -24,7 +25,6 @@ from arb_pipelines.execution.state.values import (
     Purpose,
     StoredOrder,
 )
-from arb_pipelines.market.graph import BUY
 from arb_pipelines.trading.events import OrderKind
 from arb_pipelines.venues.base import NewOrder, OrderReport, OwnFill
 from arb_pipelines.venues.retry import Patience, retrying
@@ -103,7 +103,7 @@ def _begin(engine: Engine, cycle: str, first: OrderReport) -> None:
     """Write a cycle down of which nothing is known but its first order."""
     store, market = engine.store, engine.markets[first.symbol]
     start, _ = currencies_of(market, first.side)
-    spent = first.funds if first.side == BUY else first.size
+    spent = Booked.of(first, engine.fees[first.symbol], market).spent  # its fee, too
     legs, metadata = ((first.symbol, first.side),), {"adopted": True}
     new = NewCycle(cycle, UNKNOWN, UNKNOWN, start, legs, spent, metadata)
     store.begin(new, "found at the venue")
