@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from arb_pipelines.errors import Fatal, Transient
+from arb_pipelines.errors import Fatal, Rejected, Transient
 from arb_pipelines.execution.orders.amounts import Booked
 from arb_pipelines.execution.panic.seller import PanicSeller
 from arb_pipelines.execution.state.values import CycleState, OrderStatus, Outcome, Purpose
@@ -340,6 +340,26 @@ def test_a_holding_that_came_home_by_itself_needs_no_order(tmp_path: Path) -> No
             result = await panic.seller().sell("c1")
             assert result.outcome is Outcome.PANIC_SOLD
             assert not panic.venue.placed
+
+    run_virtually(body())
+
+
+def test_a_venue_without_a_call_for_all_prices_takes_direct_ways(tmp_path: Path) -> None:
+    """Ways over more orders are not found there: held, and tried again."""
+
+    async def body() -> None:
+        def no_such_call(what: str) -> None:
+            if what == "tops":
+                raise Rejected("ccxt knows no such call")
+
+        with panic_at(tmp_path, {"SOL-BTC": DEEP, "BTC-USDT": DEEP, "ADA-USDT": DEEP}) as panic:
+            panic.holds("c1", "SOL", "10")
+            panic.holds("c2", "ADA", "10")
+            panic.venue.before = no_such_call
+            seller = panic.seller()
+            assert (await seller.sell("c2")).outcome is Outcome.PANIC_SOLD
+            assert (await seller.sell("c1")).outcome is None
+            assert symbols(panic) == ["ADA-USDT"]
 
     run_virtually(body())
 

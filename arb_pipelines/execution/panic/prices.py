@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
+import structlog
+
 from arb_pipelines.errors import Rejected
 from arb_pipelines.market.book import Top
 from arb_pipelines.trading.panic.routes import Chosen, Holding, Needs, Sight, Unsold, choose
 from arb_pipelines.venues.base import VenueConnection
 from arb_pipelines.venues.tasks import worst_error
 
+_log = structlog.get_logger()
 #: All best prices are a costly question: sales that ask within this time share an answer.
 _SHARED_FOR_S = 0.5
 
@@ -46,7 +49,10 @@ class Prices:
         now_s = asyncio.get_running_loop().time
         async with self._asking:
             if now_s() - self._told_s > _SHARED_FOR_S:
-                self._tops = await self._connection.tops()
+                try:
+                    self._tops = await self._connection.tops()
+                except Rejected as none:  # there is no such call: direct ways need none
+                    _log.info("panic.no_prices", why=str(none))
                 self._told_s = now_s()
             return self._tops
 

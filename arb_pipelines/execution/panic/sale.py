@@ -38,6 +38,7 @@ class Sale:
     _judged: dict[str, tuple[Decimal, Unsold]] = field(default_factory=dict)
     _misses: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     _closed: frozenset[str] = frozenset()
+    _refusals: list[str] = field(default_factory=list)
     _newest: str = ""
 
     async def run(self) -> str | None:
@@ -53,7 +54,7 @@ class Sale:
             if sliced:
                 await asyncio.sleep(self.rules.slice_pause_ms / 1e3)
         held = [said.reason for _, said in self._judged.values() if not said.dust]
-        return "; ".join(held) or None
+        return "; ".join([*held, *self._refusals]) if held else None
 
     async def _sell(self, holding: Holding) -> bool:
         """Decide about a holding and send one order; whether a slice of it filled."""
@@ -89,6 +90,7 @@ class Sale:
             return
         if order.status is OrderStatus.REFUSED:
             self._closed |= {order.symbol}
+            self._refusals.append(f"{order.symbol}: {order.reason}")
         self._misses[holding.currency] += 1
         if self._misses[holding.currency] == _MOST_MISSES:
             why = f"{order.client_id}: {order.reason or 'the market moved away'}"
