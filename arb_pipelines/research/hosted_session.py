@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import AbstractContextManager, asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -237,36 +237,37 @@ class HostedSession:
     async def _listening(self, joined: _Joined) -> AsyncIterator[Listeners]:
         """Have listeners and heartbeat follow the strategy within the block."""
         managed, controls = joined.managed, joined.managed.controls
-        heard = listen(
-            self.lake,
-            self.folder,
-            self._head(joined),
-            joined.manager,
-            managed,
-            self._follower(joined),
-            reconcile=joined.chosen.places_orders,
-            on_flush=copying_first(self.lake, self._state(joined), self.on_flush),
-        )
+        with self._followed(joined) as follower:
+            heard = listen(
+                self.lake,
+                self.folder,
+                self._head(joined),
+                joined.manager,
+                managed,
+                follower,
+                reconcile=joined.chosen.places_orders,
+                on_flush=copying_first(self.lake, self._state(joined), self.on_flush),
+            )
 
-        def pulse() -> tuple[str, Mapping[str, Any]]:
-            state = "stopping" if controls.stopping.is_set() else SessionState.RUNNING
-            return state, heard.standing() | heard.health() | pause_told(managed.container)
+            def pulse() -> tuple[str, Mapping[str, Any]]:
+                state = "stopping" if controls.stopping.is_set() else SessionState.RUNNING
+                return state, heard.standing() | heard.health() | pause_told(managed.container)
 
-        with closing(heard.journal):
-            async with beating(self.folder, pulse):
-                try:
-                    yield heard
-                except BaseException:
-                    controls.stop("what keeps the session failed", settle_s=_SETTLE_S)
-                    await joined.manager.ended(self.name)
-                    reason = str(controls.stop_reason)
-                    failed = SessionState.FAILED
-                    self.broken_off = await self._conclude(joined, heard, failed, reason)
-                    raise
+            with closing(heard.journal):
+                async with beating(self.folder, pulse):
+                    try:
+                        yield heard
+                    except BaseException:
+                        controls.stop("what keeps the session failed", settle_s=_SETTLE_S)
+                        await joined.manager.ended(self.name)
+                        reason = str(controls.stop_reason)
+                        failed = SessionState.FAILED
+                        self.broken_off = await self._conclude(joined, heard, failed, reason)
+                        raise
 
-    def _follower(self, joined: _Joined) -> StateFollower:
-        """What writes down the cycles of its strategy."""
-        return joined.states.follow(
+    def _followed(self, joined: _Joined) -> AbstractContextManager[StateFollower]:
+        """Have the cycles of its strategy written down within the block."""
+        return joined.states.followed(
             joined.managed.container,
             self.request.key,
             places_orders=joined.chosen.places_orders,

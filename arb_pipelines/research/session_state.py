@@ -7,8 +7,8 @@ them in hand, and brings what is told on a strategy's bus to them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import ExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from decimal import Decimal
 
 import structlog
@@ -64,7 +64,8 @@ class AccountStates:
             store = self._stores[places_orders] = self._opened.enter_context(opened)
         return store
 
-    def follow(
+    @contextmanager
+    def followed(
         self,
         container: Container,
         session: str,
@@ -72,8 +73,8 @@ class AccountStates:
         places_orders: bool,
         id_prefix: str,
         trouble: Callable[[str], object],
-    ) -> StateFollower:
-        """Make what writes down a strategy's cycles; its ``hear`` is for whoever joins its bus.
+    ) -> Iterator[StateFollower]:
+        """Have a strategy's cycles written down within the block, by who joins its bus.
 
         What its desk leaves of a cycle that was placed is the seller's.
         """
@@ -89,9 +90,15 @@ class AccountStates:
             trouble=trouble,
             on_left=nobody if seller is None else seller.on_left,
         )
-        line_of(container).free.listen(follower.on_account)
+        free = line_of(container).free
+        free.listen(follower.on_account)
         self._followers.append(follower)
-        return follower
+        try:
+            yield follower
+        finally:
+            free.leave(follower.on_account)
+            if follower.flush():  # else it is tried again as long as the file is open
+                self._followers.remove(follower)
 
     @asynccontextmanager
     async def selling(self, manager: SessionManager) -> AsyncIterator[None]:

@@ -31,13 +31,17 @@ class FreeBalances:
         """Have somebody hear of every event of the account, as it comes."""
         self._listeners.append(hear)
 
+    def leave(self, hear: Callable[[AccountEvent], object]) -> None:
+        """Have somebody hear no more."""
+        self._listeners.remove(hear)
+
     async def run(self) -> None:
         """Take in the account's events until cancelled."""
         while True:
             event = await self._account.next_event()
             if isinstance(event, BalanceChanged):
                 self._take(event)
-            for hear in self._listeners:
+            for hear in tuple(self._listeners):
                 hear(event)
 
     def free(self, currency: str) -> Decimal | None:
