@@ -21,7 +21,7 @@ final as (
         sum(profit) as profit,
         min(profit) as worst_profit,
         max(profit) as best_profit,
-        sum(orders) as orders,
+        cast(sum(orders) as bigint) as orders,
         median((ts_ended - ts_started) / 1e6) as median_ms,
         max((ts_ended - ts_started) / 1e6) as longest_ms
     from cycles
