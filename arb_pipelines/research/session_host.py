@@ -46,6 +46,7 @@ class SessionHost:
     ) -> None:
         self._sessions, self._manager, self._states = sessions, manager, states
         self._make, self._opened = make, opened
+        self._locks: dict[str, ExitStack] = {}
         self._ends: dict[str, SessionSummary | BaseException] = {}
         self._tasks = asyncio.TaskGroup()
 
@@ -97,7 +98,9 @@ class SessionHost:
                 name = f"{session.strategy.name}@{venue}"
                 taken.enter_context(held(settings.sessions / "locks", name, request.key))
             self._join(session, [session])
-            self._opened.push(taken.pop_all())
+            lock = self._opened.enter_context(taken.pop_all())
+        # a place is taken with the lock on its name, if that came with a late one
+        self._locks[request.key] = self._locks.pop(by.request.key, lock) if instead else lock
         begin_session(settings, request)
         self._sessions.append(session)
         self._tasks.create_task(self._trade(session))
@@ -112,6 +115,7 @@ class SessionHost:
         self._ends[session.request.key] = end
         if isinstance(end, SessionSummary):  # what it has is free for others
             await self._manager.remove(session.name, "ended")
+        self._locks.pop(session.request.key, ExitStack()).close()
 
     async def _told(self, session: HostedSession) -> SessionSummary:
         if not session.late:  # the failure of one of the first is told by who began them

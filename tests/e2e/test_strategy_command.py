@@ -243,8 +243,8 @@ def test_a_strategy_is_added_paused_resumed_and_stopped_by_its_name(
     two = strategy_file(tmp_path, "guest")
     with running_session(home.root, one, keys_of(exchange), group="strategy") as session:
         session.traded(1)
-        again = arb(home, "strategy", "add", "--strategy", str(one), "--to", "host", code=2)
-        assert "host trades already" in again
+        refused = arb(home, "strategy", "add", "--strategy", str(one), "--to", "host", code=2)
+        assert "host trades already" in refused
         said = json.loads(
             arb(home, "strategy", "add", "--strategy", str(two), "--to", "host", "--json")
         )
@@ -259,10 +259,14 @@ def test_a_strategy_is_added_paused_resumed_and_stopped_by_its_name(
         arb(home, "strategy", "stop", "guest", "--reason", "enough")
         until(lambda: beat(guest)["state"] == "ended", "end of the guest")
         assert beat(session.folder)["state"] == "running"
+        arb(home, "strategy", "add", "--strategy", str(two), "--to", "host")
+        again = strategies(session, "guest")[-1]
+        assert again != guest
+        until(lambda: beat(again).get("executions", 0) >= 1, "executions of the guest that is back")
         session.process.terminate()
         out, errors = session.process.communicate(timeout=60)
     assert session.process.returncode == 0, errors
-    assert [one["reason"] for one in json.loads(out)] == ["SIGTERM", "enough"]
+    assert [one["reason"] for one in json.loads(out)] == ["SIGTERM", "enough", "SIGTERM"]
 
 
 def test_recovery_alone_ends_what_a_killed_strategy_left_and_begins_nothing(
