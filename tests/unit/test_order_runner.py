@@ -137,6 +137,23 @@ def test_a_venue_that_turns_us_away_is_told_to_who_asked(tmp_path: Path) -> None
     tried(tmp_path, body, {0: refused(Fatal("the key is gone"))})
 
 
+def test_a_state_that_cannot_take_the_answer_sends_nothing_again(tmp_path: Path) -> None:
+    """The order has left; what fails after that is not its not having left."""
+
+    async def body(there: StateAtVenue) -> None:
+        def full(client_id: str, order_id: str) -> None:
+            there.store.accepted = accepted  # type: ignore[method-assign]
+            raise Transient("the disk is full")
+
+        accepted = there.store.accepted
+        there.store.accepted = full  # type: ignore[method-assign]
+        order = await first_leg(there)
+        assert (order.status, order.order_id) == (OrderStatus.DONE, "id-c-1-r0")
+        assert len(there.venue.placed) == 1
+
+    tried(tmp_path, body)
+
+
 def test_no_name_is_given_twice(tmp_path: Path) -> None:
     """Names are counted from the state, each maker's by itself."""
 

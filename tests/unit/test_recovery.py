@@ -210,6 +210,18 @@ def test_cycles_that_had_all_but_ended_end(tmp_path: Path) -> None:
     tried(tmp_path, body)
 
 
+def test_a_cycle_that_was_being_sold_is_sold(tmp_path: Path) -> None:
+    """Whatever finishing would net by now."""
+
+    async def body(there: StateAtVenue) -> None:
+        cycle = await died_at(there, 0)
+        there.store.move(cycle, CycleState.PANIC_SELLING, what="panic sell", why="test")
+        (one,) = await recovered(there)
+        assert (one.outcome, one.why) == (Outcome.PANIC_SOLD, "it was being sold")
+
+    tried(tmp_path, body)
+
+
 def test_orders_that_a_torn_page_lost_are_adopted_with_their_cycle(tmp_path: Path) -> None:
     """The venue's lists have what filled and what is open; orders of others are left alone."""
 

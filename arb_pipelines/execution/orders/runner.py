@@ -196,7 +196,8 @@ class OrderRunner:
             sending.answer = Answer.LOST  # only the account can tell
         else:
             sending.answer = Answer.ACCEPTED
-            self._store.accepted(accepted.client_id, accepted.order_id)
+            with suppress(Transient):  # it has left: a full disk must not have it tried again
+                self._store.accepted(accepted.client_id, accepted.order_id)
 
     async def _look_up_after(
         self, client_id: str, symbol: str, wait_s: float

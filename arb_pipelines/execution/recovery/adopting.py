@@ -61,40 +61,42 @@ async def adopt(engine: Engine) -> list[str]:
     except (Transient, Rejected, ProtocolViolation) as untold:
         _log.warning("recovery.lists_not_told", reason=str(untold))
         return []
-    told = {order.client_id: order.symbol for order in open_orders}
-    told |= {fill.client_id: fill.symbol for fill in fills}
-    changed: dict[str, None] = {}
-    for client_id, symbol in sorted(told.items(), key=lambda one: _place(one[0])):
+    listed: dict[str, list[OwnFill]] = {order.client_id: [] for order in open_orders}
+    for fill in fills:
+        listed.setdefault(fill.client_id, []).append(fill)
+    symbol_of = {order.client_id: order.symbol for order in open_orders}
+    symbol_of |= {fill.client_id: fill.symbol for fill in fills}
+    new: list[tuple[StoredOrder | None, OrderReport]] = []
+    for client_id in sorted(listed, key=_place):
         if not _is_ours(client_id, engine.store.engine_id):
             continue
-        cycle = client_id.rpartition("-")[0]
-        known = _known(engine, cycle, client_id)
-        if known is not None and not _says_more(fills, known):
-            continue
-        report = await engine.runner.resolve(client_id, symbol)
-        if report is not None and report.size > 0 and _take(engine, cycle, known, report):
-            changed[cycle] = None
-    return list(changed)
+        known = _known(engine, client_id)
+        if known is None or _says_more(listed[client_id], known):
+            report = await engine.runner.resolve(client_id, symbol_of[client_id])
+            if report is not None and report.size > 0:
+                new.append((known, report))
+        elif (corrected := _other_fee(listed[client_id], known)) is not None:
+            new.append((known, corrected))
+    with engine.store.together():  # at once: what the state knows last says where the next looks
+        changed = [report.client_id for known, report in new if _take(engine, known, report)]
+    return list(dict.fromkeys(_cycle_of(client_id) for client_id in changed))
 
 
-def _take(engine: Engine, cycle: str, known: StoredOrder | None, report: OrderReport) -> bool:
+def _take(engine: Engine, known: StoredOrder | None, report: OrderReport) -> bool:
     """Book a report, of an order that was not written down too; whether more of it filled."""
     store, client_id = engine.store, report.client_id
-    filled = known.filled if known is not None and known.status is OrderStatus.DONE else None
-    with store.together():
-        if not store.has_cycle(cycle):
-            _begin(engine, cycle, report)
-        if known is None:
-            purpose, leg = _place_of(engine, cycle, report)
-            new = NewOrder(
-                client_id, report.symbol, report.side, OrderKind.MARKET, size=report.size
-            )
-            store.intend(cycle, new, purpose, leg)
-        engine.runner.book(report)
-        if filled == report.size:  # it was booked with a fee that was not the venue's
-            return False
-        what = f"{client_id}: the venue tells of {report.size:f} that the state did not know"
-        store.remark(cycle, what)
+    cycle = _cycle_of(client_id)
+    if not store.has_cycle(cycle):
+        _begin(engine, cycle, report)
+    if known is None:
+        purpose, leg = _place_of(engine, cycle, report)
+        order = NewOrder(client_id, report.symbol, report.side, OrderKind.MARKET, size=report.size)
+        store.intend(cycle, order, purpose, leg)
+    engine.runner.book(report)
+    if known is not None and known.status is OrderStatus.DONE and known.filled == report.size:
+        return False
+    what = f"{client_id}: the venue tells of {report.size:f} that the state did not know"
+    store.remark(cycle, what)
     _log.warning("recovery.adopted", client_id=client_id, cycle=cycle, size=f"{report.size:f}")
     return True
 
@@ -138,24 +140,44 @@ def _since_ns(engine: Engine) -> int:
     return newest - _MARGIN_NS
 
 
-def _known(engine: Engine, cycle: str, client_id: str) -> StoredOrder | None:
-    return next((o for o in engine.store.orders(cycle) if o.client_id == client_id), None)
+def _known(engine: Engine, client_id: str) -> StoredOrder | None:
+    orders = engine.store.orders(_cycle_of(client_id))
+    return next((order for order in orders if order.client_id == client_id), None)
 
 
-def _says_more(fills: list[OwnFill], known: StoredOrder) -> bool:
-    """Whether the venue lists more of an order than the state has, or another fee.
-
-    The state may have the fee that was known before the venue told the one it took.
-    """
+def _says_more(listed: list[OwnFill], known: StoredOrder) -> bool:
+    """Whether the venue lists more of an order than the state has, which takes it for ended."""
     if known.status in (OrderStatus.INTENDED, OrderStatus.ACCEPTED):
         return False  # it is settled with its cycle
-    listed = [fill for fill in fills if fill.client_id == known.client_id]
-    if sum((fill.size for fill in listed), _ZERO) != known.filled:
-        return bool(listed)
+    return sum((fill.size for fill in listed), _ZERO) > known.filled
+
+
+def _other_fee(listed: list[OwnFill], known: StoredOrder) -> OrderReport | None:
+    """Report an order with the fee that the venue took, where the state has what was assumed."""
     fees = {fill.fee_currency for fill in listed}
-    return bool(listed) and (
-        fees != {known.fee_currency} or sum((fill.fee for fill in listed), _ZERO) != known.fee
+    whole = sum((fill.size for fill in listed), _ZERO) == known.filled
+    if known.status is not OrderStatus.DONE or not whole or len(fees) != 1:
+        return None
+    fee, currency = sum((fill.fee for fill in listed), _ZERO), fees.pop()
+    if (fee, currency) == (known.fee, known.fee_currency):
+        return None
+    return OrderReport(
+        client_id=known.client_id,
+        order_id=listed[0].order_id,
+        symbol=known.symbol,
+        side=known.side,
+        active=False,
+        cancelled=False,
+        size=known.filled,
+        funds=known.funds_filled,
+        fee=fee,
+        fee_currency=currency,
+        ts_event=listed[-1].ts_event,
     )
+
+
+def _cycle_of(client_id: str) -> str:
+    return client_id.rpartition("-")[0]
 
 
 def _is_ours(client_id: str, engine_id: str) -> bool:

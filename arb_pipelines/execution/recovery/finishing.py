@@ -127,13 +127,12 @@ async def finish(engine: Engine, cycle: str, rest: Rest) -> None:
         Fatal, ProtocolViolation: the venue turns us away.
     """
     stored = engine.store.cycle(cycle)
-    orders = engine.strategy_of(stored).session.orders
+    rules = engine.strategy_of(stored).session
     for number, priced in rest.legs.items():
         market, side = engine.markets[priced.symbol], priced.side
         given, _ = currencies_of(market, side)
         in_hand = engine.store.cycle(cycle).held.get(given, _ZERO)
-        kind = orders if isinstance(orders, str) else orders[number]
-        limit = None if kind == "market" else priced.limit_price
+        limit = None if rules.order_of(number) == "market" else priced.limit_price
         client_id = engine.runner.next_id(cycle, "r")
         fee = engine.fees[market.symbol]
         new = order_spending(client_id, market, side, in_hand, fee, limit)
@@ -146,7 +145,7 @@ async def finish(engine: Engine, cycle: str, rest: Rest) -> None:
 
 def can_end_at_home(engine: Engine, cycle: Cycle) -> bool:
     """Whether a cycle's legs are all known, and lead home one after the other."""
-    if cycle.metadata.get("together") or any(s not in engine.markets for s, _ in cycle.legs):
+    if any(symbol not in engine.markets for symbol, _ in cycle.legs):
         return False
     _, end = currencies_of(engine.markets[cycle.legs[-1][0]], cycle.legs[-1][1])
     return end == cycle.start

@@ -152,12 +152,17 @@ async def _finished(engine: Engine, books: Books, cycle: Cycle) -> tuple[str, bo
         VenueError: a book is not told, or the venue turns us away.
     """
     store, rules = engine.store, engine.strategy_of(cycle).recovery
+    history = store.transitions(cycle.id)
+    if any(step.after is CycleState.PANIC_SELLING for step in history):
+        return "it was being sold", False
+    if cycle.metadata.get("together"):
+        return _end_together(store, cycle.id)
     if not can_end_at_home(engine, cycle):
         return "its legs do not lead home from what it holds", False
     rest = await rest_of(engine, books, cycle)
     if rest.legs:
         age_s = (engine.wall_ns() - cycle.started_ns) / NS_PER_S
-        if any(step.what == _FINISH for step in store.transitions(cycle.id)):
+        if any(step.what == _FINISH for step in history):
             return "it was to be finished before, and fell short", False
         if age_s > rules.max_age_s:
             return f"it began {age_s:.0f} s ago, and {rules.max_age_s:g} s is the limit", False
@@ -179,6 +184,16 @@ async def _finished(engine: Engine, books: Books, cycle: Cycle) -> tuple[str, bo
         return "not all of its legs filled", False
     why = "every leg filled" if state is CycleState.COMPLETED else "it was on its way back"
     _end(store, cycle.id, state, outcome, why)
+    return why, True
+
+
+def _end_together(store: StateStore, cycle: str) -> tuple[str, bool]:
+    """End a cycle whose legs were sent together, if all filled; what it holds else is sold."""
+    state, outcome = _verdict(store, cycle)
+    if state is not CycleState.COMPLETED:
+        return "its legs were sent together, and not all filled", False
+    why = "every leg filled"
+    _end(store, cycle, state, outcome, why)
     return why, True
 
 
