@@ -23,6 +23,8 @@ from arb_pipelines.allocation.audit import Audit, AuditRow
 from arb_pipelines.allocation.decisions import Block, Decision, Enter, Steal
 from arb_pipelines.allocation.orders import MarketKind, RestingOrder
 from arb_pipelines.allocation.parameters import AllocationSettings
+from arb_pipelines.market.graph import BUY
+from arb_pipelines.trading.events import Book, Order
 
 _CENTS = Decimal(100_000_000)
 #: How often it is decided again while an order waits.
@@ -63,26 +65,34 @@ class CapitalDecided:
 
 @dataclass(slots=True, eq=False)
 class Claim:
-    """One order's claim to capital, of one strategy.
+    """A desk's order's claim to ``amount`` of a currency, while it rests.
 
-    ``price`` gives the price that has to come to its limit, ``stolen`` is called when it is to
-    be taken back for another, ``tell`` with every decision about it. ``blocked`` names what it
-    waits for.
+    ``book`` gives the newest book, ``stolen`` is called when it is to be taken back for another,
+    ``tell`` with every decision about it. ``blocked`` names what it waits for.
     """
 
-    order_id: str
-    strategy: str
-    symbol: str
-    side: int
+    order: Order
     currency: str
     amount: Decimal
     limit_px: Decimal
-    price: Callable[[], float]
+    book: Callable[[], Book]
     stolen: Callable[[str], object]
     tell: Callable[[CapitalDecided], object]
     blocked: str = "capacity"
     entered: bool = False
     _decided: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def order_id(self) -> str:
+        """The client id of the desk's order."""
+        return self.order.client_id
+
+    @property
+    def price(self) -> float:
+        """The price that has to come to its limit; not above 0 where there is none."""
+        book = self.book()
+        px = book.ask_px if self.order.side == BUY else book.bid_px
+        return float(px[0]) if len(px) else 0.0
 
     def enter(self) -> None:
         """Let it rest."""
@@ -143,10 +153,10 @@ class RestingCapital:
         pool.allocator.submit(
             RestingOrder(
                 claim.order_id,
-                claim.strategy,
-                claim.symbol,
+                claim.order.strategy,
+                claim.order.symbol,
                 MarketKind.CRYPTO,
-                claim.side,
+                claim.order.side,
                 float(claim.limit_px),
                 _cents(claim.amount, up=True),
             )
@@ -207,7 +217,7 @@ class RestingCapital:
         if not waits:
             return
         self._count(pool, waits[0].currency)
-        prices = {claim.symbol: claim.price() for claim in pool.claims.values()}
+        prices = {claim.order.symbol: claim.price for claim in pool.claims.values()}
         self._act(pool, pool.allocator.tick(self._wall_ns(), prices))
 
     def _count(self, pool: _Pool, currency: str) -> None:

@@ -11,21 +11,23 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any
 
 from arb_pipelines.errors import Fatal, ProtocolViolation, Transient
 from arb_pipelines.execution.orders.amounts import Booked, cost_of
+from arb_pipelines.execution.orders.balances import FreeBalances
 from arb_pipelines.execution.orders.capacity import Claim, RestingCapital
-from arb_pipelines.execution.orders.carrier import Carried
+from arb_pipelines.execution.orders.carrier import Carried, Intent, unwritten
 from arb_pipelines.execution.orders.chain import Chain
 from arb_pipelines.execution.orders.followed import Sending, followed_to_end
 from arb_pipelines.execution.orders.links import Link, RestingLeg, woken
-from arb_pipelines.execution.orders.venue_broker import Untraded, VenueBroker
-from arb_pipelines.market.graph import BUY
+from arb_pipelines.execution.orders.venue_broker import Untraded, VenueBroker, VenueNews, unheard
+from arb_pipelines.market.symbols import Market
 from arb_pipelines.trading.events import Book, Cancelled, Ending, Order, Routed, TimeInForce
-from arb_pipelines.venues.base import NewOrder, OrderReport
+from arb_pipelines.trading.session_rules import SessionRules
+from arb_pipelines.venues.base import Account, NewOrder, OrderEntry, OrderReport
+from arb_pipelines.venues.status import VenueStatus
 
 #: Gives the newest book of a symbol, as far as it has been received.
 Books = Callable[[str], Book]
@@ -38,9 +40,26 @@ class LimitLegBroker(VenueBroker):
     """
 
     def __init__(
-        self, *given: Any, books: Books, capital: RestingCapital | None = None, **named: Any
+        self,
+        entry: OrderEntry,
+        account: Account,
+        markets: Mapping[str, Market],
+        fees: Mapping[str, Decimal],
+        rules: SessionRules,
+        *,
+        wall_ns: Callable[[], int],
+        books: Books,
+        capital: RestingCapital | None = None,
+        intent: Intent = unwritten,
+        free: FreeBalances | None = None,
+        publish: Callable[[VenueNews], object] = unheard,
+        room: Callable[[], bool] = lambda: True,
+        status: VenueStatus | None = None,
     ) -> None:
-        super().__init__(*given, **named)
+        super().__init__(
+            entry, account, markets, fees, rules,
+            wall_ns=wall_ns, intent=intent, free=free, publish=publish, room=room, status=status,
+        )  # fmt: skip
         self._books, self._how = books, self._rules.limit_orders
         self._capital = capital
         self._chains: dict[str, RestingLeg] = {}
@@ -89,25 +108,15 @@ class LimitLegBroker(VenueBroker):
             return True
         market, fee = self._markets[order.symbol], self._fees[order.symbol]
         currency, amount = cost_of(new, market, fee)
-        buys = order.side == BUY
-
-        def price() -> float:
-            book = self._books(order.symbol)
-            return float((book.ask_px if buys else book.bid_px)[0])
-
-        claim = Claim(
-            order.client_id,
-            order.strategy,
-            order.symbol,
-            order.side,
+        leg.claim = claim = Claim(
+            order,
             currency,
             amount,
             new.price,
-            price,
+            book=lambda: self._books(order.symbol),
             stolen=lambda reason: self._recall(order.client_id, reason),
             tell=self._publish,
         )
-        leg.claim = claim
         if await capital.enter(claim, self._how.reprice_ms / 1e3):
             return True
         why = leg.recalled or f"no capital: {claim.blocked}"

@@ -52,8 +52,8 @@ class Untraded:
 VenueNews = Accepted | OrderReport | FeeConfirmed | LateFill | Untraded | CapitalDecided
 
 
-def _unheard(news: VenueNews) -> None:
-    return None
+def unheard(news: VenueNews) -> None:
+    """Tell nobody."""
 
 
 class VenueBroker(OrderCarrier):
@@ -75,7 +75,7 @@ class VenueBroker(OrderCarrier):
         wall_ns: Callable[[], int],
         intent: Intent = unwritten,
         free: FreeBalances | None = None,
-        publish: Callable[[VenueNews], object] = _unheard,
+        publish: Callable[[VenueNews], object] = unheard,
         room: Callable[[], bool] = lambda: True,
         status: VenueStatus | None = None,
     ) -> None:
