@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from arb_pipelines.errors import ConfigError, DataError
 from arb_pipelines.execution.state.reader import open_state_for_reading
-from arb_pipelines.execution.state.store import open_state
+from arb_pipelines.execution.state.store import Durability, open_state
 from tests.fakes.state_steps import STEPS, steps_found, steps_of
 
 KEY = "a key with ' in it"
@@ -132,3 +132,27 @@ def test_a_damaged_file_is_refused_with_what_to_do(tmp_path: Path, key: str) -> 
     path.write_bytes(whole)
     with open_state(path, key=secret) as store:
         assert len(store.ended_cycles(100)) == 40
+
+
+def test_the_log_does_not_grow_for_ever(tmp_path: Path) -> None:
+    """Whoever writes without a rest has it brought into the file, and readers see all of it."""
+    path = tmp_path / "state.sqlite"
+    log, longest = path.with_name("state.sqlite-wal"), 0
+    with open_state(path) as store:
+        for number in range(2_500):
+            for _ in steps_of(store, f"c-{number}"):
+                pass
+            longest = max(longest, log.stat().st_size)
+        assert longest < 256 << 20  # of 330 MiB written
+        assert path.stat().st_size > 1 << 20  # before anybody closes it
+        with open_state_for_reading(path) as reader:
+            assert len(reader.ended_cycles(10_000)) == 2_500
+    assert not log.exists()
+
+
+@pytest.mark.parametrize(("durability", "flushes"), [("process", 1), ("power", 2)])
+def test_durability_is_sqlite_s_own(tmp_path: Path, durability: Durability, flushes: int) -> None:
+    """A log that is flushed with each step, or when it is brought into the file."""
+    with open_state(tmp_path / "state.sqlite", durability=durability) as store:
+        assert store._db.execute("PRAGMA synchronous").fetchone()[0] == flushes
+        assert store._db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"

@@ -7,6 +7,7 @@ Beginning anew costs the next commit a flush, so it is not done more often than 
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from contextlib import closing
 
@@ -17,6 +18,8 @@ from arb_pipelines.execution.state.database import Database
 
 #: Once in so many commits, some 16 MiB of log.
 _COMMITS = 1_000
+#: What is written meanwhile is brought in by another try, which has less to do.
+_TRIES = 4
 #: With more pages than this in the log (64 MiB) a writer that never rests has to wait for once.
 _MOST_PAGES = 16_384
 
@@ -60,8 +63,18 @@ class Checkpoints:
                 if self._stop:  # whoever closes the file last brings the rest into it
                     return
                 try:
-                    _, pages, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-                    if pages > _MOST_PAGES:
-                        connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+                    _bring_in(connection)
                 except connection.OperationalError as error:  # a full disk: the log stays longer
                     _log.warning("state.checkpoint_failed", error=str(error))
+
+
+def _bring_in(connection: sqlite3.Connection) -> None:
+    """Bring the log into the file, all of it if the writer rests for a moment."""
+    pages = -1
+    for _ in range(_TRIES):
+        before = pages
+        _, pages, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        if pages == before:
+            return
+    if pages > _MOST_PAGES:
+        connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()

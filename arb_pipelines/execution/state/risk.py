@@ -59,6 +59,11 @@ class RiskTables:
         """Have ``hear`` called with a strategy's book when a result is counted, in its step."""
         self._followers[strategy] = hear
 
+    def unfollow(self, strategy: str, hear: Callable[[RiskBook], object]) -> None:
+        """Call ``hear`` no more, unless somebody follows the strategy in its place already."""
+        if self._followers.get(strategy) is hear:
+            del self._followers[strategy]
+
     def open_book(self, strategy: str, zone: str) -> RiskBook:
         """Give a strategy's book, whose days are of ``zone`` from now on."""
         with self.together():
