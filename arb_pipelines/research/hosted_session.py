@@ -34,7 +34,7 @@ from arb_pipelines.execution.switches import Permission, check_key, permission
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.session_listeners import Listeners, listen
 from arb_pipelines.research.session_past import earlier_folders, spent_before
-from arb_pipelines.research.session_pauses import keep_pauses, pause_told
+from arb_pipelines.research.session_pauses import keeping_pauses, pause_told
 from arb_pipelines.research.session_recovery import unknown_of
 from arb_pipelines.research.session_requests import SessionRequest
 from arb_pipelines.research.session_state import AccountStates
@@ -171,8 +171,6 @@ class HostedSession:
         assert joined is not None, "a session joins before it trades"
         managed = joined.managed
         async with self._listening(joined) as heard:
-            tables = joined.states.of(places_orders=joined.chosen.places_orders).risk
-            keep_pauses(self.lake.settings, self.request.key, managed.container, tables)
             control = open_control(
                 managed.container,
                 self.folder,
@@ -253,7 +251,12 @@ class HostedSession:
                 state = "stopping" if controls.stopping.is_set() else SessionState.RUNNING
                 return state, heard.standing() | heard.health() | pause_told(managed.container)
 
-            with closing(heard.journal):
+            tables = joined.states.of(places_orders=joined.chosen.places_orders).risk
+            settings, key = self.lake.settings, self.request.key
+            with (
+                closing(heard.journal),
+                keeping_pauses(settings, key, managed.container, tables),
+            ):
                 async with beating(self.folder, pulse):
                     try:
                         yield heard

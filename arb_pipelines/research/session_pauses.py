@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import structlog
 
 from arb_pipelines.alerts import raise_alert
@@ -17,12 +20,13 @@ from arb_pipelines.settings import Settings
 _log = structlog.get_logger()
 
 
-def keep_pauses(
+@contextmanager
+def keeping_pauses(
     settings: Settings, session: str, container: Container, tables: RiskTables
-) -> RiskKeeper:
-    """Let a strategy's gate ask for its pauses; what becomes of them is told on its bus.
+) -> Iterator[None]:
+    """Let a strategy's gate ask for its pauses within the block, which its trading does not leave.
 
-    A breach is an alert. To be called before the strategy trades, with its bus listened to.
+    What becomes of them is told on its bus, so who listens is there before. A breach is an alert.
     """
     strategy = universe_of(container).strategy
 
@@ -42,7 +46,10 @@ def keep_pauses(
     risk = container.get(RISK)
     assert isinstance(risk, SessionRisk)  # as strategy_spec says
     risk.keeper = keeper
-    return keeper
+    try:
+        yield
+    finally:
+        keeper.close()
 
 
 def pause_told(container: Container) -> dict[str, str]:

@@ -224,6 +224,26 @@ def test_what_ends_while_a_strategy_does_not_run_counts_when_it_does(path: Path)
         assert [event.strategy for event in other] == ["other"]
 
 
+def test_a_session_that_has_ended_judges_no_more(path: Path) -> None:
+    """What a panic sell brings afterwards counts; whoever took its place goes on judging."""
+    rules = {"losses": {"in_a_row": 2}}
+    with kept(path, rules) as engine:
+        engine.ends("-1")
+        engine.keeper.close()
+        engine.ends("-1")
+        assert engine.told == []
+        told: list[RiskEvent] = []
+        following = RiskKeeper(
+            "thin", RiskRules.model_validate(rules), {"USDT": 1.0}, engine.store.risk,
+            wall_ns=lambda: NOON, tell=told.append,
+        )  # fmt: skip
+        assert [event.check for event in told] == ["losses"]
+        following.resume_by("ada", "looked at it")
+        engine.keeper.close()
+        engine.ends("-1", "-1")
+        assert [event.what for event in told] == ["paused", "resumed", "paused"]
+
+
 def test_a_cycle_and_its_result_are_one_step(path: Path) -> None:
     """When the step fails, neither is there; then it is done again, and counts once."""
     with kept(path, {"losses": {"in_a_row": 1}}) as engine:

@@ -47,7 +47,8 @@ class RiskKeeper:
         self._pauses: tuple[Pause, ...] = ()
         with tables.together():
             self._judge(tables.open_book(strategy, rules.zone))
-        tables.follow(strategy, self._judge)
+        self._hears = self._judge
+        tables.follow(strategy, self._hears)
 
     @property
     def pause(self) -> Pause | None:
@@ -63,6 +64,10 @@ class RiskKeeper:
             with suppress(Transient):  # a pause whose end cannot be written goes on
                 self._clear(over, now)
         return self._pauses[0] if self._pauses else None
+
+    def close(self) -> None:
+        """Judge no more; what ends later counts, and is judged by the next who begins."""
+        self._tables.unfollow(self._strategy, self._hears)
 
     def standing(self) -> Standing:
         """Say how the strategy stands."""
