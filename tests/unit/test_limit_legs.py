@@ -246,3 +246,12 @@ def test_a_stream_that_is_silent_is_made_up_for_by_questions() -> None:
     assert traded.took_s < 0.5
     assert traded.cycle.legs_filled == 3
     assert_books_agree(traded)
+
+
+def test_where_orders_are_only_tested_a_leg_is_tried_at_once_within_its_limit() -> None:
+    """Nobody knows what would be before us in a real venue's queue, so no rest is made up."""
+    traded = trade_once(paper=True, rules=rules())
+    assert traded.venue.placed == []
+    first = traded.venue.tested[0]
+    assert (first.time_in_force, first.price) == (IOC, Decimal("100.5"))
+    assert traded.took_s < 0.1

@@ -6,7 +6,10 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import pytest
+
 from arb_pipelines.errors import Closed, Transient, VenueError
+from arb_pipelines.venues.ccxt_any.connection import ask_closed
 from arb_pipelines.venues.status import VenueStatus
 from tests.fakes.virtual_loop import run_virtually
 
@@ -120,3 +123,18 @@ def test_a_venue_that_tells_nothing_counts_as_open() -> None:
         assert status.closed is None
 
     run_virtually(run())
+
+
+@pytest.mark.parametrize(
+    ("told", "closed"), [("ok", None), ("maintenance", "maintenance"), ("shutdown", "shutdown")]
+)
+def test_ccxt_tells_it_in_its_own_words(told: str, closed: str | None) -> None:
+    """Whatever is not ok takes no orders."""
+
+    class Client:
+        id = "x"
+
+        async def fetch_status(self) -> dict[str, str]:
+            return {"status": told}
+
+    assert run_virtually(ask_closed(Client())) == closed
