@@ -1,9 +1,10 @@
 """What it costs to keep the engine's state: a written transition, and a cycle's whole bookkeeping.
 
 Transitions are written one after the other without a pause, each a transaction of its own,
-while the log is brought into the file beside them. A cycle's bookkeeping is what a strategy's
-bus tells of three legs that fill, heard by what writes it down in a session; its part before
-the first order is on the way from a signal to the wire.
+while the log is brought into the file beside them; the first rows say what the machine made of
+plain counting meanwhile. A cycle's bookkeeping is what a strategy's bus tells of three legs that
+fill, heard by what writes it down in a session; its part before the first order is on the way
+from a signal to the wire.
 """
 
 from __future__ import annotations
@@ -56,7 +57,9 @@ _WAYS: tuple[tuple[str, Durability, SecretStr | None], ...] = (
 def run() -> list[dict[str, object]]:
     """Measure each durability, plain and encrypted; give p50 and p99."""
     universe = _universe()
-    rows = []
+    rows = _rows(
+        "this machine meanwhile: as much work as a transition is", _idle_us(), barred=False
+    )
     for way, durability, key in _WAYS:
         flushed = durability == "power"
         transitions = FLUSHED_TRANSITIONS if flushed else TRANSITIONS
@@ -81,6 +84,17 @@ def _opened(durability: Durability, key: SecretStr | None) -> Iterator[StateStor
         open_state(Path(folder) / "state.sqlite", durability=durability, key=key) as store,
     ):
         yield store
+
+
+def _idle_us() -> list[float]:
+    """Count for about as long as a transition takes; what takes longer waited for a core."""
+    took = []
+    for _ in range(TRANSITIONS):
+        began = time.perf_counter_ns()
+        for _ in range(4_500):
+            pass
+        took.append((time.perf_counter_ns() - began) / 1e3)
+    return took
 
 
 def _transitions_us(store: StateStore, wanted: int) -> list[float]:

@@ -12,8 +12,7 @@ something in hand is the panic seller's to say.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -24,6 +23,12 @@ from arb_pipelines.execution.orders.given_up import LateFill
 from arb_pipelines.execution.orders.venue_broker import Untraded
 from arb_pipelines.execution.state.endings import verdict
 from arb_pipelines.execution.state.store import StateStore
+from arb_pipelines.execution.state.under_way import (
+    FollowedCycle,
+    FollowedOrder,
+    desk_id,
+    sum_of,
+)
 from arb_pipelines.execution.state.values import CycleState, NewCycle, OrderStatus, Purpose
 from arb_pipelines.execution.universe import SessionUniverse
 from arb_pipelines.market.exact import decimal_of
@@ -35,7 +40,6 @@ from arb_pipelines.trading.events import (
     Ending,
     Order,
     OrderFill,
-    currencies,
 )
 from arb_pipelines.trading.reports import CycleReport
 from arb_pipelines.venues.base import Accepted, AccountEvent, Match, NewOrder, OrderReport
@@ -46,26 +50,6 @@ _ZERO = Decimal(0)
 def nobody(cycle: str) -> bool:
     """Take no cycle over."""
     return False
-
-
-@dataclass(slots=True, eq=False)
-class _Cycle:
-    """A cycle under way; ``reason`` is why the first of its orders fell short."""
-
-    new: NewCycle
-    why: str
-    begun: bool = False
-    reason: str | None = None
-
-
-@dataclass(slots=True, eq=False)
-class _Desk:
-    """An order of the desk, the venue's orders that carry it and are open, and its fills."""
-
-    order: Order
-    cycle: _Cycle
-    sent: dict[str, NewOrder] = field(default_factory=dict)
-    fills: list[OrderFill] = field(default_factory=list)
 
 
 class StateFollower:
@@ -89,8 +73,8 @@ class StateFollower:
         self._store, self._universe, self._session = store, universe, session
         self._prefix, self._trouble, self._on_left = id_prefix, trouble, on_left
         self._waiting: list[Callable[[], object]] = []
-        self._cycles: dict[str, _Cycle] = {}
-        self._orders: dict[str, _Desk] = {}
+        self._cycles: dict[str, FollowedCycle] = {}
+        self._orders: dict[str, FollowedOrder] = {}
         self._approved: Approved | None = None
         self._report: CycleReport | None = None
         self._handlers: dict[type[Any], Callable[[Any], object]] = {
@@ -151,9 +135,9 @@ class StateFollower:
         if cycle is None:
             assert self._approved is not None, "a cycle's first order follows its approval"
             cycle = self._cycles[name] = self._begun_by(self._approved, order, name)
-        self._orders[order.client_id] = _Desk(order, cycle)
+        self._orders[order.client_id] = FollowedOrder(order, cycle)
 
-    def _begun_by(self, approved: Approved, order: Order, name: str) -> _Cycle:
+    def _begun_by(self, approved: Approved, order: Order, name: str) -> FollowedCycle:
         signal = approved.signal
         assert isinstance(signal, CycleSignal), "a session trades cycles"
         traded = self._universe.traded
@@ -171,10 +155,10 @@ class StateFollower:
                 "together": order.execution is None,
             },
         )
-        return _Cycle(new, f"net product {signal.product:.6f}")
+        return FollowedCycle(new, f"net product {signal.product:.6f}")
 
     def _on_intent(self, new: NewOrder) -> None:
-        desk = self._orders[_desk_id(new.client_id)]
+        desk = self._orders[desk_id(new.client_id)]
         self._waiting.append(partial(self._intend, desk, new))
         if not self.flush():
             self._waiting.pop()
@@ -182,7 +166,7 @@ class StateFollower:
         desk.cycle.begun = True
         desk.sent[new.client_id] = new
 
-    def _intend(self, desk: _Desk, new: NewOrder) -> None:
+    def _intend(self, desk: FollowedOrder, new: NewOrder) -> None:
         store, cycle = self._store, desk.cycle.new.id
         if not desk.cycle.begun:
             store.begin(desk.cycle.new, desk.cycle.why)
@@ -208,7 +192,7 @@ class StateFollower:
 
     def _on_untraded(self, untraded: Untraded) -> None:
         """Note that nothing came of one of the orders that carry the desk's."""
-        self._orders[_desk_id(untraded.client_id)].sent.pop(untraded.client_id, None)
+        self._orders[desk_id(untraded.client_id)].sent.pop(untraded.client_id, None)
         status = OrderStatus.LOST if untraded.lost else OrderStatus.REFUSED
         self._write(partial(self._store.unfilled, untraded.client_id, status, untraded.reason))
 
@@ -223,12 +207,12 @@ class StateFollower:
         desk.cycle.reason = desk.cycle.reason or cancelled.reason
         self._over(desk, cancelled.reason, cancelled.ending)
 
-    def _over(self, desk: _Desk, reason: str | None, ending: Ending) -> None:
+    def _over(self, desk: FollowedOrder, reason: str | None, ending: Ending) -> None:
         """Note what became of a desk's order whose end no report of the venue told."""
         del self._orders[desk.order.client_id]
         for client_id, new in list(desk.sent.items()):
             if ending is Ending.CANCELLED:
-                booked, desk.fills = _sum_of(desk.fills, desk.order), []
+                booked, desk.fills = sum_of(desk.fills, desk.order), []
                 self._close(client_id, new.symbol, booked, None, desk)
                 continue
             # nobody has told that it never was: it is asked for on
@@ -242,14 +226,14 @@ class StateFollower:
         symbol: str,
         booked: Booked,
         order_id: str | None,
-        desk: _Desk | None = None,
+        desk: FollowedOrder | None = None,
     ) -> None:
         """Book an order that has ended; one that is under way no more is corrected."""
         market = self._universe.markets[symbol]
         if order_id:
             self._waiting.append(partial(self._store.accepted, client_id, order_id))
         self._waiting.append(partial(self._store.book, client_id, booked, market, None))
-        desk = desk or self._orders.get(_desk_id(client_id))
+        desk = desk or self._orders.get(desk_id(client_id))
         new = desk.sent.pop(client_id, None) if desk is not None else None
         if desk is not None and new is not None and booked.size > 0 and not desk.order.unwinds:
             whole = booked.fills_whole(new, market, desk.order.limit_px)
@@ -297,23 +281,3 @@ class StateFollower:
         """Write now, or when the file takes it."""
         self._waiting.append(step)
         self.flush()
-
-
-def _desk_id(client_id: str) -> str:
-    """Give the desk's order that an order of the venue carries: ``…-2_1`` is ``…-2`` again."""
-    head, _, tail = client_id.rpartition("-")
-    return f"{head}-{tail.partition('_')[0]}"
-
-
-def _sum_of(fills: Iterable[OrderFill], order: Order) -> Booked:
-    """Book what a desk heard of an order whose report nobody told: it was only tested."""
-    size = funds = spent = received = fee = _ZERO
-    _, fee_currency = currencies(order)
-    for fill in fills:
-        size += decimal_of(fill.size)
-        funds += decimal_of(fill.funds)
-        spent += decimal_of(fill.spent)
-        received += decimal_of(fill.received)
-        fee += decimal_of(fill.fee)
-        fee_currency = fill.fee_currency
-    return Booked(order.side, size, funds, spent, received, fee, fee_currency)
