@@ -17,6 +17,7 @@ import filelock
 import pytest
 
 from arb_pipelines.clock import now_ns
+from arb_pipelines.execution.spent import read_spent
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.market.graph import BUY
 from arb_pipelines.research.sessions import SessionRequest, run_session
@@ -206,7 +207,7 @@ def test_what_a_killed_session_left_counts_whoever_finds_it(
     exchange: ExchangeProcess, home: Settings, tmp_path: Path, found_by_another: bool
 ) -> None:
     """Any next session of the account finds it, once; it counts for who continues the killed."""
-    file = strategy_file(tmp_path, "cut", rules=", settle_s: 1, max_loss: {USDT: 0.01}")
+    file = strategy_file(tmp_path, "cut", rules=", settle_s: 1, max_loss: {USDT: 50}")
     slow = {"kind": "delay", "match": "POST /api/v1/hf/orders", "ms": 300, "count": 1000}
     exchange.operate("POST", "/faults", slow)
     try:
@@ -219,6 +220,9 @@ def test_what_a_killed_session_left_counts_whoever_finds_it(
     killed = session.folder
     keys = {name.removeprefix("ARB_").lower(): text for name, text in keys_of(exchange).items()}
     lake = Lake(load_settings(home=home.root, **keys))
+    lost = -read_spent(killed).profit.get("USDT", 0.0)
+    limit = f"max_loss: {{USDT: {lost + 0.001:.6f}}}"  # what was cut short is all that is missing
+    file.write_text(file.read_text().replace("max_loss: {USDT: 50}", limit))
     if found_by_another:
         other = strategy_file(tmp_path, "other")
         other.write_text(other.read_text().replace("min_profit_bps: -40", "min_profit_bps: 500"))
