@@ -11,12 +11,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.torture.cases import VARIANTS
 
 ROOT = Path(__file__).parents[2]
 VERDICT = re.compile(r"kills (\d+), lost (\d+), twice (\d+), unexplained (\d+)")
 
 
+@pytest.mark.timeout(900)  # a machine that is busy with other tests starts sessions slowly
 def test_a_crash_loses_nothing() -> None:
     """A point of every variant, the end of each, and some random kills under load."""
     done = run("tests.torture", "--jobs", "1", "--sample", "1", "--kills", "4")
@@ -27,6 +30,7 @@ def test_a_crash_loses_nothing() -> None:
     assert kills > 2 * len(VARIANTS)
 
 
+@pytest.mark.timeout(900)
 def test_broken_engines_are_caught(tmp_path: Path) -> None:
     """Each rule that must not be broken is broken once, and the audit says which."""
     done = run("tests.torture.mutants", str(tmp_path))

@@ -1,7 +1,7 @@
 """``python -m tests.torture``: kill the engine at every point of a cycle, and audit each time.
 
-Prints the table of cases, each finding, and last one line: what all kills came to. Exits 1 if
-anything was lost, happened twice, or stays unexplained.
+Prints the table of cases, which is written to build/torture.md too, each finding, and last one
+line: what all kills came to. Exits 1 if anything was lost, happened twice, or stays unexplained.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from tests.torture.processes import Forked, fork, warm
 from tests.torture.report import details, failed, table, verdict
 from tests.torture.signals import BOOKS
 
+#: Where the table is written, for docs/torture.md.
+TABLE = Path("build") / "torture.md"
 #: Random kills are shared out in parts of so many.
 _PART = 100
 #: What the random kills of a run are called.
@@ -73,7 +75,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     warm()
     folder = Path(tempfile.mkdtemp(prefix="torture-"))
     rows = _run(works, folder, asked.jobs)
-    sys.stdout.write(f"{table(rows)}\n\n")
+    made = table(rows)
+    TABLE.parent.mkdir(exist_ok=True)
+    TABLE.write_text(f"{made}\n", encoding="utf-8")
+    sys.stdout.write(f"{made}\n\n")
     for line in details(rows):
         sys.stdout.write(f"{line}\n")
     minutes = (time.monotonic() - began) / 60
