@@ -97,7 +97,7 @@ def test_a_breach_stands_until_a_person_gives_a_reason(
     file = losing(tmp_path, "loser", "risk: {losses: {in_a_row: 3}}")
     alerts = home.root / "logs" / "alerts.jsonl"
     with running_session(home.root, file, keys_of(exchange)) as session:
-        until(alerts.exists, "alert")
+        until(lambda: alerts.exists() and alerts.read_bytes().endswith(b"\n"), "alert")
         alert = json.loads(alerts.read_bytes().splitlines()[0])
         assert (alert["event"], alert["strategy"]) == ("strategy paused", "loser")
         assert alert["why"] == "3 cycles in a row ended with a loss; the limit is 3"
