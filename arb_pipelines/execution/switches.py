@@ -31,8 +31,9 @@ def permission(
 ) -> Permission:
     """Decide by the venue's address, the strategy's mode, who asked, and the environment.
 
-    A dry run places nothing, wherever it runs. Who asks for ``live`` and may not is refused. A strategy that says ``live`` where the
-    environment does not runs on paper; so does a live one of which paper is asked.
+    A dry run places nothing, wherever it runs. Who asks for ``live`` and may not is refused. A
+    strategy that says ``live`` where the environment does not runs on paper; so does a live one
+    of which paper is asked.
 
     Raises:
         ConfigError: live was asked for and a switch is missing; says which.
