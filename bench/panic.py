@@ -26,7 +26,8 @@ from arb_pipelines.research.exchange_books import generated_books
 from arb_pipelines.settings import load_settings
 from arb_pipelines.trading.events import Book
 from arb_pipelines.trading.panic.network import Network
-from arb_pipelines.trading.panic.routes import Chosen, Holding, Needs, Sight, Unsold, choose
+from arb_pipelines.trading.panic.routes import Chosen, Needs, Unsold, choose
+from arb_pipelines.trading.panic.sight import Holding, Sight
 from arb_pipelines.trading.panic_rules import PanicRules
 from tests.e2e.exchange_process import ExchangeProcess, running_exchange, settings_of
 from tests.e2e.panic_at_exchange import selling_at

@@ -14,7 +14,8 @@ from arb_pipelines.market.exact import decimal_of
 from arb_pipelines.market.symbols import FeeSide, Market, Status
 from arb_pipelines.trading.events import Book
 from arb_pipelines.trading.panic.network import Network
-from arb_pipelines.trading.panic.routes import Chosen, Holding, Needs, Sight, Unsold, choose
+from arb_pipelines.trading.panic.routes import Chosen, Needs, Unsold, choose
+from arb_pipelines.trading.panic.sight import Holding, Sight
 from arb_pipelines.trading.panic_rules import PanicRules
 
 Levels = list[tuple[str, str]]

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from arb_pipelines.market.graph import BUY, SELL
 from arb_pipelines.market.symbols import FeeSide, Market, Status
 from arb_pipelines.trading.panic.carrying import Hop, largest_input
-from arb_pipelines.trading.panic.routes import Chosen, Holding
+from arb_pipelines.trading.panic.routes import Chosen
+from arb_pipelines.trading.panic.sight import Holding
 from arb_pipelines.trading.panic_rules import PanicRules
 from tests.fakes.panic_markets import SmallMarket, levels_of, listed, random_market
 

@@ -9,7 +9,8 @@ import structlog
 
 from arb_pipelines.errors import Rejected
 from arb_pipelines.market.book import Top
-from arb_pipelines.trading.panic.routes import Chosen, Holding, Needs, Sight, Unsold, choose
+from arb_pipelines.trading.panic.routes import Chosen, Needs, Unsold, choose
+from arb_pipelines.trading.panic.sight import Holding, Sight
 from arb_pipelines.venues.base import VenueConnection
 from arb_pipelines.venues.tasks import worst_error
 

@@ -13,7 +13,8 @@ from arb_pipelines.execution.panic.sending import PanicOrders
 from arb_pipelines.execution.state.store import StateStore
 from arb_pipelines.execution.state.values import OrderStatus, StoredOrder
 from arb_pipelines.trading.panic.network import Network
-from arb_pipelines.trading.panic.routes import Chosen, Holding, Sight, Unsold
+from arb_pipelines.trading.panic.routes import Chosen, Unsold
+from arb_pipelines.trading.panic.sight import Holding, Sight
 from arb_pipelines.trading.panic_rules import PanicRules
 
 #: Orders in a row that fill nothing, after which a holding waits for the next try.

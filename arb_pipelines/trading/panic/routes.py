@@ -12,25 +12,14 @@ currency: there it has arrived.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from decimal import Decimal
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
-from arb_pipelines.market.book import Top
-from arb_pipelines.market.exact import decimal_of, round_down
-from arb_pipelines.market.symbols import Market
-from arb_pipelines.trading.events import Book
-from arb_pipelines.trading.panic.carrying import (
-    Carried,
-    Hop,
-    Obstacle,
-    carry,
-    fraction,
-    hop_of,
-    sell_through,
-)
-from arb_pipelines.trading.panic.network import NOBODY, Floats, Network, Route, Step
+from arb_pipelines.trading.panic.carrying import Carried, Obstacle, fraction, sell_through
+from arb_pipelines.trading.panic.dust import is_dust
+from arb_pipelines.trading.panic.network import Route, Step
 from arb_pipelines.trading.panic.search import Label, best_first, by_best_prices
+from arb_pipelines.trading.panic.sight import Holding, Sight
 from arb_pipelines.trading.panic_rules import PanicRules
 
 #: Books asked for on behalf of one decision; then it is made with those that are known.
@@ -39,20 +28,6 @@ MOST_BOOKS = 48
 _MOST_TWO_HOPS = 8
 #: Longer routes whose books are asked for at once.
 _AT_ONCE = 3
-_ZERO, _ONE = Decimal(0), Decimal(1)
-
-
-@dataclass(frozen=True, slots=True)
-class Holding:
-    """What is to be sold; ``start`` is the currency that its cycle began with.
-
-    ``left`` are currencies that the sale has come from: it does not go back.
-    """
-
-    currency: str
-    amount: Decimal
-    start: str
-    left: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,71 +54,6 @@ class Unsold:
     reason: str
 
 
-@dataclass(slots=True)
-class Sight:
-    """What is known of the market in one decision about one holding.
-
-    ``closed`` symbols take no orders.
-
-    ``books`` and ``tops`` are filled in by who fetches; ``met`` is what stood in the way so far.
-    """
-
-    network: Network
-    rules: PanicRules
-    closed: frozenset[str] = frozenset()
-    books: dict[str, Book] = field(default_factory=dict)
-    tops: Mapping[str, Top] | None = None
-    met: set[Obstacle] = field(default_factory=set)
-    _hops: dict[int, Hop | None] = field(default_factory=dict)
-    _rates: Floats | None = None
-    _seen: set[str] = field(default_factory=set)
-    _carried: dict[tuple[int, ...], Carried | Obstacle] = field(default_factory=dict)
-
-    def hop(self, step: Step) -> Hop | None:
-        """Read the side of a known book that a step takes; ``None`` if it takes nothing."""
-        if step.number not in self._hops:
-            rules, market = self.rules, self.network.listed[step.symbol]
-            bound, share = fraction(rules.max_slippage_bps), decimal_of(rules.slice_share)
-            fee, book = self.network.fees[step.symbol], self.books[step.symbol]
-            self._hops[step.number] = hop_of(market, step.side, fee, book, bound, share)
-        return self._hops[step.number]
-
-    def rates(self) -> Floats:
-        """Give the rates at the best prices: of the books, where they are known.
-
-        ``tops`` are known.
-        """
-        assert self.tops is not None
-        if self._rates is None:
-            self._rates = self.network.rates(self.tops)
-        newer = {symbol: _top_of(self.books[symbol]) for symbol in self.books.keys() - self._seen}
-        newer |= dict.fromkeys(self.closed, NOBODY)
-        for symbol, top in newer.items():
-            for step in self.network.of_symbol(symbol):
-                self._rates[step.number] = self.network.rate(step, top)
-        self._seen |= self.books.keys()
-        return self._rates
-
-    def carried(self, holding: Holding, route: Route) -> Carried | None:
-        """Bring the holding along a route whose books are known; ``None`` if it takes nothing."""
-        key = tuple(step.number for step in route)
-        if key not in self._carried:
-            hops = [hop for step in route if (hop := self.hop(step)) is not None]
-            found: Carried | Obstacle = Obstacle.TOO_THIN
-            if len(hops) == len(route):
-                found = carry(hops, holding.amount, fraction(self.rules.max_slippage_bps))
-            if isinstance(found, Obstacle):
-                self.met.add(found)
-            self._carried[key] = found
-        known = self._carried[key]
-        return None if isinstance(known, Obstacle) else known
-
-    def lacking(self, routes: Iterable[Route]) -> tuple[str, ...]:
-        """Name the symbols of ``routes`` whose books are not known."""
-        names = dict.fromkeys(step.symbol for route in routes for step in route)
-        return tuple(name for name in names if name not in self.books)
-
-
 def targets_of(rules: PanicRules, start: str) -> tuple[tuple[str, ...], ...]:
     """Say where a holding goes: base currencies by preference, and what is the last resort.
 
@@ -165,7 +75,7 @@ def choose(sight: Sight, holding: Holding) -> Chosen | Needs | Unsold:
             return found
     if sight.tops is None:  # there is no direct way; what is dust is told by prices
         return Needs(tops=True)
-    if _is_dust(sight, holding):
+    if is_dust(sight, holding):
         return Unsold(True, f"{holding.amount:f} {holding.currency} is {Obstacle.TOO_SMALL}")
     bound = f"{sight.rules.max_slippage_bps:g} bps"
     return Unsold(False, f"no way takes {holding.amount:f} {holding.currency} within {bound}")
@@ -225,14 +135,13 @@ def _by_net_rate(
     sight: Sight, holding: Holding, target: str, never: Collection[str]
 ) -> Chosen | Needs | None:
     """Find the route that brings the most of all, for the whole holding."""
-    rates, bound = sight.rates(), _ONE - fraction(sight.rules.max_slippage_bps)
-    more = len(sight.books) < MOST_BOOKS
+    rates, bound = sight.rates(), 1 - fraction(sight.rules.max_slippage_bps)
+    more, by_price = len(sight.books) < MOST_BOOKS, by_best_prices(rates)
 
     def extend(label: Label, step: Step) -> Label | None:
-        if step.symbol not in sight.books:
-            longer = by_price(label, step)
-            return longer if more else None
-        if not label.exact:
+        if step.symbol not in sight.books and not more:
+            return None
+        if step.symbol not in sight.books or not label.exact:
             return by_price(label, step)
         hop = sight.hop(step)
         have = label.sales[-1].received if label.sales else holding.amount
@@ -247,7 +156,6 @@ def _by_net_rate(
             return None
         return Label((*label.route, step), float(sale.received), (*label.sales, sale), kept)
 
-    by_price = by_best_prices(rates)
     reach = sight.network.reach(rates, target, sight.rules.max_hops)
     ranked = best_first(
         sight.network, reach, holding.currency, float(holding.amount), target, never, extend
@@ -296,41 +204,3 @@ def _most(sight: Sight, holding: Holding, routes: Iterable[Route]) -> Chosen | N
         if chosen is None or carried.sales[0].spent > chosen.carried.sales[0].spent:
             chosen = Chosen(route, carried)
     return chosen
-
-
-def _is_dust(sight: Sight, holding: Holding) -> bool:
-    """Whether the holding is too small to be sold, whatever the books were.
-
-    It is below the minimum of every symbol that trades it, halted or not; or its symbols are
-    open, and on every way what it comes to is below a minimum.
-    """
-    markets = sight.network.markets_of(holding.currency)
-    if markets and all(_too_small(sight, holding, market) for market in markets):
-        return True
-    usable = {step.symbol for step in sight.network.steps_from(holding.currency)} - sight.closed
-    return sight.met == {Obstacle.TOO_SMALL} and all(m.symbol in usable for m in markets)
-
-
-def _too_small(sight: Sight, holding: Holding, market: Market) -> bool:
-    """Whether no order of a symbol is as small as the holding; without a price, by its size."""
-    assert sight.tops is not None
-    sells = market.base == holding.currency
-    top = sight.tops.get(market.symbol, NOBODY)
-    price = decimal_of(top.bid if sells else top.ask)
-    least_size, least_funds = market.base_min_size or _ZERO, market.min_funds or _ZERO
-    size = holding.amount
-    if not sells:
-        if holding.amount < least_funds:
-            return True
-        if not price:
-            return False
-        size = holding.amount / price
-    size = round_down(size, market.base_increment)
-    # a venue holds a sell's limit against its least funds
-    funds = size * price * (_ONE - fraction(sight.rules.max_slippage_bps))
-    return size <= _ZERO or size < least_size or (price > _ZERO and funds < least_funds)
-
-
-def _top_of(book: Book) -> Top:
-    """Best prices of a book."""
-    return Top(*(float(px[0]) if px.size else 0.0 for px in (book.bid_px, book.ask_px)))
