@@ -17,6 +17,7 @@ from arb_pipelines.market.graph import BUY
 from arb_pipelines.settings import load_settings
 from arb_pipelines.trading.events import OrderKind
 from arb_pipelines.venues.base import NewOrder, VenueConnection
+from arb_pipelines.venues.kucoin import history
 from arb_pipelines.venues.kucoin.connection import open_kucoin
 from tests.e2e.ccxt_at_exchange import connected, run
 from tests.e2e.exchange_process import ExchangeProcess, running_exchange
@@ -112,5 +113,22 @@ def test_open_orders_are_listed_until_they_end(exchange: ExchangeProcess, opened
             await entry.cancel(order.client_id, SYMBOL)
             while await account.open_orders([SYMBOL]):
                 await asyncio.sleep(0)
+
+    run(body)
+
+
+def test_an_order_that_rested_for_long_is_found_by_the_venue_s_name(
+    exchange: ExchangeProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was made before the time from which orders are listed."""
+    monkeypatch.setattr(history, "_EARLIER_MS", -60_000)
+
+    async def body() -> None:
+        async with at_kucoin(exchange) as connection:
+            since_ns = now_ns()
+            order = NewOrder(uuid4().hex, OTHER, BUY, OrderKind.MARKET, funds=Decimal(5))
+            await connection.entry("rest").place(order)
+            fills = await connection.account.fills(since_ns, [OTHER])
+            assert {fill.client_id for fill in fills} == {order.client_id}
 
     run(body)

@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import Collection, Iterator, Mapping
 
 from arb_pipelines.clock import NS_PER_MS, NS_PER_S
+from arb_pipelines.errors import Rejected
 from arb_pipelines.venues.base import OrderReport, OwnFill
 from arb_pipelines.venues.kucoin import rest
 from arb_pipelines.venues.kucoin.codec import Reader
@@ -32,14 +33,15 @@ from arb_pipelines.venues.retry import Patience, retrying
 _FILLS = Reader(FillPage, "fills")
 _DONE = Reader(OrderPage, "orders that have ended")
 _OPEN = Reader(list[OrderDetail], "open orders")
+_DETAIL = Reader(OrderDetail, "an order")
 _SYMBOLS = Reader(OpenSymbols, "symbols with open orders")
 _PAGE = 100
 #: The longest time that one question may span.
 _SPAN_NS = (7 * 24 - 1) * 3600 * NS_PER_S
 #: Questions under way at a time: more do not make a venue faster.
 _AT_ONCE = 8
-#: An order of ours does not rest longer.
-_OLDEST_MS = 15 * 60 * 1000
+#: Most orders do not rest longer; others are asked for one by one.
+_EARLIER_MS = 15 * 60 * 1000
 #: A window of the rate budget is 30 s.
 _PATIENCE = Patience(attempts=4, first_wait_s=0.2, longest_wait_s=31.0)
 
@@ -106,23 +108,36 @@ async def _fills_on(client: Rest, symbol: str, since_ns: int, now_ns: int) -> li
         async for attempt in retrying(_PATIENCE):
             with attempt:
                 rows = await ask_fill_rows(client, rest.PAST_FILLS, query)
-                found += _owned(rows, await _client_ids(client, query) if rows else {})
+                found += _owned(rows, await _client_ids(client, query, rows) if rows else {})
     return found
 
 
-async def _client_ids(client: Rest, query: Mapping[str, str]) -> dict[str, str]:
-    """Give the client ids of a symbol's orders, by the venue's: of those that ended, and open."""
+async def _client_ids(
+    client: Rest, query: Mapping[str, str], rows: Collection[FillRow]
+) -> dict[str, str]:
+    """Give the client ids of the orders that were executed, by the venue's."""
     asked = {**query, "limit": str(_PAGE)}
     answer = await client.call(rest.OPEN_ORDERS, query={"symbol": query["symbol"]})
     found = {order.id: order.client_oid or "" for order in _OPEN.read(answer)}
     # an order may be older than what it filled, and is listed by when it was made
-    asked["startAt"] = str(int(asked["startAt"]) - _OLDEST_MS)
+    asked["startAt"] = str(int(asked["startAt"]) - _EARLIER_MS)
     while True:
         page = _DONE.read(await client.call(rest.PAST_ORDERS, query=asked))
         found |= {order.id: order.client_oid or "" for order in page.items}
         if len(page.items) < _PAGE or not page.last_id:
-            return found
+            break
         asked["lastId"] = str(page.last_id)
+    for order_id in {row.order_id for row in rows} - found.keys():  # one that rested for long
+        found[order_id] = await _client_id(client, order_id, query["symbol"])
+    return found
+
+
+async def _client_id(client: Rest, order_id: str, symbol: str) -> str:
+    try:
+        answer = await client.call(rest.PAST_ORDER, name=order_id, query={"symbol": symbol})
+    except Rejected:  # the venue lists it no more
+        return ""
+    return _DETAIL.read(answer).client_oid or ""
 
 
 def _spans(since_ns: int, now_ns: int) -> Iterator[dict[str, str]]:
