@@ -159,7 +159,7 @@ def test_a_state_that_cannot_be_written_stops_the_session_and_loses_nothing(
             )
             locks[0].execute("BEGIN IMMEDIATE")
 
-    summary = run(exchange, home, "", on_flush=lock)
+    summary = run(exchange, home, ", settle_s: 2", on_flush=lock)
     assert summary.reason.startswith("the state file cannot be written: database is locked")
     locks[0].close()
     run(exchange, home, ", max_executions: 1", key=KEY.replace("1Z", "2Z"))

@@ -231,6 +231,6 @@ def order(client_id: str, leg: int, amount: Decimal) -> NewOrder:
 
 
 StateFileMachine.TestCase.settings = settings(
-    max_examples=40, stateful_step_count=30, deadline=None
+    max_examples=25, stateful_step_count=30, deadline=None
 )
 TestStateFile = StateFileMachine.TestCase
