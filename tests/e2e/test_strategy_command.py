@@ -16,7 +16,7 @@ import msgspec
 import pytest
 from pydantic import SecretStr
 
-from arb_pipelines.execution.control.client import ask
+from arb_pipelines.execution.control.client import SOCKET, ask
 from arb_pipelines.settings import Settings
 from arb_pipelines.venues.kucoin.limits import Pool
 from arb_pipelines.venues.kucoin.rest import Call, Rest
@@ -91,6 +91,16 @@ def config(folder: Path) -> dict[str, Any]:
     return said
 
 
+def ended(session: SessionProcess, *running: Path) -> list[dict[str, Any]]:
+    """Have sessions stop, which gives the lake its time, and wait; give the summaries."""
+    for folder in running:
+        ask(folder, "stop")
+    out, errors = session.process.communicate(timeout=120)
+    assert session.process.returncode == 0, out + errors
+    said = json.loads(out)
+    return said if isinstance(said, list) else [said]
+
+
 def orders_of(folder: Path) -> list[dict[str, Any]]:
     """The orders that a session's journal says were about to leave."""
     lines = (folder / "journal.ndjson").read_text(encoding="utf-8").splitlines()
@@ -137,16 +147,16 @@ def test_the_minimal_form_trades_with_what_the_account_has(
     before = free_balances(exchange)
     file = strategy_file(tmp_path, "least", "")
     with running_session(
-        home.root, file, keys_of(exchange), "--cycles", "5", group="strategy"
+        home.root, file, keys_of(exchange), "--cycles", "20", group="strategy"
     ) as session:
-        until(lambda: beat(session.folder).get("state") == "running", "session that runs")
+        until(lambda: (session.folder / SOCKET).exists(), "socket")
         said = config(session.folder)
         out, errors = session.process.communicate(timeout=60)
-    assert session.process.returncode == 0, errors
+    assert session.process.returncode == 0, out + errors
     summary = json.loads(out)
     assert said["strategy"]["balances"] == {"USDT": float(before["USDT"])}
-    assert summary["reason"].startswith("max_executions: 5 of 5")
-    assert sum(summary["counts"]["executions"].values()) == 5
+    assert summary["reason"].startswith("max_executions: 20 of 20")
+    assert sum(summary["counts"]["executions"].values()) == 20
     assert balance_changes(before, free_balances(exchange)) == booked([summary])
 
 
@@ -160,7 +170,7 @@ def test_a_dry_run_places_nothing(
         home.root, file, keys_of(exchange), "--dry-run", group="strategy"
     ) as session:
         session.traded(10)
-        summary = session.stop()
+        (summary,) = ended(session, session.folder)
     assert summary["places_orders"] is False
     assert summary["counts"]["orders"] >= 10
     assert free_balances(exchange) == before
@@ -183,13 +193,11 @@ def test_two_strategies_without_balances_share_the_account(
         (other,) = strategies(session, "two")
         until(lambda: beat(other).get("executions", 0) >= 5, "executions of the other")
         half = [config(folder)["strategy"]["balances"] for folder in (session.folder, other)]
-        session.process.terminate()
-        out, errors = session.process.communicate(timeout=60)
-    assert session.process.returncode == 0, errors
+        summaries = ended(session, session.folder, other)
     share = {"USDT": pytest.approx(float(before["USDT"]) / 2)}
     assert half == [share, share]
     assert sum(Decimal(repr(of["USDT"])) for of in half) <= before["USDT"]
-    assert balance_changes(before, free_balances(exchange)) == booked(json.loads(out))
+    assert balance_changes(before, free_balances(exchange)) == booked(summaries)
 
 
 def test_a_strategy_is_replaced_while_its_cycles_are_in_flight(
@@ -224,10 +232,7 @@ def test_a_strategy_is_replaced_while_its_cycles_are_in_flight(
         assert beat(old)["reason"] == f"replaced by {new.name}"
         assert beat(old)["in_flight"] == 0
         assert config(new)["strategy"]["capital_allocation"]["fraction"] == 0.02
-        session.process.terminate()
-        out, errors = session.process.communicate(timeout=60)
-    assert session.process.returncode == 0, errors
-    summaries = json.loads(out)
+        summaries = ended(session, new)
     assert [one["session"] for one in summaries] == [old.name, new.name]
     assert all(one["in_flight"] == 0 for one in summaries)
     assert balance_changes(before, free_balances(exchange)) == booked(summaries)
@@ -263,10 +268,8 @@ def test_a_strategy_is_added_paused_resumed_and_stopped_by_its_name(
         again = strategies(session, "guest")[-1]
         assert again != guest
         until(lambda: beat(again).get("executions", 0) >= 1, "executions of the guest that is back")
-        session.process.terminate()
-        out, errors = session.process.communicate(timeout=60)
-    assert session.process.returncode == 0, errors
-    assert [one["reason"] for one in json.loads(out)] == ["SIGTERM", "enough", "SIGTERM"]
+        summaries = ended(session, session.folder, again)
+    assert [one["reason"] for one in summaries] == ["by request", "enough", "by request"]
 
 
 def test_recovery_alone_ends_what_a_killed_strategy_left_and_begins_nothing(

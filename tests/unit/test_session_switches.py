@@ -63,6 +63,16 @@ def test_permission(case: tuple[bool, TradingMode, TradingMode | None, bool]) ->
         assert decided == Permission(*expected)
 
 
+def test_a_dry_run_places_nothing_whatever_the_switches() -> None:
+    """Not even at an exchange of this machine."""
+    for local, strategy, asked, allowed in TABLE:
+        if TABLE[local, strategy, asked, allowed] is not None:
+            decided = permission(
+                local=local, strategy=strategy, asked=asked, allowed=allowed, dry_run=True
+            )
+            assert decided == Permission(PAPER, places_orders=False)
+
+
 def test_no_order_reaches_a_real_market_without_both_switches() -> None:
     """Said once more without the table: the rule that does not bend."""
     for (local, strategy, _, allowed), decided in TABLE.items():
