@@ -171,7 +171,7 @@ def test_the_jobs_cover_every_asset_once() -> None:
     defs = build_defs()
     keys = [
         key
-        for name in (research.name, "backtest", "optimize")
+        for name in (research.name, "backtest", "optimize", "reconcile")
         for key in defs.resolve_job_def(name).asset_layer.executable_asset_keys
     ]
     assert sorted(keys) == sorted(defs.resolve_asset_graph().executable_asset_keys)
