@@ -7,6 +7,7 @@ left with half of one.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import json
 import os
@@ -22,6 +23,8 @@ from tests.torture.points import PASSED, PLAN, Watcher, watch
 
 ACCOUNT = ("torture-key", "torture-secret", "torture-passphrase")
 _START_S = 30.0
+#: Source: prctl(2).
+_PR_SET_PDEATHSIG = 1
 
 
 def warm() -> None:
@@ -72,6 +75,8 @@ def fork(work: Callable[[], None], log: Path, environment: Mapping[str, str]) ->
         return Forked(pid, log)
     code = 70
     try:
+        if sys.platform == "linux":  # elsewhere it outlives a parent that is killed
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(out, 1)
         os.dup2(out, 2)

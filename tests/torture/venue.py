@@ -126,9 +126,9 @@ class VenueClient:
         while True:
             page = self._call(f"{path}&limit={_PAGE}" + (f"&lastId={last}" if last else ""))
             yield from page["items"]
-            if len(page["items"]) < _PAGE:
-                return
             last = page["lastId"]
+            if not last:
+                return
 
     def _call(self, path: str, method: str = "GET") -> Any:
         key, secret, passphrase = ACCOUNT
