@@ -137,4 +137,5 @@ RECONCILIATIONS = Table(
     ),
     partition_by=_PARTITION,
     key=("venue", "day", "account", "kind", "item", "currency"),
+    appended=True,
 )
