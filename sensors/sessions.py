@@ -108,6 +108,8 @@ def run_of(request: SessionRequest) -> dg.RunRequest:
         mode=request.mode,
         minutes=request.minutes,
         continues=request.continues,
+        cycles=request.cycles,
+        dry_run=request.dry_run,
     )
     return dg.RunRequest(
         run_key=request.key,

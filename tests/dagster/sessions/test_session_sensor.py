@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
@@ -14,7 +15,7 @@ from arb_pipelines.research.session_requests import (
     new_request,
     requests_folder,
 )
-from assets.sessions import SESSION_TAG
+from assets.sessions import SESSION_TAG, SessionConfig
 from tests.dagster.sessions.accounts import SECRETS, add_run, alerts, beat, begun, evaluate, skipped
 
 pytestmark = pytest.mark.xdist_group("dagster-main-job")
@@ -33,12 +34,35 @@ def test_a_request_becomes_one_run(lake: Lake, instance: dg.DagsterInstance) -> 
         "strategy": str(lake.settings.strategies / "alpha.yaml"),
         "mode": "paper",
         "minutes": 7.0,
+        "dry_run": False,
     }
     assert not [word for word in SECRETS if word in str(run)]
     assert file.exists(), "it waits until the session begins"
     assert begun(evaluate(lake, instance))[0].run_key == request.key
     add_run(instance, request.key, dg.DagsterRunStatus.STARTING)
     assert skipped(evaluate(lake, instance)) == "no session to begin"
+
+
+def test_a_run_is_held_to_all_that_its_request_says(
+    lake: Lake, instance: dg.DagsterInstance
+) -> None:
+    """A dry run stays one, and a bound stays a bound: the run asks for the very same session."""
+    lost = new_request(lake.settings, "alpha").key
+    request = new_request(
+        lake.settings,
+        "alpha",
+        venue="kucoin",
+        mode="paper",
+        minutes=7,
+        continues=lost,
+        cycles=3,
+        dry_run=True,
+    )
+    drop_request(lake.settings, request)
+    (run,) = begun(evaluate(lake, instance))
+    config = run.run_config["ops"]["live_session"]["config"]
+    again = new_request(lake.settings, **SessionConfig(**config).model_dump())
+    assert replace(again, asked_ns=request.asked_ns) == request
 
 
 def test_one_session_at_a_time_on_an_account(lake: Lake, instance: dg.DagsterInstance) -> None:
