@@ -8,7 +8,9 @@ lost may have traded since. What the venue says is what happened.
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Context, Decimal, localcontext
 from itertools import islice
 
 import structlog
@@ -42,12 +44,23 @@ _PATIENCE = Patience(attempts=5, first_wait_s=0.1, longest_wait_s=2.0)
 #: cycles that ended last name some of them.
 _MOST_SYMBOLS, _LAST_CYCLES = 100, 200
 _ZERO = Decimal(0)
+#: Wide enough for every sum of amounts.
+_EXACT = Context(prec=120)
 
 
-async def adopt(engine: Engine) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """Cycles that the venue's lists have changed; ``fills`` are all that it listed, by order."""
+
+    cycles: list[str]
+    fills: Mapping[str, list[OwnFill]]
+
+
+async def adopt(engine: Engine) -> Adopted:
     """Write down what the venue tells of orders of ours that the state has not, or has otherwise.
 
-    Gives the cycles that this has changed. A venue that does not tell its lists is warned of.
+    An order that is open, and that the state takes for over, is taken back. A venue that does
+    not tell its lists is warned of; the next start asks for the same time again.
 
     Raises:
         Fatal, ProtocolViolation: the venue turns us away.
@@ -60,8 +73,10 @@ async def adopt(engine: Engine) -> list[str]:
                 fills = await engine.account.fills(since_ns, symbols)
     except (Transient, Rejected, ProtocolViolation) as untold:
         _log.warning("recovery.lists_not_told", reason=str(untold))
-        return []
-    listed: dict[str, list[OwnFill]] = {order.client_id: [] for order in open_orders}
+        engine.store.lists_untold(since_ns)
+        return Adopted([], {})
+    is_open = {order.client_id for order in open_orders}
+    listed: dict[str, list[OwnFill]] = {client_id: [] for client_id in is_open}
     for fill in fills:
         listed.setdefault(fill.client_id, []).append(fill)
     symbol_of = {order.client_id: order.symbol for order in open_orders}
@@ -70,16 +85,44 @@ async def adopt(engine: Engine) -> list[str]:
     for client_id in sorted(listed, key=_place):
         if not _is_ours(client_id, engine.store.engine_id):
             continue
-        known = _known(engine, client_id)
-        if known is None or _says_more(listed[client_id], known):
+        known, fills = _known(engine, client_id), listed[client_id]
+        if known is not None and known.status in (OrderStatus.INTENDED, OrderStatus.ACCEPTED):
+            continue  # it is settled with its cycle
+        if known is None or client_id in is_open or _says_more(fills, known):
             report = await engine.runner.resolve(client_id, symbol_of[client_id])
+            report = report or report_of_fills(fills)
             if report is not None and report.size > 0:
                 new.append((known, report))
-        elif (corrected := _other_fee(listed[client_id], known)) is not None:
+        elif (corrected := _other_fee(fills, known)) is not None:
             new.append((known, corrected))
     with engine.store.together():  # at once: what the state knows last says where the next looks
         changed = [report.client_id for known, report in new if _take(engine, known, report)]
-    return list(dict.fromkeys(_cycle_of(client_id) for client_id in changed))
+        engine.store.lists_told()
+    return Adopted(list(dict.fromkeys(_cycle_of(client_id) for client_id in changed)), listed)
+
+
+def report_of_fills(fills: Sequence[OwnFill]) -> OrderReport | None:
+    """Report an order by its executions alone: a venue need not look it up for as long.
+
+    ``None`` if there are none.
+    """
+    if not fills:
+        return None
+    first, fees = fills[0], {fill.fee_currency for fill in fills}
+    with localcontext(_EXACT):
+        return OrderReport(
+            client_id=first.client_id,
+            order_id=first.order_id,
+            symbol=first.symbol,
+            side=first.side,
+            active=False,
+            cancelled=False,
+            size=sum((fill.size for fill in fills), _ZERO),
+            funds=sum((fill.funds for fill in fills), _ZERO),
+            fee=sum((fill.fee for fill in fills), _ZERO) if len(fees) == 1 else None,
+            fee_currency=fees.pop() if len(fees) == 1 else None,
+            ts_event=fills[-1].ts_event,
+        )
 
 
 def _take(engine: Engine, known: StoredOrder | None, report: OrderReport) -> bool:
@@ -134,10 +177,14 @@ def _symbols(engine: Engine) -> list[str]:
 
 
 def _since_ns(engine: Engine) -> int:
-    """The last time that the state knows of: what it lost came after."""
-    cycles = [*engine.store.open_cycles(), *engine.store.ended_cycles(1)]
-    newest = max((cycle.updated_ns for cycle in cycles), default=engine.wall_ns() - _FIRST_NS)
-    return newest - _MARGIN_NS
+    """The last time that the state knows of, or that was to be asked for: what it lost came after.
+
+    A clock that was ahead, and was set back, knows of a time that has not come.
+    """
+    cycles, now = [*engine.store.open_cycles(), *engine.store.ended_cycles(1)], engine.wall_ns()
+    newest = max((cycle.updated_ns for cycle in cycles), default=now - _FIRST_NS)
+    since_ns, untold_ns = min(newest, now) - _MARGIN_NS, engine.store.untold_since_ns
+    return since_ns if untold_ns is None else min(since_ns, untold_ns)
 
 
 def _known(engine: Engine, client_id: str) -> StoredOrder | None:
@@ -145,35 +192,21 @@ def _known(engine: Engine, client_id: str) -> StoredOrder | None:
     return next((order for order in orders if order.client_id == client_id), None)
 
 
-def _says_more(listed: list[OwnFill], known: StoredOrder) -> bool:
+def _says_more(listed: Sequence[OwnFill], known: StoredOrder) -> bool:
     """Whether the venue lists more of an order than the state has, which takes it for ended."""
-    if known.status in (OrderStatus.INTENDED, OrderStatus.ACCEPTED):
-        return False  # it is settled with its cycle
     return sum((fill.size for fill in listed), _ZERO) > known.filled
 
 
-def _other_fee(listed: list[OwnFill], known: StoredOrder) -> OrderReport | None:
+def _other_fee(listed: Sequence[OwnFill], known: StoredOrder) -> OrderReport | None:
     """Report an order with the fee that the venue took, where the state has what was assumed."""
-    fees = {fill.fee_currency for fill in listed}
-    whole = sum((fill.size for fill in listed), _ZERO) == known.filled
-    if known.status is not OrderStatus.DONE or not whole or len(fees) != 1:
+    told = report_of_fills(listed)
+    if told is None or told.fee is None or told.size != known.filled:
         return None
-    fee, currency = sum((fill.fee for fill in listed), _ZERO), fees.pop()
-    if (fee, currency) == (known.fee, known.fee_currency):
+    if known.status is not OrderStatus.DONE or (told.fee, told.fee_currency) == (
+        known.fee, known.fee_currency,
+    ):  # fmt: skip
         return None
-    return OrderReport(
-        client_id=known.client_id,
-        order_id=listed[0].order_id,
-        symbol=known.symbol,
-        side=known.side,
-        active=False,
-        cancelled=False,
-        size=known.filled,
-        funds=known.funds_filled,
-        fee=fee,
-        fee_currency=currency,
-        ts_event=listed[-1].ts_event,
-    )
+    return replace(told, funds=known.funds_filled)
 
 
 def _cycle_of(client_id: str) -> str:

@@ -8,14 +8,14 @@ next, so a crash on the way is recovered as any other, and no order is made twic
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 import structlog
 
 from arb_pipelines.clock import NS_PER_S
 from arb_pipelines.errors import Fatal, VenueError
-from arb_pipelines.execution.recovery.adopting import adopt
+from arb_pipelines.execution.recovery.adopting import adopt, report_of_fills
 from arb_pipelines.execution.recovery.balances import compare
 from arb_pipelines.execution.recovery.finishing import (
     Books,
@@ -34,6 +34,7 @@ from arb_pipelines.execution.state.values import (
     Purpose,
     StoredOrder,
 )
+from arb_pipelines.venues.base import OwnFill
 from arb_pipelines.venues.tasks import worst_error
 
 _log = structlog.get_logger()
@@ -42,6 +43,8 @@ _AT_ONCE = 16
 #: What the history says of a cycle that recovery finishes; it does so once.
 _FINISH = "finish"
 _ZERO = Decimal(0)
+#: What the venue listed as filled, by order.
+Listed = Mapping[str, Sequence[OwnFill]]
 
 
 async def recover(engine: Engine) -> Recovery:
@@ -60,7 +63,7 @@ async def recover(engine: Engine) -> Recovery:
 
     async def one(cycle: Cycle) -> Recovered:
         async with room:
-            return await _recovered(engine, books, cycle)
+            return await _recovered(engine, books, cycle, adopted.fills)
 
     with worst_error():
         async with asyncio.TaskGroup() as tasks:
@@ -69,7 +72,7 @@ async def recover(engine: Engine) -> Recovery:
     open_before = {cycle.id for cycle in left}
     found += [
         told(engine.store, cycle, "an order of it traded later")
-        for cycle in adopted
+        for cycle in adopted.cycles
         if cycle not in open_before
     ]
     known = not any(cycle.unknown for cycle in found)
@@ -95,10 +98,10 @@ def told(store: StateStore, cycle: str, why: str, unknown: Iterable[str] = ()) -
     )
 
 
-async def _recovered(engine: Engine, books: Books, cycle: Cycle) -> Recovered:
+async def _recovered(engine: Engine, books: Books, cycle: Cycle, listed: Listed) -> Recovered:
     store = engine.store
     _note_start(store, cycle)
-    unknown = await _settle(engine, cycle.id)
+    unknown = await _settle(engine, cycle.id, listed)
     if unknown:
         return told(store, cycle.id, "the venue tells nothing of its orders", unknown)
     cycle = store.cycle(cycle.id)
@@ -117,7 +120,7 @@ async def _recovered(engine: Engine, books: Books, cycle: Cycle) -> Recovered:
     if store.cycle(cycle.id).held:
         await engine.seller.sell(cycle.id)
     else:
-        _end(store, cycle.id, *_verdict(store, cycle.id), why)
+        _end(store, cycle.id, *verdict(store, cycle.id), why)
     return told(store, cycle.id, why)
 
 
@@ -127,7 +130,7 @@ def _note_start(store: StateStore, cycle: Cycle) -> None:
         store.move(cycle.id, CycleState.RECOVERING, what="start", why=why)
 
 
-async def _settle(engine: Engine, cycle: str) -> list[str]:
+async def _settle(engine: Engine, cycle: str, listed: Listed) -> list[str]:
     """Find out what became of its orders; give those of which the venue tells nothing."""
     unknown = []
     for order in engine.store.orders(cycle):
@@ -136,7 +139,10 @@ async def _settle(engine: Engine, cycle: str) -> list[str]:
                 unknown.append(order.client_id)
             continue
         try:
-            await engine.runner.settle(order)
+            settled = await engine.runner.settle(order)
+            filled = report_of_fills(listed.get(order.client_id, ()))
+            if settled.status is OrderStatus.LOST and filled is not None:
+                engine.runner.book(filled)  # it is looked up no more, and its fills are listed
         except Fatal:
             raise
         except VenueError as error:
@@ -179,7 +185,7 @@ async def _finished(engine: Engine, books: Books, cycle: Cycle) -> tuple[str, bo
         rest = await rest_of(engine, books, store.cycle(cycle.id))
         if rest.legs or rest.refused:
             return "finishing it fell short", False
-    state, outcome = _verdict(store, cycle.id)
+    state, outcome = verdict(store, cycle.id)
     if state is not CycleState.COMPLETED and store.cycle(cycle.id).held:
         return "not all of its legs filled", False
     why = "every leg filled" if state is CycleState.COMPLETED else "it was on its way back"
@@ -189,7 +195,7 @@ async def _finished(engine: Engine, books: Books, cycle: Cycle) -> tuple[str, bo
 
 def _end_together(store: StateStore, cycle: str) -> tuple[str, bool]:
     """End a cycle whose legs were sent together, if all filled; what it holds else is sold."""
-    state, outcome = _verdict(store, cycle)
+    state, outcome = verdict(store, cycle)
     if state is not CycleState.COMPLETED:
         return "its legs were sent together, and not all filled", False
     why = "every leg filled"
@@ -197,7 +203,7 @@ def _end_together(store: StateStore, cycle: str) -> tuple[str, bool]:
     return why, True
 
 
-def _verdict(store: StateStore, cycle: str) -> tuple[CycleState, Outcome]:
+def verdict(store: StateStore, cycle: str) -> tuple[CycleState, Outcome]:
     """How a cycle ended that holds nothing, or no more than increments left over."""
     stored, orders = store.cycle(cycle), store.orders(cycle)
     filled = {order.leg for order in orders if _is_leg(order)}

@@ -130,6 +130,12 @@ class StateReader:
         return {row["currency"]: Decimal(row["available"]) for row in rows}
 
     @property
+    def untold_since_ns(self) -> int | None:
+        """From when on the venue's lists are still to be asked for; ``None`` if they were told."""
+        row = self._db.execute("SELECT value FROM meta WHERE name = 'untold'").fetchone()
+        return None if row is None else int(row[0])
+
+    @property
     def lease(self) -> Lease | None:
         """Who writes the file, or did when it ended without a word."""
         return lease_of(self._db)

@@ -172,10 +172,14 @@ class StateStore(StateWriter):
             )
 
     def unfilled(self, client_id: str, status: OrderStatus, reason: str) -> None:
-        """Note that nothing came of an order, as far as is known, and why."""
+        """Note that nothing came of an order, as far as is known, and why.
+
+        Of one that is booked more is known: somebody else asked for it, and later.
+        """
         with self.together():
             self._db.execute(
-                "UPDATE orders SET status = ?, reason = ?, ended_ns = ? WHERE client_id = ?",
+                "UPDATE orders SET status = ?, reason = ?, ended_ns = ? "
+                "WHERE client_id = ? AND status != 'done'",
                 (status, reason, self._wall_ns(), client_id),
             )
 

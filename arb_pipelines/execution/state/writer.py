@@ -102,6 +102,20 @@ class StateWriter(StateReader):
         """Make room on a full disk for what is in flight; whether there was any to make."""
         return self._reserve is not None and self._reserve.give_up()
 
+    def lists_untold(self, since_ns: int) -> None:
+        """Note that the venue's lists are still to be asked for, from a time on."""
+        with self.together():
+            self._db.execute(
+                "INSERT INTO meta VALUES ('untold', ?) ON CONFLICT (name) DO UPDATE SET value = "
+                "excluded.value",
+                (str(since_ns),),
+            )
+
+    def lists_told(self) -> None:
+        """Note that the venue's lists have been read up to now."""
+        with self.together():
+            self._db.execute("DELETE FROM meta WHERE name = 'untold'")
+
     def see_balances(self, free: Mapping[str, Decimal], source: str) -> None:
         """Note what the venue says is free: what has changed, once a minute at most."""
         if self._balances is None:
