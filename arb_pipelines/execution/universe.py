@@ -74,6 +74,5 @@ def _traded(strategy: Strategy, markets: Sequence[Market], cycles: CycleSet) -> 
     through = cycle_arrays(cycles, FeeFactors(terms.on_input, terms.on_output))
     keep = np.zeros(len(cycles))
     keep[through.cycle] = through.keep
-    return traded_cycles(
-        cycles, terms, rules_of(strategy), routes_of(cycles), symbol_sets(cycles), keep
-    )
+    routes = routes_of(cycles, strategy.unwind.max_hops)
+    return traded_cycles(cycles, terms, rules_of(strategy), routes, symbol_sets(cycles), keep)

@@ -44,7 +44,7 @@ class Routes(NamedTuple):
     currencies: int
 
 
-def routes_of(cycles: CycleSet, max_hops: int = 2) -> Routes:
+def routes_of(cycles: CycleSet, max_hops: int) -> Routes:
     """List every way over at most ``max_hops`` (1 to 3) of the universe's symbols.
 
     Direct ones first, then by length, each by symbol name; none passes a currency twice.
