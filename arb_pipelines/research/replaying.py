@@ -20,7 +20,8 @@ from arb_pipelines.backtest.journal import Journal
 from arb_pipelines.backtest.records import Outcome
 from arb_pipelines.backtest.reference import cycle_desk, traded_of
 from arb_pipelines.backtest.scenario import Books, Int64, Scenario
-from arb_pipelines.research.told import Listener, OrderTold, SignalTold, Told, execution_of
+from arb_pipelines.execution.orders.client_ids import cycle_of
+from arb_pipelines.research.told import Listener, OrderTold, SignalTold, Told
 from arb_pipelines.trading.book_shelf import BookShelf
 from arb_pipelines.trading.events import Book, BrokerEvent, Event, MarketEvent, Order
 from arb_pipelines.trading.portfolio import Portfolio
@@ -153,7 +154,7 @@ class MeasuredBroker:
 
     def submit(self, order: Order) -> None:
         """Look up the order's delays, and send it on its way."""
-        key = execution_of(order.client_id)
+        key = cycle_of(order.client_id)
         departs = order.execution is None or key not in self._executions  # as the inner one has it
         if key not in self._executions:
             to_come = self._to_come.get((order.ts, order.symbol, order.side))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from arb_pipelines.execution.orders.client_ids import cycle_of
 from arb_pipelines.trading.events import (
     Approved,
     Book,
@@ -164,7 +165,7 @@ class Listener:
 
     def _on_order(self, order: Order) -> None:
         """Give an order to the signal that its execution began with: the one approved last."""
-        at = self._executions.setdefault(execution_of(order.client_id), self._approved)
+        at = self._executions.setdefault(cycle_of(order.client_id), self._approved)
         amount = order.funds if order.size is None else order.size
         if at < 0 or amount is None:
             return
@@ -197,11 +198,3 @@ def _went_on(told: OrderTold, event: Routed | OrderFill | Cancelled) -> OrderTol
             )
         case Cancelled():
             return replace(told, ts_ended=event.ts, ending=event.ending, reason=event.reason)
-
-
-def execution_of(client_id: str) -> str:
-    """Name the execution of an order, whose number is the last part of its client id.
-
-    The purse does not name it: legs that are sent at once have none.
-    """
-    return client_id.rpartition("-")[0]

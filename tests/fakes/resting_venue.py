@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from arb_pipelines.errors import OutcomeUnknown, Rejected, Unfunded
 from arb_pipelines.execution.orders.amounts import cost_of
-from arb_pipelines.execution.orders.chain import desk_id
+from arb_pipelines.execution.orders.client_ids import desk_id
 from arb_pipelines.market.exact import round_down
 from arb_pipelines.market.graph import BUY
 from arb_pipelines.market.symbols import Market

@@ -18,6 +18,7 @@ from arb_pipelines.execution.orders.amounts import (
     limit_of,
     payable,
 )
+from arb_pipelines.execution.orders.client_ids import link_id
 from arb_pipelines.market.exact import limit_price, on_step
 from arb_pipelines.market.graph import BUY
 from arb_pipelines.market.symbols import Market
@@ -28,13 +29,6 @@ from arb_pipelines.venues.base import NewOrder
 _ZERO = Decimal(0)
 #: Wide enough for every sum of amounts.
 _DIGITS = 120
-#: What stands between the client id of a desk's order and the number of a venue's order of it.
-_LINK = "_"
-
-
-def desk_id(client_id: str) -> str:
-    """Name the desk's order that a venue's order belongs to: ``7f3a-4-0_2`` is of ``7f3a-4-0``."""
-    return client_id.partition(_LINK)[0]
 
 
 class Chain:
@@ -111,8 +105,7 @@ class Chain:
         left, side = self.left, self._order.side
         if in_hand is not None:
             left = min(left, payable(self._market, side, self._fee, in_hand))
-        name, most = self._order.client_id, self._market.base_max_size
-        client_id = f"{name}{_LINK}{self.sent}" if self.sent else name
+        most, client_id = self._market.base_max_size, link_id(self._order.client_id, self.sent)
         made = exact_order(client_id, self._market, side, left, price)
         if made is None or made.size is None:
             return None

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from arb_pipelines.execution.orders.chain import desk_id
+from arb_pipelines.execution.orders.client_ids import desk_id
 from arb_pipelines.execution.orders.fees import FeeConfirmed
 from arb_pipelines.execution.records.timings import Stage, Timings
 from arb_pipelines.execution.records.values import (

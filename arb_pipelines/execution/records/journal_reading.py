@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from arb_pipelines.execution.orders.client_ids import cycle_of
 from arb_pipelines.execution.records.journal import JOURNAL
 from arb_pipelines.execution.records.rolling_file import rolled_files
 
@@ -55,6 +56,6 @@ def unfinished_orders(folder: Path) -> list[dict[str, Any]]:
             }:
                 intents.pop(client_id, None)
             case {"event": "recovered", "execution": str(execution), "unknown": []}:
-                for known in [name for name in intents if name.rpartition("-")[0] == execution]:
+                for known in [name for name in intents if cycle_of(name) == execution]:
                     del intents[known]
     return list(intents.values())

@@ -18,6 +18,7 @@ import structlog
 from arb_pipelines.clock import NS_PER_S
 from arb_pipelines.errors import ProtocolViolation, Rejected, Transient
 from arb_pipelines.execution.orders.amounts import Booked
+from arb_pipelines.execution.orders.client_ids import cycle_of
 from arb_pipelines.execution.recovery.finishing import currencies_of
 from arb_pipelines.execution.recovery.values import UNKNOWN, Engine
 from arb_pipelines.execution.state.values import (
@@ -98,7 +99,7 @@ async def adopt(engine: Engine) -> Adopted:
     with engine.store.together():  # at once: what the state knows last says where the next looks
         changed = [report.client_id for known, report in new if _take(engine, known, report)]
         engine.store.lists_told()
-    return Adopted(list(dict.fromkeys(_cycle_of(client_id) for client_id in changed)), listed)
+    return Adopted(list(dict.fromkeys(cycle_of(client_id) for client_id in changed)), listed)
 
 
 def report_of_fills(fills: Sequence[OwnFill]) -> OrderReport | None:
@@ -128,7 +129,7 @@ def report_of_fills(fills: Sequence[OwnFill]) -> OrderReport | None:
 def _take(engine: Engine, known: StoredOrder | None, report: OrderReport) -> bool:
     """Book a report, of an order that was not written down too; whether more of it filled."""
     store, client_id = engine.store, report.client_id
-    cycle = _cycle_of(client_id)
+    cycle = cycle_of(client_id)
     if not store.has_cycle(cycle):
         _begin(engine, cycle, report)
     if known is None:
@@ -188,7 +189,7 @@ def _since_ns(engine: Engine) -> int:
 
 
 def _known(engine: Engine, client_id: str) -> StoredOrder | None:
-    orders = engine.store.orders(_cycle_of(client_id))
+    orders = engine.store.orders(cycle_of(client_id))
     return next((order for order in orders if order.client_id == client_id), None)
 
 
@@ -207,10 +208,6 @@ def _other_fee(listed: Sequence[OwnFill], known: StoredOrder) -> OrderReport | N
     ):  # fmt: skip
         return None
     return replace(told, funds=known.funds_filled)
-
-
-def _cycle_of(client_id: str) -> str:
-    return client_id.rpartition("-")[0]
 
 
 def _is_ours(client_id: str, engine_id: str) -> bool:

@@ -19,16 +19,12 @@ from typing import Any
 
 from arb_pipelines.errors import Transient
 from arb_pipelines.execution.orders.amounts import Booked
+from arb_pipelines.execution.orders.client_ids import cycle_of, desk_id
 from arb_pipelines.execution.orders.given_up import LateFill
 from arb_pipelines.execution.orders.venue_broker import Untraded
 from arb_pipelines.execution.state.endings import verdict
 from arb_pipelines.execution.state.store import StateStore
-from arb_pipelines.execution.state.under_way import (
-    FollowedCycle,
-    FollowedOrder,
-    desk_id,
-    sum_of,
-)
+from arb_pipelines.execution.state.under_way import FollowedCycle, FollowedOrder, sum_of
 from arb_pipelines.execution.state.values import CycleState, NewCycle, OrderStatus, Purpose
 from arb_pipelines.execution.universe import SessionUniverse
 from arb_pipelines.market.exact import decimal_of
@@ -130,7 +126,7 @@ class StateFollower:
         self._approved = approved
 
     def _on_order(self, order: Order) -> None:
-        name = order.client_id.rpartition("-")[0]
+        name = cycle_of(order.client_id)
         cycle = self._cycles.get(name)
         if cycle is None:
             assert self._approved is not None, "a cycle's first order follows its approval"
@@ -249,9 +245,8 @@ class StateFollower:
     # -- cycles ------------------------------------------------------------------------
 
     def _on_late(self, late: LateFill) -> None:
-        cycle = late.client_id.rpartition("-")[0]
         what = f"{late.client_id} traded {late.size:f} {late.symbol} after it was given up"
-        self._write(partial(self._store.remark, cycle, what))
+        self._write(partial(self._store.remark, cycle_of(late.client_id), what))
 
     def _on_cycle(self, report: CycleReport) -> None:
         self._report = report

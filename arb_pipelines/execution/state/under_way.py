@@ -35,12 +35,6 @@ class FollowedOrder:
     fills: list[OrderFill] = field(default_factory=list)
 
 
-def desk_id(client_id: str) -> str:
-    """Give the desk's order that an order of the venue carries: ``…-2_1`` is ``…-2`` again."""
-    head, _, tail = client_id.rpartition("-")
-    return f"{head}-{tail.partition('_')[0]}"
-
-
 def sum_of(fills: Iterable[OrderFill], order: Order) -> Booked:
     """Book what a desk heard of an order whose report nobody told: it was only tested."""
     size = funds = spent = received = fee = _ZERO
