@@ -7,6 +7,7 @@ and who is told.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 
 import structlog
@@ -47,6 +48,9 @@ def account_engine(
     by_name, first = {one.name: one for one in strategies}, strategies[0]
     markets = {market.symbol: market for market in connection.markets}
     entry, account = connection.entry(first.session.entry), connection.account
+    # the fee of a halted symbol is not told; what traded there before has to be booked
+    most = max(connection.fees.values(), default=Decimal(0))
+    fees = dict.fromkeys(markets, most) | dict(connection.fees)
 
     def rules_of(strategy: str) -> PanicRules:
         return by_name.get(strategy, first).panic_sell
@@ -59,7 +63,7 @@ def account_engine(
         entry,
         account,
         markets,
-        connection.fees,
+        fees,
         first.session,
         unknown_wait_ms=first.recovery.unknown_wait_ms,
     )
@@ -69,7 +73,7 @@ def account_engine(
         account=account,
         entry=entry,
         markets=markets,
-        fees=connection.fees,
+        fees=fees,
         runner=runner,
         seller=seller,
         snapshot=connection.snapshot,

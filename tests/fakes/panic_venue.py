@@ -101,6 +101,10 @@ class DeepVenue:
     def forget(self, client_id: str) -> None:
         pass
 
+    def tell_of(self, report: OrderReport) -> None:
+        """Have the venue know of an order of an earlier start."""
+        self._reports[report.client_id] = report
+
     def _trade(self, order: NewOrder) -> None:
         """Fill what the levels within the limit have; cancel the rest."""
         assert order.size is not None

@@ -131,12 +131,12 @@ class OrderRunner:
     async def settle(self, order: StoredOrder) -> StoredOrder:
         """Find out what became of an order of a dead process; take it back if it is open.
 
-        One that has ended is given as it is.
+        One that has ended is given as it is, and one whose symbol the venue lists no more.
 
         Raises:
             Fatal, ProtocolViolation: the venue turns us away; the order stays as it is.
         """
-        if order.status not in _OPEN:
+        if order.status not in _OPEN or order.symbol not in self._markets:
             return order
         end = await self._end_of(order.client_id, order.symbol, order.intended_ns)
         await self._conclude(order.client_id, end)

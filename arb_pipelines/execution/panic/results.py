@@ -33,11 +33,14 @@ def unsold(cycle: Cycle, bases: Collection[str]) -> dict[str, Decimal]:
 def came_from(
     orders: Iterable[StoredOrder], markets: Mapping[str, Market]
 ) -> Mapping[str, set[str]]:
-    """Say of each currency out of which others a sale came to it, at once or over more orders."""
+    """Say of each currency out of which others a sale came to it, at once or over more orders.
+
+    Orders on symbols that are listed no more are passed over.
+    """
     origins: dict[str, set[str]] = {}
     for order in orders:
-        if order.purpose is Purpose.PANIC and order.filled:
-            market = markets[order.symbol]
+        market = markets.get(order.symbol)
+        if order.purpose is Purpose.PANIC and order.filled and market is not None:
             given, got = market.base, market.quote
             if order.side == BUY:
                 given, got = got, given

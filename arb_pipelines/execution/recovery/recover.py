@@ -34,6 +34,7 @@ from arb_pipelines.execution.state.values import (
     Purpose,
     StoredOrder,
 )
+from arb_pipelines.market.symbols import Status
 from arb_pipelines.venues.base import OwnFill
 from arb_pipelines.venues.tasks import worst_error
 
@@ -174,6 +175,9 @@ async def _finished(engine: Engine, books: Books, cycle: Cycle) -> tuple[str, bo
             return f"it began {age_s:.0f} s ago, and {rules.max_age_s:g} s is the limit", False
         if rest.refused:
             return rest.refused, False
+        symbols = [leg.symbol for leg in rest.legs.values()]
+        if halted := [at for at in symbols if engine.markets[at].status is not Status.TRADING]:
+            return f"{' and '.join(halted)} takes no orders", False
         straight = await straight_back(engine, books, cycle)
         compared = (
             f"finishing nets {rest.nets:.8g} {cycle.start}, going straight back {straight:.8g}"
