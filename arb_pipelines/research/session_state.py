@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from decimal import Decimal
+from pathlib import Path
 
 import structlog
 
@@ -35,10 +36,15 @@ class AccountStates:
     """The files of one account: of orders that are placed, and of those only tested."""
 
     def __init__(
-        self, settings: Settings, connection: VenueConnection, holder: str, opened: ExitStack
+        self,
+        settings: Settings,
+        connection: VenueConnection,
+        holder: str,
+        opened: ExitStack,
+        folder: Path | None = None,
     ) -> None:
         self._settings, self._connection, self._opened = settings, connection, opened
-        self._holder = holder
+        self._holder, self._folder = holder, folder or settings.state
         self._stores: dict[bool, StateStore] = {}
         self._followers: list[StateFollower] = []
         #: Who sells what cycles leave; there is one where orders are placed, once recovery is over.
@@ -56,7 +62,7 @@ class AccountStates:
             connection, tested = self._connection, not places_orders
             settings = self._settings
             opened = open_state(
-                state_file(settings.state, connection.venue, connection.account_id, tested=tested),
+                state_file(self._folder, connection.venue, connection.account_id, tested=tested),
                 key=settings.state_key,
                 durability=settings.state_durability,
                 holder=self._holder,
@@ -153,14 +159,15 @@ class AccountStates:
 
 @asynccontextmanager
 async def account_states(
-    settings: Settings, connection: VenueConnection, holder: str
+    settings: Settings, connection: VenueConnection, holder: str, folder: Path | None = None
 ) -> AsyncIterator[AccountStates]:
     """Keep an account's state files in hand within the block; who enters has the account's lock.
 
-    ``holder`` names the sessions, for whoever finds a file taken.
+    ``holder`` names the sessions, for whoever finds a file taken. The files are in ``folder``,
+    else in that of the settings.
     """
     with ExitStack() as opened, worst_error():
-        states = AccountStates(settings, connection, holder, opened)
+        states = AccountStates(settings, connection, holder, opened, folder)
         async with asyncio.TaskGroup() as tasks:
             keeping = tasks.create_task(states.keep())
             try:

@@ -15,7 +15,7 @@ from decimal import Decimal
 
 from arb_pipelines.execution.orders.amounts import order_spending
 from arb_pipelines.execution.recovery.values import AskBook, Engine
-from arb_pipelines.execution.state.values import Cycle, OrderStatus, Purpose
+from arb_pipelines.execution.state.values import Cycle, Purpose, StoredOrder
 from arb_pipelines.market.exact import (
     ExactLeg,
     PricedLeg,
@@ -129,18 +129,36 @@ async def finish(engine: Engine, cycle: str, rest: Rest) -> None:
     stored = engine.store.cycle(cycle)
     rules = engine.strategy_of(stored).session
     for number, priced in rest.legs.items():
-        market, side = engine.markets[priced.symbol], priced.side
-        given, _ = currencies_of(market, side)
+        given, _ = currencies_of(engine.markets[priced.symbol], priced.side)
         in_hand = engine.store.cycle(cycle).held.get(given, _ZERO)
         limit = None if rules.order_of(number) == "market" else priced.limit_price
         client_id = engine.runner.next_id(cycle, "r")
-        fee = engine.fees[market.symbol]
-        new = order_spending(client_id, market, side, in_hand, fee, limit)
-        if new is None:
+        order = await send_leg(engine, stored, number, client_id, in_hand, limit)
+        if order is None or not order.filled:
             return
-        order = await engine.runner.run_order(cycle, new, Purpose.LEG, number)
-        if order.status is not OrderStatus.DONE or not order.filled:
-            return
+
+
+async def send_leg(
+    engine: Engine,
+    cycle: Cycle,
+    number: int,
+    client_id: str,
+    in_hand: Decimal,
+    limit: Decimal | None,
+) -> StoredOrder | None:
+    """Spend what is in hand by the order of a leg, at market or no worse than ``limit``.
+
+    ``None`` if the venue would take no such order.
+
+    Raises:
+        Fatal, ProtocolViolation: the venue turns us away.
+    """
+    symbol, side = cycle.legs[number]
+    market, fee = engine.markets[symbol], engine.fees[symbol]
+    new = order_spending(client_id, market, side, in_hand, fee, limit)
+    if new is None:
+        return None
+    return await engine.runner.run_order(cycle.id, new, Purpose.LEG, number)
 
 
 def can_end_at_home(engine: Engine, cycle: Cycle) -> bool:

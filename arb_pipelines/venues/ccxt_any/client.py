@@ -22,14 +22,14 @@ from arb_pipelines.venues.guarded_http import expect_secrecy, guarded_http
 
 #: What ARB_CCXT_URL says for the addresses that ccxt knows of an exchange.
 OWN_ADDRESSES = "venue"
-_TIMEOUT_MS = 5_000
+TIMEOUT_MS = 5_000
 _quiet = logging.getLogger(f"{__name__}.ccxt")
 _quiet.setLevel(logging.WARNING)
 #: ccxt asks again by itself where this is above 0: an order would be sent twice.
-_RETRIES = "maxRetriesOnFailure"
+RETRIES = "maxRetriesOnFailure"
 #: What single classes need to be told. KuCoin's: the classic API, spot alone, and books
 #: that come whole, since its level-2 books do not notice a lost message.
-_OPTIONS: Mapping[str, Mapping[str, object]] = {
+OPTIONS: Mapping[str, Mapping[str, object]] = {
     "kucoin": {
         "uta": False,
         "hf": True,
@@ -66,7 +66,7 @@ def make_client(settings: Settings, exchange: str, *, exact: bool) -> Any:
         ConfigError: ccxt is not installed or has no such exchange, or no address is set.
     """
     base = address_of(settings)
-    made = _careful(_class_of(exchange), base)
+    made = careful(_class_of(exchange), local=is_loopback(base))
     secrets = {
         "apiKey": settings.ccxt_key,
         "secret": settings.ccxt_secret,
@@ -75,13 +75,13 @@ def make_client(settings: Settings, exchange: str, *, exact: bool) -> Any:
     client = made(
         {name: secret.get_secret_value() for name, secret in secrets.items() if secret}
         | {
-            "timeout": _TIMEOUT_MS,
+            "timeout": TIMEOUT_MS,
             "enableRateLimit": not is_loopback(base),
             "number": Decimal if exact else float,
-            "options": {"defaultType": "spot", _RETRIES: 0} | dict(_OPTIONS.get(exchange, {})),
+            "options": {"defaultType": "spot", RETRIES: 0} | dict(OPTIONS.get(exchange, {})),
         }
     )
-    _refuse_retries(client.options, exchange)
+    refuse_retries(client.options, exchange)
     if base != OWN_ADDRESSES:
         client.urls["api"] = _redirected(client.urls["api"], base)
     return client
@@ -101,9 +101,11 @@ def _class_of(exchange: str) -> Any:
     raise ConfigError(f"ccxt {plain.__version__} knows no exchange {exchange!r}", source="venue")
 
 
-def _careful(known: Any, base: str) -> Any:
-    """The class, with what is ours to make sure of, whatever it does itself."""
-    guarded = is_loopback(base)
+def careful(known: Any, *, local: bool) -> Any:
+    """Give the class, with what is ours to make sure of, whatever it does itself.
+
+    A client of a ``local`` exchange goes to no other machine.
+    """
     too_many = import_module("ccxt.base.errors").RateLimitExceeded
 
     class Careful(known):  # type: ignore[misc]
@@ -115,8 +117,8 @@ def _careful(known: Any, base: str) -> Any:
             super().open()
             if self.session is None:
                 self.session = guarded_http(
-                    local=guarded,
-                    timeout=aiohttp.ClientTimeout(total=_TIMEOUT_MS / 1000),
+                    local=local,
+                    timeout=aiohttp.ClientTimeout(total=TIMEOUT_MS / 1000),
                     trust=self.ssl_context,
                 )
 
@@ -127,12 +129,12 @@ def _careful(known: Any, base: str) -> Any:
                 await connections.close()
 
         async def fetch(self, url: str, *arguments: Any, **named: Any) -> Any:
-            if guarded:
+            if local:
                 _expect_loopback(url)
             return await super().fetch(url, *arguments, **named)
 
         def client(self, url: str) -> Any:
-            if guarded:
+            if local:
                 _expect_loopback(url)
             return super().client(url)
 
@@ -148,7 +150,7 @@ def _careful(known: Any, base: str) -> Any:
 def _expect_loopback(url: str) -> None:
     if not is_loopback(url):
         raise InvariantBroken(
-            f"ccxt would go to {urlsplit(url).netloc}, and ARB_CCXT_URL is this machine's"
+            f"ccxt would go to {urlsplit(url).netloc}, and the address set is this machine's"
         )
 
 
@@ -163,9 +165,14 @@ def _redirected(addresses: Any, base: str) -> Any:
     return server + path
 
 
-def _refuse_retries(options: Any, exchange: str) -> None:
+def refuse_retries(options: Any, exchange: str) -> None:
+    """Expect that ccxt repeats nothing by itself, whatever the class's options say.
+
+    Raises:
+        InvariantBroken: it would.
+    """
     if isinstance(options, dict):
-        if options.get(_RETRIES):
+        if options.get(RETRIES):
             raise InvariantBroken(f"ccxt's {exchange} repeats requests: an order might go twice")
         for value in options.values():
-            _refuse_retries(value, exchange)
+            refuse_retries(value, exchange)

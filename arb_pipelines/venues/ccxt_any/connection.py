@@ -23,7 +23,7 @@ from arb_pipelines.venues.ccxt_any.books import CcxtFeed, ask_book, ask_tops
 from arb_pipelines.venues.ccxt_any.client import address_of, make_client
 from arb_pipelines.venues.ccxt_any.failures import asking
 from arb_pipelines.venues.ccxt_any.numbers import exact
-from arb_pipelines.venues.ccxt_any.order_entry import CcxtOrderEntry
+from arb_pipelines.venues.ccxt_any.order_entry import CHECKS_ORDERS, CcxtOrderEntry
 from arb_pipelines.venues.ccxt_any.orders import Listed
 from arb_pipelines.venues.ccxt_any.symbols import describe, parse_symbols
 from arb_pipelines.venues.status import VenueStatus
@@ -72,16 +72,31 @@ async def open_ccxt(settings: Settings, exchange: str) -> AsyncIterator[CcxtConn
         opened(settings, exchange, exact=True) as trading,
         opened(settings, exchange, exact=False) as watching,
     ):
-        listed = listed_of(trading)
-        fees = await _fees(trading, listed)
-        yield CcxtConnection(
-            trading,
-            watching,
-            {symbol: _priced(one, fees[symbol]) for symbol, one in listed.items()},
-            {symbol: taker for symbol, (taker, _) in fees.items() if taker is not None},
-            local=is_loopback(address),
-            account_id=account_name(exchange, address, identity, local=is_loopback(address)),
-        )
+        local = is_loopback(address)
+        name = account_name(exchange, address, identity, local=local)
+        yield await connection_of(trading, watching, local=local, account_id=name)
+
+
+async def connection_of(
+    trading: Any, watching: Any, *, local: bool, account_id: str
+) -> CcxtConnection:
+    """Make a connection of clients with their markets loaded, by the account's fees.
+
+    ``trading`` is an exact client; ``watching``, which may be the same, gives books.
+
+    Raises:
+        VenueError: the exchange does not answer, or turns the key away.
+    """
+    listed = listed_of(trading)
+    fees = await _fees(trading, listed)
+    return CcxtConnection(
+        trading,
+        watching,
+        {symbol: _priced(one, fees[symbol]) for symbol, one in listed.items()},
+        {symbol: taker for symbol, (taker, _) in fees.items() if taker is not None},
+        local=local,
+        account_id=account_id,
+    )
 
 
 def listed_of(client: Any) -> dict[str, Listed]:
@@ -99,6 +114,7 @@ class CcxtConnection:
     """``VenueConnection`` of an exchange through ccxt; made by ``open_ccxt``.
 
     The same account under two keys has two ``account_id``: ccxt does not tell more.
+    ``checks_orders`` tells whether the exchange can be asked to test an order.
     """
 
     def __init__(
@@ -118,6 +134,7 @@ class CcxtConnection:
         self.fees = fees
         self.account = CcxtAccount(trading, listed)
         self._entry = CcxtOrderEntry(trading, self.account, listed)
+        self.checks_orders: bool = trading.id in CHECKS_ORDERS
         self._trading, self._watching, self._listed = trading, watching, listed
         ask = partial(ask_closed, trading) if trading.has.get("fetchStatus") is True else None
         self.status = VenueStatus(trading.id, ask)

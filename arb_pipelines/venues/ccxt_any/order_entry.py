@@ -14,7 +14,7 @@ from arb_pipelines.venues.ccxt_any.orders import Listed, request_of
 
 #: Classes of ccxt that send an order marked ``test`` to the exchange's check of orders. Any
 #: other would place it.
-_CHECKS_ORDERS = frozenset({"binance", "kucoin", "mexc"})
+CHECKS_ORDERS = frozenset({"binance", "kucoin", "mexc"})
 
 
 class CcxtOrderEntry:
@@ -63,7 +63,7 @@ class CcxtOrderEntry:
         Raises:
             Rejected: it would be refused, or ccxt's class has no such check.
         """
-        if self._client.id not in _CHECKS_ORDERS:
+        if self._client.id not in CHECKS_ORDERS:
             raise Rejected(f"ccxt's {self._client.id} cannot have orders checked; not sent")
         try:
             await self._send(order, {"test": True})
