@@ -16,10 +16,12 @@ from rich.table import Table
 
 from arb_pipelines.clock import NS_PER_MS, NS_PER_S, iso
 from arb_pipelines.commands.output import print_facts, print_lines
+from arb_pipelines.execution.state.lease import is_gone
 from arb_pipelines.execution.state.values import Cycle, StoredOrder
-from arb_pipelines.market.cycles import BUY, SIDES
+from arb_pipelines.market.cycles import SIDES
 from arb_pipelines.research.state_files import StateFile
 from arb_pipelines.research.state_reports import Glance, History, Standing
+from arb_pipelines.trading.events import currencies
 
 _ACCOUNTS = ("account", "cycles", "engine", "paused")
 _OPEN = ("cycle", "strategy", "state", "legs", "in hand", "out", "age", "quiet", "why")
@@ -37,7 +39,7 @@ def accounts_table(accounts: Sequence[Standing]) -> Table:
             one.file.name,
             str(one.cycles),
             _engine(one),
-            "; ".join(f"{strategy} ({pause.check}): {pause.why}" for strategy, pause in one.pauses),
+            "; ".join(f"{strategy} (by {pause.by}): {pause.why}" for strategy, pause in one.pauses),
         )
         for one in accounts
     )
@@ -157,9 +159,10 @@ def _engine(one: Standing) -> str:
     if one.engine is None:
         return "none"
     said = f"{one.engine.holder} (process {one.engine.process})"
-    return (
-        said if one.alive else f"{said}, not heard of since {_moment(one.engine.renewed_ns)[:19]}"
-    )
+    heard = _moment(one.engine.renewed_ns)[:19]
+    if is_gone(one.engine):
+        return f"{said}, which died after {heard}"
+    return said if one.alive else f"{said}, not heard of since {heard}"
 
 
 def _print_lines(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str) -> None:
@@ -200,7 +203,7 @@ def _order_remark(order: StoredOrder) -> str:
     asked = _amount(quote, funds) if order.size is None else _amount(base, order.size)
     said = [f"asked {asked}" + ("" if order.price is None else f" at {exact(order.price)}")]
     if order.filled:
-        given, got = (quote, base) if order.side == BUY else (base, quote)
+        given, got = currencies(order)
         price = order.funds_filled / order.filled
         said += [
             f"filled {_amount(base, order.filled)} at {float(price):.12g} on average",

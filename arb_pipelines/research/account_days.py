@@ -25,7 +25,6 @@ from arb_pipelines.research.reconciliation import (
     Line,
     Moment,
     changes_of_fills,
-    changes_of_order,
     compare_balances,
     compare_orders,
     summed,
@@ -93,7 +92,7 @@ def reconcile_day(lake: Lake, venue: str, day: date) -> Reconciled:
     return Reconciled(
         stored.file.account,
         len(lines),
-        Counter(str(line.verdict) for line in lines),
+        dict(Counter(str(line.verdict) for line in lines)),
         [
             f"{line.item}: {line.difference:f} {line.currency}, {line.verdict}: {line.why}"
             for line in lines
@@ -196,7 +195,7 @@ def _executed(
     for order in stored.orders:
         if before.ts_ns < (order.ended_ns or 0) <= after.ts_ns:
             theirs = told.get(order.order_id or "")
-            changes.append(changes_of_fills(theirs) if theirs else changes_of_order(order))
+            changes.append(changes_of_fills(theirs) if theirs else order.changes)
     return summed(changes)
 
 

@@ -113,16 +113,6 @@ def compare_balances(before: Moment, after: Moment, executed: Changes) -> list[L
     return lines
 
 
-def changes_of_order(order: StoredOrder) -> dict[str, Decimal]:
-    """What an order did to balances, as it is booked."""
-    base, _, quote = order.symbol.partition("-")
-    given, got = (quote, base) if order.side == BUY else (base, quote)
-    changes = {given: -order.spent, got: order.received}
-    if order.fee_currency is not None and order.fee_currency not in changes:
-        changes[order.fee_currency] = -order.fee
-    return changes
-
-
 def changes_of_fills(fills: Iterable[OwnFill]) -> dict[str, Decimal]:
     """What executions did to balances, as the venue tells it."""
     changes: defaultdict[str, Decimal] = defaultdict(Decimal)
@@ -152,7 +142,7 @@ def _by_order(fills: Iterable[OwnFill]) -> dict[str, list[OwnFill]]:
 
 
 def _lines_of(order: StoredOrder, fills: Sequence[OwnFill]) -> list[Line]:
-    ours, theirs = changes_of_order(order), changes_of_fills(fills)
+    ours, theirs = order.changes, changes_of_fills(fills)
     verdict, why = _verdict(order, fills)
     return [
         Line(
@@ -185,7 +175,7 @@ def _verdict(order: StoredOrder, fills: Sequence[OwnFill]) -> tuple[Verdict, str
         return Verdict.AMOUNT_DIFFERS, (
             f"booked {order.filled:f} for {order.funds_filled:f}, executed {size:f} for {funds:f}"
         )
-    if _moved(changes_of_fills(fills)) != _moved(changes_of_order(order)):
+    if _moved(changes_of_fills(fills)) != _moved(order.changes):
         took = summed({fill.fee_currency: fill.fee} for fill in fills)
         said = ", ".join(f"{by:f} {currency}" for currency, by in took.items())
         return Verdict.FEE_DIFFERS, (

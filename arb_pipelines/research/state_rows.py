@@ -16,8 +16,9 @@ from arb_pipelines.execution.state.rows import cycle_of, order_of, transition_of
 from arb_pipelines.execution.state.values import Cycle, StoredOrder, Transition
 from arb_pipelines.lake.schemas import STRATEGY_CYCLES, STRATEGY_ORDERS, STRATEGY_TRANSITIONS
 from arb_pipelines.lake.schemas.table import Table
-from arb_pipelines.market.cycles import BUY, SIDES
+from arb_pipelines.market.cycles import SIDES
 from arb_pipelines.research.state_files import StateFile, reading_state
+from arb_pipelines.trading.events import currencies
 
 #: The tables that a cycle has rows in, itself first.
 STATE_TABLES = (STRATEGY_CYCLES, STRATEGY_TRANSITIONS, STRATEGY_ORDERS)
@@ -112,8 +113,7 @@ def _transition_row(number: int, move: Transition) -> Row:
 
 
 def _order_row(order: StoredOrder, fills: Iterable[sqlite3.Row]) -> Row:
-    base, _, quote = order.symbol.partition("-")
-    given, got = (quote, base) if order.side == BUY else (base, quote)
+    given, got = currencies(order)
     told = [[fill["trade_id"], fill["size"], fill["price"], fill["ts_ns"]] for fill in fills]
     return {
         "client_id": order.client_id,

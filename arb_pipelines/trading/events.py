@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -256,7 +257,16 @@ BrokerEvent = Routed | OrderFill | Cancelled
 Event = MarketEvent | Signal | Approved | Refused | Order | Cancel | BrokerEvent | Ended
 
 
-def currencies(order: Order | OrderFill) -> tuple[str, str]:
+class OnSymbol(Protocol):
+    """Whatever trades one side of a symbol: an order, a fill, what either came to."""
+
+    @property
+    def symbol(self) -> str: ...
+    @property
+    def side(self) -> int: ...
+
+
+def currencies(order: OnSymbol) -> tuple[str, str]:
     """Name the currency an order gives and the one it gets."""
     base, _, quote = order.symbol.partition("-")
     return (quote, base) if order.side == BUY else (base, quote)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from arb_pipelines.execution.state.values import Cycle, Outcome, Purpose, StoredOrder
-from arb_pipelines.market.graph import BUY
-from arb_pipelines.market.symbols import Market
+from arb_pipelines.trading.events import currencies
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +29,12 @@ def unsold(cycle: Cycle, bases: Collection[str]) -> dict[str, Decimal]:
     return {name: amount for name, amount in cycle.held.items() if name not in bases}
 
 
-def came_from(
-    orders: Iterable[StoredOrder], markets: Mapping[str, Market]
-) -> Mapping[str, set[str]]:
-    """Say of each currency out of which others a sale came to it, at once or over more orders.
-
-    Orders on symbols that are listed no more are passed over.
-    """
+def came_from(orders: Iterable[StoredOrder]) -> Mapping[str, set[str]]:
+    """Say of each currency out of which others a sale came to it, at once or over more orders."""
     origins: dict[str, set[str]] = {}
     for order in orders:
-        market = markets.get(order.symbol)
-        if order.purpose is Purpose.PANIC and order.filled and market is not None:
-            given, got = market.base, market.quote
-            if order.side == BUY:
-                given, got = got, given
+        if order.purpose is Purpose.PANIC and order.filled:
+            given, got = currencies(order)
             origins.setdefault(got, set()).update({given, *origins.get(given, ())})
     return origins
 

@@ -80,7 +80,7 @@ class Sale:
         if not open_:
             return None
         name = self._newest if self._newest in open_ else next(iter(open_))
-        origins = came_from(self.store.orders(self.cycle), self.network.listed)
+        origins = came_from(self.store.orders(self.cycle))
         return Holding(name, open_[name], stored.start, frozenset(origins.get(name, ())))
 
     def _note(self, holding: Holding, found: Chosen, order: StoredOrder) -> None:

@@ -19,7 +19,6 @@ from arb_pipelines.clock import NS_PER_S
 from arb_pipelines.errors import ProtocolViolation, Rejected, Transient
 from arb_pipelines.execution.orders.amounts import Booked
 from arb_pipelines.execution.orders.client_ids import cycle_of
-from arb_pipelines.execution.recovery.finishing import currencies_of
 from arb_pipelines.execution.recovery.values import UNKNOWN, Engine
 from arb_pipelines.execution.state.values import (
     CycleState,
@@ -28,7 +27,7 @@ from arb_pipelines.execution.state.values import (
     Purpose,
     StoredOrder,
 )
-from arb_pipelines.trading.events import OrderKind
+from arb_pipelines.trading.events import OrderKind, currencies
 from arb_pipelines.venues.base import NewOrder, OrderReport, OwnFill
 from arb_pipelines.venues.retry import Patience, retrying
 
@@ -148,7 +147,7 @@ def _take(engine: Engine, known: StoredOrder | None, report: OrderReport) -> boo
 def _begin(engine: Engine, cycle: str, first: OrderReport) -> None:
     """Write a cycle down of which nothing is known but its first order."""
     store, market = engine.store, engine.markets[first.symbol]
-    start, _ = currencies_of(market, first.side)
+    start, _ = currencies(first)
     spent = Booked.of(first, engine.fees[first.symbol], market).spent  # its fee, too
     legs, metadata = ((first.symbol, first.side),), {"adopted": True}
     new = NewCycle(cycle, UNKNOWN, UNKNOWN, start, legs, spent, metadata)

@@ -54,8 +54,6 @@ def booked_since(engine: Engine, since_ns: int) -> dict[str, Decimal]:
     """Add up what the orders that ended since a time did to each balance."""
     booked: defaultdict[str, Decimal] = defaultdict(Decimal)
     for order in engine.store.orders_ended(since_ns):
-        market = engine.markets.get(order.symbol)
-        if market is not None:
-            for currency, by in order.booked.changes(market).items():
-                booked[currency] += by
+        for currency, by in order.changes.items():
+            booked[currency] += by
     return dict(booked)

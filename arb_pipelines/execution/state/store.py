@@ -36,7 +36,6 @@ from arb_pipelines.execution.state.values import (
     OrderStatus,
     Outcome,
     Purpose,
-    StoredOrder,
 )
 from arb_pipelines.execution.state.writer import StateWriter
 from arb_pipelines.market.symbols import Market
@@ -224,7 +223,7 @@ class StateStore(StateWriter):
             changes = dict(cycle.changes)
             with localcontext(_EXACT):
                 if earlier.status is OrderStatus.DONE:
-                    _add(changes, _undone(earlier, market))
+                    _add(changes, {of: -by for of, by in earlier.changes.items()})
                 _add(changes, booked.changes(market))
             self._db.execute(
                 "UPDATE orders SET status = 'done', filled = ?, funds_filled = ?, spent = ?, "
@@ -322,8 +321,3 @@ def _json(value: Mapping[str, Any] | Sequence[Any]) -> str:
 def _add(changes: dict[str, Decimal], more: Mapping[str, Decimal]) -> None:
     for currency, by in more.items():
         changes[currency] = changes.get(currency, Decimal(0)) + by
-
-
-def _undone(order: StoredOrder, market: Market) -> dict[str, Decimal]:
-    """What would take an order's booking back."""
-    return {currency: -by for currency, by in order.booked.changes(market).items()}

@@ -11,8 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from arb_pipelines.execution.orders.amounts import Booked
-from arb_pipelines.trading.events import OrderKind, TimeInForce
+from arb_pipelines.trading.events import OrderKind, TimeInForce, currencies
 
 
 class CycleState(StrEnum):
@@ -151,13 +150,13 @@ class StoredOrder:
     ended_ns: int | None
 
     @property
-    def booked(self) -> Booked:
-        """What it came to; of one that has ended and filled something."""
-        assert self.fee_currency is not None, "what is done has a fee's currency"
-        return Booked(
-            self.side, self.filled, self.funds_filled, self.spent, self.received, self.fee,
-            self.fee_currency,
-        )  # fmt: skip
+    def changes(self) -> dict[str, Decimal]:
+        """What it did to the account's balances, by currency, as it is booked."""
+        given, got = currencies(self)
+        changed = {given: -self.spent, got: self.received}
+        if self.fee_currency is not None and self.fee_currency not in changed:
+            changed[self.fee_currency] = -self.fee
+        return changed
 
 
 @dataclass(frozen=True, slots=True)
