@@ -69,15 +69,19 @@ class SessionManager:
         self._managed: dict[str, Managed] = {}
         self.failure: VenueError | None = None
 
-    async def count_anew(self) -> None:
+    async def count_anew(self, held: Mapping[str, Decimal]) -> None:
         """Ask again what the account has, since recovery traded; before strategies are added.
+
+        What is ``held`` by cycles that have not ended is nobody's to be given.
 
         Raises:
             VenueError: the venue does not tell.
         """
         assert not self._managed, "what strategies were given is not counted twice"
-        free = await self.connection.account.balances()
-        self.money = Allotments(free)
+        free, zero = await self.connection.account.balances(), Decimal(0)
+        self.money = Allotments(
+            {of: max(amount - held.get(of, zero), zero) for of, amount in free.items()}
+        )
         self.balances.begin_again(free)
 
     def add(self, spec: ContainerSpec, *, allot: bool = True) -> Managed:

@@ -90,6 +90,13 @@ class SessionHost:
             raise ConfigError(
                 f"trades at {session.strategy.exchange}, not {venue}", source=str(file)
             )
+        places_orders = session.permitted(self._manager.connection).places_orders
+        if places_orders and self._states.seller is None:
+            raise ConfigError(
+                "places orders, and this process began with none that does: what a crash left "
+                "open is looked for at a start alone; stop this one, and start it by itself",
+                source=str(file),
+            )
         session.late = True
         with ExitStack() as taken:
             if instead:

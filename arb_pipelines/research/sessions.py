@@ -227,7 +227,7 @@ async def _recover(
         await manager.ready()
         placed = await recover_account(settings, engine)
         recovery = Recovery([*tested, *placed.cycles], placed.unexplained)
-        await manager.count_anew()
+        await manager.count_anew(store.held())
     for session in sessions:
         session.recovered = recovery.cycles
     return recovery

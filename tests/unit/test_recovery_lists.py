@@ -169,3 +169,19 @@ def test_lists_that_were_not_told_are_asked_for_by_the_next_start(tmp_path: Path
         assert asked[-1] > asked[0]
 
     tried(tmp_path, body, Fate(), Fate(arrives=False))
+
+
+def test_what_open_cycles_hold_is_added_up(tmp_path: Path) -> None:
+    """Of those that have not ended, outside their start currency."""
+
+    async def body(there: StateAtVenue) -> None:
+        for number in range(3):
+            cycle = await sent(there, number)
+            await there.runner.settle(there.stored(cycle)[0])
+        bought = there.stored(cycle)[0].filled
+        there.store.end(
+            cycle, CycleState.FAILED, Outcome.RESIDUAL, profit=Decimal(0), what="ended", why="test"
+        )
+        assert there.store.held() == {"BTC": 2 * bought}
+
+    tried(tmp_path, body)

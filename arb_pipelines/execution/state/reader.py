@@ -7,7 +7,8 @@ another. Each reading is of one moment, and sees whole transactions.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -78,6 +79,14 @@ class StateReader:
             "SELECT * FROM cycles WHERE ended_ns IS NULL ORDER BY started_ns, id"
         )
         return [cycle_of(row) for row in rows]
+
+    def held(self) -> Mapping[str, Decimal]:
+        """Give what the cycles that have not ended hold outside their start currencies."""
+        total: defaultdict[str, Decimal] = defaultdict(Decimal)
+        for cycle in self.open_cycles():
+            for currency, amount in cycle.held.items():
+                total[currency] += amount
+        return dict(total)
 
     def ended_cycles(self, last: int) -> list[Cycle]:
         """Give the ``last`` cycles that ended, the newest first."""
