@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from arb_pipelines.errors import Fatal, ProtocolViolation, Rejected, Transient, Unfunded
@@ -230,12 +231,11 @@ class OrderCarrier(ABC):
         opens = in_hand is None and not order.unwinds
         new, late = self._exact(order, in_hand), False
         if new is not None and not opens and not self._is_free(new):
-            new, late = await self._when_free(order, new, in_hand), True
+            new, late = await self._when_free(new, in_hand, partial(self._exact, order)), True
         if new is None:
             ending = Ending.EXPIRED if late else Ending.REJECTED
             self._tell_refused(order, "nothing the venue would take is in hand", ending)
-            self._out -= 1
-            self._calmer.set()
+            self._over()
             return
         now_s = asyncio.get_running_loop().time()
         carried = Carried(order, new, self._markets[order.symbol], opens, now_s)
@@ -289,9 +289,15 @@ class OrderCarrier(ABC):
         return self._free.covers(*cost_of(new, self._markets[new.symbol], self._fees[new.symbol]))
 
     async def _when_free(
-        self, order: Order, new: NewOrder, in_hand: Decimal | None
+        self,
+        new: NewOrder,
+        in_hand: Decimal | None,
+        made: Callable[[Decimal | None], NewOrder | None],
     ) -> NewOrder | None:
-        """Wait for what an order needs; make it anew if there is less than was thought."""
+        """Wait for what an order needs; make it anew if there is less than was thought.
+
+        ``made`` makes it of what is in hand.
+        """
         assert self._free is not None
         needs = cost_of(new, self._markets[new.symbol], self._fees[new.symbol])
         try:
@@ -300,7 +306,7 @@ class OrderCarrier(ABC):
             self._turn_away(over)
             return None
         known = [amount for amount in (in_hand, free) if amount is not None]
-        return self._exact(order, min(known, default=None))
+        return made(min(known, default=None))
 
     def _exact(self, order: Order, in_hand: Decimal | None) -> NewOrder | None:
         market, fee = self._markets[order.symbol], self._fees[order.symbol]
@@ -309,6 +315,10 @@ class OrderCarrier(ABC):
 
     def _end(self, carried: Carried) -> None:
         carried.over = True
+        self._over()
+
+    def _over(self) -> None:
+        """Note that an order of the desk is carried no further."""
         self._out -= 1
         self._calmer.set()
 

@@ -13,8 +13,9 @@ import asyncio
 import math
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import partial
 
-from arb_pipelines.errors import Fatal, ProtocolViolation, Transient
+from arb_pipelines.errors import Transient
 from arb_pipelines.execution.orders.amounts import Booked, cost_of
 from arb_pipelines.execution.orders.balances import FreeBalances
 from arb_pipelines.execution.orders.capacity import Claim, RestingCapital
@@ -175,15 +176,7 @@ class LimitLegBroker(VenueBroker):
         new = self._made(leg, in_hand)
         if new is None or (leg.opens and not leg.chain.sent) or self._is_free(new):
             return new
-        assert self._free is not None
-        needs = cost_of(new, self._markets[new.symbol], self._fees[new.symbol])
-        try:
-            free = await self._free.wait_for(*needs, self._rules.balance_wait_ms / 1e3)
-        except (Fatal, ProtocolViolation) as over:
-            self._turn_away(over)
-            return None
-        known = [amount for amount in (in_hand, free) if amount is not None]
-        return self._made(leg, min(known, default=None))
+        return await self._when_free(new, in_hand, partial(self._made, leg))
 
     def _made(self, leg: RestingLeg, in_hand: Decimal | None) -> NewOrder | None:
         """Make an order that rests, as long as it may; then the one that ends the chain."""
@@ -296,11 +289,6 @@ class LimitLegBroker(VenueBroker):
             carried.conclude(None)
         else:
             super()._leave(carried)
-
-    def _over(self) -> None:
-        """Note that a leg is carried no further."""
-        self._out -= 1
-        self._calmer.set()
 
     def _is_idle(self) -> bool:
         return self._out <= len(self._resting)
