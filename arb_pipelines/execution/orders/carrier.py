@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -25,16 +24,14 @@ from arb_pipelines.errors import Fatal, ProtocolViolation, Rejected, Transient, 
 from arb_pipelines.execution.orders.amounts import Booked, Purses, cost_of, new_order
 from arb_pipelines.execution.orders.balances import FreeBalances
 from arb_pipelines.execution.orders.followed import pause_before_again_s
+from arb_pipelines.execution.orders.news import BrokerNews
 from arb_pipelines.market.symbols import Market
 from arb_pipelines.trading.events import (
     BrokerEvent,
-    Cancelled,
     Ended,
     Ending,
     MarketEvent,
     Order,
-    OrderFill,
-    Routed,
 )
 from arb_pipelines.trading.session_rules import SessionRules
 from arb_pipelines.venues.base import NewOrder, OrderReport
@@ -86,13 +83,11 @@ class OrderCarrier(ABC):
         self._markets, self._fees, self._rules = markets, fees, rules
         self._wall_ns, self._intent, self._free = wall_ns, intent, free
         self._purses = Purses()
-        self._news: deque[BrokerEvent] = deque()
-        self._ring = asyncio.Event()
+        self._news = BrokerNews(wall_ns)
         self._out = 0
         self._calmer = asyncio.Event()
         self._turned_away = asyncio.Event()
         self._reason: Fatal | ProtocolViolation | None = None
-        self._newest = 0
         self.tasks: asyncio.TaskGroup | None = None
 
     @property
@@ -110,7 +105,7 @@ class OrderCarrier(ABC):
         async with asyncio.TaskGroup() as self.tasks:
             beside = [self.tasks.create_task(work) for work in self._beside()]
             await self._turned_away.wait()
-            while self._out or self._news:
+            while self._out or self._news.waits:
                 self._calmer.clear()
                 await self._calmer.wait()
             for task in beside:
@@ -120,17 +115,15 @@ class OrderCarrier(ABC):
 
     async def next_event(self) -> BrokerEvent:
         """Wait for the next piece of news, in the order it became known."""
-        while not self._news:
-            self._ring.clear()
-            await self._ring.wait()
+        event = await self._news.next()
         self._calmer.set()
-        return self._news.popleft()
+        return event
 
     def submit(self, order: Order) -> None:
         """Send an order; its fate comes as news."""
         assert self.tasks is not None, "the broker runs before orders come"
         if self._reason is not None:
-            self._tell_refused(order, f"not sent: {self._reason}")
+            self._news.ended(order, f"not sent: {self._reason}", Ending.REJECTED)
             return
         self._out += 1
         self.tasks.create_task(self._carry(order), name=order.client_id)
@@ -180,36 +173,15 @@ class OrderCarrier(ABC):
         booked = Booked.of(report, self._fees[order.symbol], market)
         self._purses.book(order, booked)
         whole = booked.fills_whole(carried.new, market, order.limit_px)
-        self._tell_filled(order, booked, final=whole)
+        self._news.filled(order, booked, final=whole)
         if not whole:
-            self._tell(
-                Cancelled(order.client_id, self._now(order), "the rest found no counterpart")
-            )
+            self._news.ended(order, "the rest found no counterpart", Ending.CANCELLED)
         self._end(carried)
         return booked
 
-    def _tell_filled(self, order: Order, booked: Booked, *, final: bool) -> None:
-        """Tell what of an order was filled, if anything was."""
-        if booked.size > 0:
-            self._tell(
-                OrderFill(
-                    client_id=order.client_id,
-                    ts=self._now(order),
-                    symbol=order.symbol,
-                    side=order.side,
-                    size=float(booked.size),
-                    funds=float(booked.funds),
-                    spent=float(booked.spent),
-                    received=float(booked.received),
-                    fee=float(booked.fee),
-                    fee_currency=booked.fee_currency,
-                    final=final,
-                )
-            )
-
     def _refuse(self, carried: Carried, reason: str, ending: Ending = Ending.REJECTED) -> None:
         """Tell that nothing came of an order: the venue refused it, or it never got there."""
-        self._tell_refused(carried.order, reason, ending)
+        self._news.ended(carried.order, reason, ending)
         self._end(carried)
 
     def _leave(self, carried: Carried) -> None:
@@ -234,7 +206,7 @@ class OrderCarrier(ABC):
             new, late = await self._when_free(new, in_hand, partial(self._exact, order)), True
         if new is None:
             ending = Ending.EXPIRED if late else Ending.REJECTED
-            self._tell_refused(order, "nothing the venue would take is in hand", ending)
+            self._news.ended(order, "nothing the venue would take is in hand", ending)
             self._over()
             return
         now_s = asyncio.get_running_loop().time()
@@ -244,7 +216,7 @@ class OrderCarrier(ABC):
         except Transient as unwritten:  # what is not written down does not leave
             self._refuse(carried, str(unwritten))
             return
-        self._tell(Routed(order.client_id, self._now(order)))
+        self._news.routed(order)
         await self._send_on(carried)
 
     async def _send_on(self, carried: Carried) -> None:
@@ -321,15 +293,3 @@ class OrderCarrier(ABC):
         """Note that an order of the desk is carried no further."""
         self._out -= 1
         self._calmer.set()
-
-    def _now(self, order: Order) -> int:
-        """The wall's time, never before anything that was told: a clock may be set back."""
-        self._newest = max(self._newest, order.ts, self._wall_ns())
-        return self._newest
-
-    def _tell_refused(self, order: Order, reason: str, ending: Ending = Ending.REJECTED) -> None:
-        self._tell(Cancelled(order.client_id, self._now(order), reason, ending))
-
-    def _tell(self, news: BrokerEvent) -> None:
-        self._news.append(news)
-        self._ring.set()

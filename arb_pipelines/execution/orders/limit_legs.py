@@ -25,7 +25,7 @@ from arb_pipelines.execution.orders.followed import Sending, followed_to_end
 from arb_pipelines.execution.orders.links import Link, RestingLeg, woken
 from arb_pipelines.execution.orders.venue_broker import Untraded, VenueBroker, VenueNews, unheard
 from arb_pipelines.market.symbols import Market
-from arb_pipelines.trading.events import Book, Cancelled, Ending, Order, Routed, TimeInForce
+from arb_pipelines.trading.events import Book, Ending, Order, TimeInForce
 from arb_pipelines.trading.session_rules import SessionRules
 from arb_pipelines.venues.base import Account, NewOrder, OrderEntry, OrderReport
 from arb_pipelines.venues.status import VenueStatus
@@ -121,7 +121,7 @@ class LimitLegBroker(VenueBroker):
         if await capital.enter(claim, self._how.reprice_ms / 1e3):
             return True
         why = leg.recalled or f"no capital: {claim.blocked}"
-        self._tell_refused(order, why, Ending.EXPIRED)
+        self._news.ended(order, why, Ending.EXPIRED)
         self._over()
         return False
 
@@ -139,7 +139,7 @@ class LimitLegBroker(VenueBroker):
                 reason = str(unwritten)
                 break
             if not chain.sent:
-                self._tell(Routed(order.client_id, self._now(order)))
+                self._news.routed(order)
             chain.sent += 1
             if leg.claim is not None and self._capital is not None and new.price is not None:
                 self._capital.stands(leg.claim, new.price)
@@ -152,7 +152,7 @@ class LimitLegBroker(VenueBroker):
                 chain.add(link.end)
                 if leg.claim is not None and self._capital is not None:
                     self._capital.spent(leg.claim, link.end.spent)
-                self._tell_filled(order, link.end, final=chain.whole)
+                self._news.filled(order, link.end, final=chain.whole)
                 if chain.whole:
                     self._over()
                     return
@@ -167,7 +167,7 @@ class LimitLegBroker(VenueBroker):
             await self._pace(leg, link)
         if chain.filled or chain.sent > 1:
             ending = Ending.CANCELLED
-        self._tell(Cancelled(order.client_id, self._now(order), leg.recalled or reason, ending))
+        self._news.ended(order, leg.recalled or reason, ending)
         self._over()
 
     async def _next(self, leg: RestingLeg) -> NewOrder | None:
