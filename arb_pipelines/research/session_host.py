@@ -122,6 +122,8 @@ class SessionHost:
         self._ends[session.request.key] = end
         if isinstance(end, SessionSummary):  # what it has is free for others
             await self._manager.remove(session.name, "ended")
+        if len(self._ends) < len(self._sessions):
+            self._states.take_over(session.request.key)
         self._locks.pop(session.request.key, ExitStack()).close()
 
     async def _told(self, session: HostedSession) -> SessionSummary:

@@ -131,6 +131,18 @@ class AccountStates:
             open_ = [one.id for one in self.of(places_orders=True).open_cycles()]
             _log.warning("panic.left_to_next_start", cycles=open_)
 
+    def take_over(self, session: str) -> None:
+        """Have settled and sold what a session left open that has ended while others trade.
+
+        Nobody else would look at it before the next start. What it has still to write comes
+        first; then that is the next start's.
+        """
+        if self.seller is None or any(one.session == session for one in self._followers):
+            return
+        for cycle in self.of(places_orders=True).open_cycles():
+            if cycle.session == session:
+                self.seller.take(cycle.id)
+
     def see_balances(self, free: Mapping[str, Decimal]) -> None:
         """Note what the venue says is free."""
         store = self._stores.get(True)

@@ -1,4 +1,4 @@
-"""What an account's money and its past keep from sessions that join it."""
+"""Sessions that come and go on an account: its money, its past, and what one leaves to others."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ import pytest
 
 from arb_pipelines.errors import ConfigError
 from arb_pipelines.execution.manager import managing
+from arb_pipelines.execution.state.values import CycleState, NewCycle, Outcome
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.hosted_session import HostedSession
 from arb_pipelines.research.session_host import SessionHost
 from arb_pipelines.research.session_requests import SessionRequest
-from arb_pipelines.settings import load_settings
+from arb_pipelines.research.session_state import AccountStates
+from arb_pipelines.settings import Settings, load_settings
 from arb_pipelines.trading.strategy import load_strategy
 from tests.fakes.venue_connection import QuietConnection
 
@@ -91,3 +93,84 @@ def test_what_open_cycles_hold_is_no_strategys_money() -> None:
             }
 
     asyncio.run(asyncio.wait_for(body(), 20))
+
+
+@dataclass
+class _Leaves:
+    """A session that ends at once, or when it is told to, and who was asked to take it over."""
+
+    key: str
+    until: asyncio.Event
+    error: Exception | None = None
+    late: bool = False
+
+    @property
+    def request(self) -> SessionRequest:
+        return SessionRequest(self.key, Path("none.yaml"), None, None, None, 0)
+
+    async def trade(self) -> Any:
+        await self.until.wait()
+        raise self.error or ConfigError("over", source="test")
+
+
+@dataclass
+class _Asked:
+    """Notes whose cycles were to be taken over."""
+
+    taken: list[str]
+
+    def take_over(self, session: str) -> None:
+        self.taken.append(session)
+
+
+def test_what_a_session_left_is_taken_over_while_others_trade() -> None:
+    """Of the last to end the next start takes over, which may finish its cycles."""
+
+    async def body() -> None:
+        first, last = _Leaves("first", asyncio.Event()), _Leaves("last", asyncio.Event())
+        asked = _Asked([])
+        with ExitStack() as opened:
+            host = SessionHost([first, last], None, asked, None, opened)  # type: ignore[arg-type, list-item]
+            running = asyncio.create_task(host.run())
+            first.until.set()
+            while not asked.taken:
+                await asyncio.sleep(0)
+            last.until.set()
+            with pytest.raises(ConfigError, match="over"):
+                await running
+        assert asked.taken == ["first"]
+
+    asyncio.run(asyncio.wait_for(body(), 20))
+
+
+@dataclass
+class _Takes:
+    """A seller that notes what it is given."""
+
+    cycles: list[str]
+
+    def take(self, cycle: str) -> None:
+        self.cycles.append(cycle)
+
+
+def test_open_cycles_of_a_session_that_has_ended_are_the_sellers(home: Settings) -> None:
+    """Those of others are not, nor what has ended."""
+
+    async def body() -> None:
+        connection: Any = QuietConnection()
+        with ExitStack() as opened:
+            states = AccountStates(home, connection, "test", opened)
+            store, seller = states.of(places_orders=True), _Takes([])
+            states.take_over("gone")  # nobody sells here
+            for number, session in enumerate(("gone", "trades", "gone")):
+                legs = (("ETH-USDT", 0),)
+                new = NewCycle(f"c{number}", "s", session, "USDT", legs, Decimal(1))
+                store.begin(new, "test")
+            store.end(
+                "c2", CycleState.FAILED, Outcome.NOTHING, profit=Decimal(0), what="", why="test"
+            )
+            states.seller = seller  # type: ignore[assignment]
+            states.take_over("gone")
+            assert seller.cycles == ["c0"]
+
+    asyncio.run(body())

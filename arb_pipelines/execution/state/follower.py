@@ -49,7 +49,7 @@ def nobody(cycle: str) -> bool:
 
 
 class StateFollower:
-    """Keeps the state of one strategy's cycles; ``hear`` belongs on its bus.
+    """Keeps the state of one strategy's cycles in a ``session``; ``hear`` belongs on its bus.
 
     ``trouble`` is called with what is wrong with the state file. ``on_left`` is asked, with a
     cycle's id, whether somebody takes over what an execution left in hand that fell short; if
@@ -66,7 +66,7 @@ class StateFollower:
         trouble: Callable[[str], object],
         on_left: Callable[[str], bool] = nobody,
     ) -> None:
-        self._store, self._universe, self._session = store, universe, session
+        self._store, self._universe, self.session = store, universe, session
         self._prefix, self._trouble, self._on_left = id_prefix, trouble, on_left
         self._waiting: list[Callable[[], object]] = []
         self._cycles: dict[str, FollowedCycle] = {}
@@ -141,7 +141,7 @@ class StateFollower:
         new = NewCycle(
             id=name,
             strategy=order.strategy,
-            session=self._session,
+            session=self.session,
             start=traded.cycles.currencies[traded.start(signal.cycle)],
             legs=tuple((symbols[symbol], side) for symbol, side in traded.legs[signal.cycle]),
             initial=decimal_of(order.reserve),
