@@ -21,7 +21,8 @@ from pathlib import Path
 from arb_pipelines.execution.orders.amounts import order_spending
 from arb_pipelines.execution.recovery.recover import recover
 from arb_pipelines.execution.recovery.values import Engine
-from arb_pipelines.execution.state.store import StateStore, open_state
+from arb_pipelines.execution.state.opening import open_state
+from arb_pipelines.execution.state.store import StateStore
 from arb_pipelines.execution.state.values import CycleState, NewCycle, Purpose
 from arb_pipelines.market.graph import BUY, SELL
 from arb_pipelines.research.session_recovery import account_engine

@@ -23,7 +23,8 @@ import numpy as np
 from pydantic import SecretStr
 
 from arb_pipelines.execution.state.follower import StateFollower
-from arb_pipelines.execution.state.store import Durability, StateStore, open_state
+from arb_pipelines.execution.state.opening import Durability, open_state
+from arb_pipelines.execution.state.store import StateStore
 from arb_pipelines.execution.state.values import CycleState, NewCycle, Outcome
 from arb_pipelines.execution.universe import SessionUniverse, session_universe
 from arb_pipelines.market.graph import BUY

@@ -21,7 +21,8 @@ from arb_pipelines.execution.manager import SessionManager
 from arb_pipelines.execution.panic.seller import PanicSeller
 from arb_pipelines.execution.state.files import state_file
 from arb_pipelines.execution.state.follower import StateFollower, nobody
-from arb_pipelines.execution.state.store import StateStore, open_state
+from arb_pipelines.execution.state.opening import open_state
+from arb_pipelines.execution.state.store import StateStore
 from arb_pipelines.execution.venue_line import line_of
 from arb_pipelines.settings import Settings
 from arb_pipelines.venues.base import VenueConnection

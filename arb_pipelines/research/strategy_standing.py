@@ -17,8 +17,8 @@ from arb_pipelines.errors import ConfigError
 from arb_pipelines.execution.control.client import ask
 from arb_pipelines.execution.risk import pauses
 from arb_pipelines.execution.risk.pauses import Standing
+from arb_pipelines.execution.state.opening import open_state
 from arb_pipelines.execution.state.risk import RiskTables
-from arb_pipelines.execution.state.store import open_state
 from arb_pipelines.research.session_folders import active_sessions
 from arb_pipelines.research.state_files import StateFile, reading_state, state_files
 from arb_pipelines.settings import Settings

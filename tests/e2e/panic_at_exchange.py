@@ -14,7 +14,8 @@ from pathlib import Path
 
 from arb_pipelines.execution.orders.runner import OrderRunner
 from arb_pipelines.execution.panic.seller import PanicSeller
-from arb_pipelines.execution.state.store import StateStore, open_state
+from arb_pipelines.execution.state.opening import open_state
+from arb_pipelines.execution.state.store import StateStore
 from arb_pipelines.settings import Settings, load_settings
 from arb_pipelines.trading.panic_rules import PanicRules
 from arb_pipelines.trading.session_rules import SessionRules

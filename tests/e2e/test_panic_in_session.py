@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from arb_pipelines.execution.state.store import open_state
+from arb_pipelines.execution.state.opening import open_state
 from arb_pipelines.execution.state.values import Cycle, CycleState, Outcome, Purpose, StoredOrder
 from tests.e2e.exchange_process import ExchangeProcess, running_exchange
 from tests.e2e.session_process import free_balances, keys_of, running_session, until

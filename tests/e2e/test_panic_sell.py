@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from arb_pipelines.execution.state.store import open_state
+from arb_pipelines.execution.state.opening import open_state
 from arb_pipelines.execution.state.values import CycleState, Outcome, Purpose
 from arb_pipelines.market.graph import SELL
 from arb_pipelines.research.exchange_books import generated_books

@@ -12,8 +12,8 @@ import pytest
 from pydantic import SecretStr
 
 from arb_pipelines.clock import now_ns
+from arb_pipelines.execution.state.opening import open_state
 from arb_pipelines.execution.state.reader import StateReader
-from arb_pipelines.execution.state.store import open_state
 from arb_pipelines.execution.state.values import Cycle, CycleState, OrderStatus, Outcome, Purpose
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.session_requests import begin_session

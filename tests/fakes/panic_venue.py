@@ -19,7 +19,8 @@ from arb_pipelines.errors import OutcomeUnknown, Rejected, Transient, Unfunded
 from arb_pipelines.execution.orders.amounts import Booked
 from arb_pipelines.execution.orders.runner import OrderRunner
 from arb_pipelines.execution.panic.seller import PanicSeller
-from arb_pipelines.execution.state.store import StateStore, open_state
+from arb_pipelines.execution.state.opening import open_state
+from arb_pipelines.execution.state.store import StateStore
 from arb_pipelines.execution.state.values import CycleState, NewCycle, Purpose
 from arb_pipelines.market.book import Top
 from arb_pipelines.market.graph import BUY

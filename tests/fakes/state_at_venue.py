@@ -14,7 +14,8 @@ import numpy as np
 from arb_pipelines.execution.orders.amounts import order_spending
 from arb_pipelines.execution.orders.runner import OrderRunner
 from arb_pipelines.execution.recovery.values import Engine
-from arb_pipelines.execution.state.store import StateStore, open_state
+from arb_pipelines.execution.state.opening import open_state
+from arb_pipelines.execution.state.store import StateStore
 from arb_pipelines.execution.state.values import (
     CycleState,
     NewCycle,

@@ -12,7 +12,8 @@ from decimal import Decimal
 from arb_pipelines.clock import NS_PER_MS, day_start_ns
 from arb_pipelines.execution.orders.amounts import Booked
 from arb_pipelines.execution.state.database import Database
-from arb_pipelines.execution.state.store import StateStore, open_state
+from arb_pipelines.execution.state.opening import open_state
+from arb_pipelines.execution.state.store import StateStore
 from arb_pipelines.execution.state.values import CycleState, NewCycle, OrderStatus, Outcome, Purpose
 from arb_pipelines.market.graph import BUY, SELL
 from arb_pipelines.market.symbols import Market

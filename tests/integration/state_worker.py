@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from arb_pipelines.execution.state.store import open_state
+from arb_pipelines.execution.state.opening import open_state
 from tests.fakes.state_steps import steps_of
 
 

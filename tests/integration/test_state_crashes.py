@@ -14,8 +14,8 @@ import pytest
 from pydantic import SecretStr
 
 from arb_pipelines.errors import ConfigError, DataError
+from arb_pipelines.execution.state.opening import Durability, open_state
 from arb_pipelines.execution.state.reader import open_state_for_reading
-from arb_pipelines.execution.state.store import Durability, open_state
 from tests.fakes.state_steps import STEPS, steps_found, steps_of
 
 KEY = "a key with ' in it"

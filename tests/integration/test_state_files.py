@@ -17,8 +17,9 @@ from arb_pipelines.clock import NS_PER_DAY, NS_PER_S, now_ns
 from arb_pipelines.errors import ConfigError, DataError, InvariantBroken, Transient
 from arb_pipelines.execution.state import lease, upkeep
 from arb_pipelines.execution.state.database import Database
+from arb_pipelines.execution.state.opening import open_state
 from arb_pipelines.execution.state.reader import open_state_for_reading, reading
-from arb_pipelines.execution.state.store import StateStore, open_state
+from arb_pipelines.execution.state.store import StateStore
 from tests.fakes.state_steps import STEPS, steps_found, steps_of
 
 KEY = SecretStr("it's a key")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from arb_pipelines.clock import NS_PER_S, day_in
 from arb_pipelines.execution.risk.keeper import RiskKeeper
-from arb_pipelines.execution.state.store import open_state
+from arb_pipelines.execution.state.opening import open_state
 from arb_pipelines.execution.state.values import CycleState, NewCycle, Outcome
 from arb_pipelines.trading.risk.book import RiskBook
 from arb_pipelines.trading.risk.breakers import breakers_of

@@ -19,7 +19,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from arb_pipelines.errors import InvariantBroken
 from arb_pipelines.execution.orders.amounts import Booked
 from arb_pipelines.execution.state.machine import FOLLOWS
-from arb_pipelines.execution.state.store import StateStore, open_state
+from arb_pipelines.execution.state.opening import open_state
+from arb_pipelines.execution.state.store import StateStore
 from arb_pipelines.execution.state.values import (
     CycleState,
     NewCycle,

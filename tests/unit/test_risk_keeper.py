@@ -17,8 +17,9 @@ from arb_pipelines.clock import NS_PER_DAY, NS_PER_S, day_start_ns, parse_day
 from arb_pipelines.errors import ConfigError
 from arb_pipelines.execution.orders.amounts import Booked
 from arb_pipelines.execution.risk.keeper import RiskKeeper
+from arb_pipelines.execution.state.opening import open_state
 from arb_pipelines.execution.state.risk import RiskEvent
-from arb_pipelines.execution.state.store import StateStore, open_state
+from arb_pipelines.execution.state.store import StateStore
 from arb_pipelines.execution.state.values import CycleState, NewCycle, Outcome
 from arb_pipelines.market.graph import SELL
 from arb_pipelines.market.symbols import Market

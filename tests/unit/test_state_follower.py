@@ -16,7 +16,8 @@ from arb_pipelines.errors import Transient
 from arb_pipelines.execution.orders.given_up import LateFill
 from arb_pipelines.execution.orders.venue_broker import Untraded
 from arb_pipelines.execution.state.follower import StateFollower
-from arb_pipelines.execution.state.store import StateStore, open_state
+from arb_pipelines.execution.state.opening import open_state
+from arb_pipelines.execution.state.store import StateStore
 from arb_pipelines.execution.state.values import CycleState, OrderStatus, Outcome, Purpose
 from arb_pipelines.market.graph import BUY, SELL
 from arb_pipelines.market.symbols import Market

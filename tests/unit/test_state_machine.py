@@ -10,7 +10,8 @@ import pytest
 
 from arb_pipelines.errors import InvariantBroken
 from arb_pipelines.execution.state.machine import FOLLOWS, check_step
-from arb_pipelines.execution.state.store import StateStore, open_state
+from arb_pipelines.execution.state.opening import open_state
+from arb_pipelines.execution.state.store import StateStore
 from arb_pipelines.execution.state.values import CycleState, NewCycle, Outcome
 
 #: As the issue tells them, written down a second time.

@@ -1,32 +1,24 @@
 """The steps in the life of cycles and their orders, as they are written to a state file.
 
 Each is one transaction, or part of one (``writer``). What a state file says is read in
-``reader``.
+``reader``; the file is opened in ``opening``.
 """
 
 from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Context, Decimal, localcontext
 from itertools import count
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import orjson
-from pydantic import SecretStr
 
-from arb_pipelines.clock import now_ns
 from arb_pipelines.errors import InvariantBroken
-from arb_pipelines.execution.locks import held
 from arb_pipelines.execution.orders.amounts import Booked
-from arb_pipelines.execution.records.reserve import Reserve, reserved
-from arb_pipelines.execution.state.checkpoints import Checkpoints
-from arb_pipelines.execution.state.database import Database, check_whole
+from arb_pipelines.execution.records.reserve import Reserve
 from arb_pipelines.execution.state.machine import check_step
-from arb_pipelines.execution.state.migrate import migrate
 from arb_pipelines.execution.state.risk import RiskTables
 from arb_pipelines.execution.state.rows import order_of
 from arb_pipelines.execution.state.values import (
@@ -43,13 +35,6 @@ from arb_pipelines.venues.base import Match, NewOrder
 
 #: Wide enough for every sum of amounts.
 _EXACT = Context(prec=120)
-
-Durability = Literal["process", "power"]
-
-#: Room on the disk for some hundred steps of what is in flight when the disk is full.
-_RESERVE_BYTES = 4 << 20
-#: What is left of the log when it begins anew.
-_LONGEST_LOG_BYTES = 16 << 20
 
 
 class StateStore(StateWriter):
@@ -268,50 +253,6 @@ class StateStore(StateWriter):
                 f"{changes.get(cycle.start, Decimal(0)):f}", cycle.id,
             ),
         )  # fmt: skip
-
-
-@contextmanager
-def open_state(
-    path: Path,
-    *,
-    key: SecretStr | None = None,
-    durability: Durability = "process",
-    holder: str = "an engine",
-    wall_ns: Callable[[], int] = now_ns,
-) -> Iterator[StateStore]:
-    """Open a state file to write it, and bring it to this version's form.
-
-    One at a time has it: ``holder`` is what others who ask for it are told of this one.
-    With ``key`` the file is encrypted.
-
-    Raises:
-        ConfigError: another has it; it is another version's, or no state file; or the key does
-            not open it.
-        DataError: it is damaged.
-        Transient: it cannot be written.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    database = Database(path, key)
-    with ExitStack() as opened:
-        opened.enter_context(held(path.parent, path.name, holder))
-        db = opened.enter_context(closing(database.connect()))
-        check_whole(db, database)
-        for pragma in (
-            "journal_mode = WAL",
-            f"synchronous = {'FULL' if durability == 'power' else 'NORMAL'}",
-            "wal_autocheckpoint = 0",
-            f"journal_size_limit = {_LONGEST_LOG_BYTES}",
-        ):
-            db.execute(f"PRAGMA {pragma}")
-        migrate(db, path)
-        checkpoints = opened.enter_context(Checkpoints(database))
-        reserve = opened.enter_context(reserved(path.with_suffix(".reserve"), _RESERVE_BYTES))
-        store = StateStore(db, wall_ns, committed=checkpoints.wrote, reserve=reserve)
-        store.take_lease(path, holder)
-        try:
-            yield store
-        finally:
-            store.end_lease()
 
 
 def _json(value: Mapping[str, Any] | Sequence[Any]) -> str:
