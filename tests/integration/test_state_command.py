@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from arb_pipelines import cli
 from arb_pipelines.execution.state.files import state_file
-from arb_pipelines.execution.state.store import open_state
+from arb_pipelines.execution.state.opening import open_state
 from arb_pipelines.settings import Settings
 from tests.fakes.state_steps import STEPS, steps_found, steps_of
 
