@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from arb_pipelines.commands.output import JsonFlag, print_json
+from arb_pipelines.commands.output import JsonFlag, print_json, remarks
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -72,7 +72,13 @@ def monitor(
     asked = [active, history is not None, details is not None, cleanup is not None]
     if sum(asked) > 1 or (watch and (details is not None or cleanup is not None)):
         raise typer.BadParameter("ask for one of --active, --history, --details and --cleanup")
-    files = state_files(load_settings(), venue)
+    settings = load_settings()
+    files = state_files(settings, venue)
+    if not files and not json:
+        at = "" if venue is None else f" of {venue}"
+        remarks.print(
+            f"{settings.state}: no state file{at}, so nothing has traded; is ARB_HOME right?"
+        )
     if cleanup is not None:
         _clean_up(files, cleanup, yes=yes, json=json)
     elif details is not None:
@@ -99,7 +105,7 @@ def _show_history(files: list[StateFile], name: str, *, json: bool) -> None:
 
 def _clean_up(files: list[StateFile], days: float, *, yes: bool, json: bool) -> None:
     from arb_pipelines.clock import now_ns
-    from arb_pipelines.commands.output import print_rows, remarks
+    from arb_pipelines.commands.output import print_rows
     from arb_pipelines.lake.store import Lake
     from arb_pipelines.research.state_cleanup import carry_out, plan_cleanup
     from arb_pipelines.settings import load_settings

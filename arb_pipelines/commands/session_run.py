@@ -85,15 +85,20 @@ def asked_for(
 
 def run_here(settings: Settings, requests: Sequence[SessionRequest], *, json: bool) -> None:
     """Host sessions in this process to their end, print what came of them, and exit by it."""
+    from arb_pipelines.errors import ConfigError
     from arb_pipelines.execution.records.values import SessionState
     from arb_pipelines.lake.store import Lake
-    from arb_pipelines.research.session_requests import begin_session
+    from arb_pipelines.research.session_requests import begin_session, refuse_sessions
     from arb_pipelines.research.sessions import run_sessions
 
     for request in requests:
         begin_session(settings, request)
         remarks.print(f"{request.key}: stop it with Ctrl-C, or arb session stop {request.key}")
-    summaries = run_sessions(Lake(settings), requests, on_flush=_tell)
+    try:
+        summaries = run_sessions(Lake(settings), requests, on_flush=_tell)
+    except ConfigError as error:
+        refuse_sessions(settings, requests, str(error))
+        raise
     documents = [summary.document() for summary in summaries]
     if json:
         print_json(documents[0] if len(documents) == 1 else documents)
@@ -113,6 +118,9 @@ def _tell(progress: SessionProgress) -> None:
     counts = progress.counts
     ended = sum(counts.executions.values())
     profit = ", ".join(f"{amount:+.6f} {of}" for of, amount in progress.profit.items())
+    refused = max(counts.refused.items(), key=lambda one: one[1], default=None)
+    why = "" if refused is None else ", most refused as {} ({})".format(*refused)
     remarks.print(
-        f"{progress.session}: {counts.signals} signals, {ended} executions, {profit or 'no profit'}"
+        f"{progress.session}: {counts.signals} signals{why}, {ended} executions, "
+        f"{profit or 'no profit'}"
     )

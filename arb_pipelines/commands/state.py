@@ -15,6 +15,7 @@ from arb_pipelines.commands.output import JsonFlag, print_json, print_rows, rema
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
+    from arb_pipelines.execution.state.lease import Lease
     from arb_pipelines.research.state_files import StateFile
     from arb_pipelines.settings import Settings
 
@@ -41,12 +42,14 @@ def list_files(json: JsonFlag = False) -> None:
     from arb_pipelines.execution.state.reader import StateReader
     from arb_pipelines.research.state_files import reading_state, state_files
 
-    found = []
-    for file in state_files(_settings()):
+    found, settings = [], _settings()
+    for file in state_files(settings):
         with reading_state(file) as connection:
             state = StateReader(connection)
-            lease = None if state.lease is None else str(state.lease)
+            lease = None if state.lease is None else _holder(state.lease)
             found.append((file.name, len(state.open_cycles()), file.database.size_bytes, lease))
+    if not found and not json:
+        remarks.print(f"{settings.state}: no state file, so nothing has traded; is ARB_HOME right?")
     if json:
         names = ("name", "open", "bytes", "lease")
         print_json([dict(zip(names, row, strict=True)) for row in found])
@@ -84,13 +87,14 @@ def restore(
     No engine may run. What happened since the backup is asked of the venue at the next start.
 
     Example: arb state restore /backups/kucoin-20260105.sqlite
+    Example: arb state restore /backups/kucoin-20260105.sqlite --of kucoin-6b86b273ff34fce1
     """
     from arb_pipelines.execution.state import upkeep
     from arb_pipelines.execution.state.database import Database
+    from arb_pipelines.research.state_files import named_state
 
     settings = _settings()
-    there = None if of is None else settings.state / f"{of}.sqlite"
-    path = there or _chosen(settings, of).database.path
+    path = _chosen(settings, of).database.path if of is None else named_state(settings, of)
     aside = upkeep.restore(Database(path, settings.state_key), backup)
     remarks.print(f"{path} is as in {backup}; what was there is {aside or 'nothing'}")
 
@@ -121,6 +125,12 @@ def decrypt(of: Of = None) -> None:
     remarks.print(f"{file.name} is plain; unset ARB_STATE_KEY to use it")
 
 
+def _holder(lease: Lease) -> str:
+    from arb_pipelines.execution.state.lease import is_gone
+
+    return f"{lease}, which died" if is_gone(lease) else str(lease)
+
+
 def _settings() -> Settings:
     from arb_pipelines.settings import load_settings
 
@@ -146,6 +156,10 @@ def _chosen(settings: Settings, name: str | None) -> StateFile:
     if name in found:
         return found[name]
     if not found:
-        raise ConfigError("has no state file; an engine makes one", source=str(settings.state))
+        raise ConfigError(
+            "has no state file; an engine makes one, and `arb state restore BACKUP --of NAME` puts "
+            "a backup there",
+            source=str(settings.state),
+        )
     wrong = "name a state file by --of" if name is None else f"no state file is named {name}"
     raise ConfigError(f"{wrong}; there is {', '.join(found)}")

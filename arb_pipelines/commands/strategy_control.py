@@ -77,7 +77,13 @@ def standing(name: Name, json: JsonFlag = False) -> None:
         print_json(facts)
         return
     for file, told in facts.items():
+        changes = told.pop("last")
         print_facts(readable(told), title=file)
+        print_rows(
+            ("at", "what", "check", "who", "why"),
+            ([change[of] for of in ("time", "what", "check", "who", "why")] for change in changes),
+            f"\nthe last {len(changes)} changes",
+        )
 
 
 def stop(
@@ -154,8 +160,8 @@ def _print_changed(changed: Sequence[Changed], json: bool) -> None:
         print_json([asdict(one) for one in changed])
         return
     print_rows(
-        ("where", "of"),
-        ((one.where, "a session" if one.running else "no session") for one in changed),
+        ("told", ""),
+        ((one.where, "it runs" if one.running else "no session runs") for one in changed),
     )
 
 

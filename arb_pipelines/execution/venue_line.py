@@ -8,7 +8,7 @@ from arb_pipelines.clock import now_ns
 from arb_pipelines.containers.container import Container
 from arb_pipelines.containers.factories import NoParams
 from arb_pipelines.containers.spec import CONNECTION, ContainerSpec, component, container_spec
-from arb_pipelines.errors import InvariantBroken
+from arb_pipelines.errors import InvariantBroken, Transient
 from arb_pipelines.execution.orders.balances import FreeBalances
 from arb_pipelines.execution.orders.capacity import RestingCapital
 from arb_pipelines.trading.risk.activity import Commitments
@@ -62,7 +62,7 @@ class VenueLine:
         """Say what is wrong with the connection, by raising it."""
         wrong = [f"{part}: {what}" for part, what in self.connection.health().items() if what]
         if wrong:
-            raise InvariantBroken("; ".join(wrong))
+            raise Transient("; ".join(wrong))
 
 
 def parent_spec(name: str) -> ContainerSpec:

@@ -52,10 +52,12 @@ def find_in_folder(folder: Path, name: str, load: Callable[[Path], T], kind: str
     """Read the thing named ``name``.
 
     Raises:
-        ConfigError: no file in ``folder`` has it; the message names the broken files, if any.
+        ConfigError: no file in ``folder`` has it; the message names those that there are, and the
+            broken files, if any.
     """
     found, errors = load_folder(folder, load, kind)
     if name in found:
         return found[name]
+    there = f"; there is {', '.join(sorted(found))}" if found else ""
     broken = "".join(f"; {error}" for error in errors)
-    raise ConfigError(f"no {kind} is named {name!r}{broken}", source=str(folder))
+    raise ConfigError(f"no {kind} is named {name!r}{there}{broken}", source=str(folder.absolute()))

@@ -58,5 +58,5 @@ def pause_told(container: Container) -> dict[str, str]:
     assert isinstance(risk, SessionRisk)  # as strategy_spec says
     pause = None if risk.keeper is None else risk.keeper.pause
     if pause is not None:
-        return {"reason": f"paused by {pause.check}: {pause.why}"}
+        return {"reason": f"paused by {pause.by}: {pause.why}"}
     return {} if controls.paused is None else {"reason": f"paused: {controls.paused}"}

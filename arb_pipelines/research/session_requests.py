@@ -19,6 +19,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -28,7 +29,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from arb_pipelines.clock import NS_PER_S, compact, now_ns
 from arb_pipelines.errors import ConfigError
+from arb_pipelines.execution.records.heartbeat import beat
+from arb_pipelines.execution.records.values import SessionState
 from arb_pipelines.execution.switches import permission
+from arb_pipelines.research.session_folders import heartbeats
 from arb_pipelines.research.strategies import find_strategy_file
 from arb_pipelines.settings import Settings
 from arb_pipelines.trading.session_rules import TradingMode
@@ -259,6 +263,14 @@ def begin_session(settings: Settings, request: SessionRequest) -> None:
     checked_key(request.key)
     _appears(settings.sessions / request.key / "request.yaml", request_text(request))
     (requests_folder(settings) / f"{request.key}.yaml").unlink(missing_ok=True)
+
+
+def refuse_sessions(settings: Settings, requests: Sequence[SessionRequest], reason: str) -> None:
+    """Have the heartbeats of sessions that could not begin say why; those that have one keep it."""
+    known = heartbeats(settings)
+    for request in requests:
+        if request.key not in known:
+            beat(settings.sessions / request.key, SessionState.FAILED, {"reason": reason})
 
 
 def reject(file: Path, reason: str) -> RejectedFile:

@@ -11,7 +11,9 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
+from arb_pipelines.errors import ConfigError
 from arb_pipelines.execution.state.database import Database
 from arb_pipelines.execution.state.files import account_name, state_file
 from arb_pipelines.execution.state.reader import reading
@@ -42,6 +44,21 @@ def account_state(settings: Settings, venue: str, account_id: str, *, tested: bo
     """Give the state file of an account, or that of its orders that are only tested."""
     path = state_file(settings.state, venue, account_id, tested=tested)
     return StateFile(venue, account_name(account_id), Database(path, settings.state_key), tested)
+
+
+def named_state(settings: Settings, name: str) -> Path:
+    """Give the path of the state file of a name, be it there or not.
+
+    Raises:
+        ConfigError: no state file can have that name.
+    """
+    if not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"{name!r} is no name of a state file, as kucoin-6b86b273ff34fce1 is; `arb state list` "
+            "says it where the account was traded",
+            source="--of",
+        )
+    return settings.state / f"{name}.sqlite"
 
 
 def state_files(settings: Settings, venue: str | None = None) -> list[StateFile]:

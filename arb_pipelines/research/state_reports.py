@@ -13,7 +13,7 @@ from difflib import get_close_matches
 
 from arb_pipelines.clock import NS_PER_S, now_ns
 from arb_pipelines.errors import ConfigError
-from arb_pipelines.execution.state.lease import LEASE_S, Lease
+from arb_pipelines.execution.state.lease import LEASE_S, Lease, is_gone
 from arb_pipelines.execution.state.reader import StateReader
 from arb_pipelines.execution.state.risk import RiskTables
 from arb_pipelines.execution.state.rows import cycle_of, fill_of, order_of, transition_of
@@ -71,7 +71,8 @@ class History:
 def standings(files: Sequence[StateFile], at_ns: int) -> list[Standing]:
     """Say of each account who trades on it, and which strategies are paused.
 
-    An engine whose lease was not renewed for a minute is not ``alive``: it died, or hangs.
+    An engine is not ``alive`` whose process is gone from this machine, or whose lease was not
+    renewed for a minute: it died, or hangs.
 
     Raises:
         DataError: a file cannot be read.
@@ -82,7 +83,8 @@ def standings(files: Sequence[StateFile], at_ns: int) -> list[Standing]:
             lease = StateReader(connection).lease
             (cycles,) = connection.execute("SELECT count(*) FROM cycles").fetchone()
             pauses = pauses_in(connection)
-        found.append(Standing(file, lease, renewed(lease, at_ns), cycles, pauses))
+        alive = lease is not None and renewed(lease, at_ns) and not is_gone(lease)
+        found.append(Standing(file, lease, alive, cycles, pauses))
     return found
 
 
@@ -133,7 +135,7 @@ def history_of(files: Sequence[StateFile], name: str) -> History:
     hint = f"the nearest are {', '.join(near)}" if near else "`arb monitor --history 20` lists some"
     raise ConfigError(
         f"no state file has this cycle; {hint}. What was cleaned up is in the lake: "
-        "`arb sql \"SELECT * FROM strategy_cycles WHERE cycle = '…'\"`",
+        f"`arb sql \"SELECT * FROM strategy_cycles WHERE cycle = '{name}'\"`",
         source=name,
     )
 

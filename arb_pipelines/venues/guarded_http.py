@@ -7,6 +7,7 @@ this machine alone, whatever a name resolves to and whatever a venue's answer na
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 from ipaddress import ip_address
@@ -72,6 +73,10 @@ def why(error: BaseException) -> str:
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     if isinstance(cause, RedirectRefused | LeavesThisMachine):
         return str(cause)
+    if isinstance(error, aiohttp.ClientConnectorError):
+        number, said = error.os_error.errno or 0, error.os_error.strerror
+        said = os.strerror(number) if number > 0 else said  # a name that is not found has its own
+        return f"{error.host}:{error.port}: {said or type(error).__name__}"
     return type(error).__name__
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 
 import aiohttp
 import pytest
@@ -110,6 +111,17 @@ async def test_a_local_client_connects_to_this_machine_alone(
             await ccxt.privatePostHfOrders({"clientOid": "a"})
     finally:
         await ccxt.close()
+
+
+@on_loop
+async def test_a_venue_that_is_not_there_is_named() -> None:
+    """Its address, and what the system says."""
+    with closing(socket.socket()) as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        port = nobody.getsockname()[1]
+        async with Rest(f"http://127.0.0.1:{port}", signer()) as client:
+            with pytest.raises(Transient, match=rf"127\.0\.0\.1:{port}: Connection refused"):
+                await client.call(rest.TIMESTAMP)
 
 
 @on_loop

@@ -8,8 +8,10 @@ import os
 import pty
 import select
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from decimal import Decimal
 
 import pytest
@@ -117,7 +119,24 @@ def test_nothing_is_there_and_nothing_is_made(
 ) -> None:
     """Before the first session there is no state, and looking makes none."""
     assert arb(capsys, "--json") == (0, "[]\n", "")
+    code, _, remark = arb(capsys)
+    assert (code, "no state file, so nothing has traded" in " ".join(remark.split())) == (0, True)
     assert not (home.root / "state").exists()
+
+
+def test_a_dead_engine_is_told_at_once(home: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its lease is good for a minute yet; its process is gone from this machine."""
+    with state_world(home) as world:
+        world.begin("aaaaaa111111-0")
+        assert "which died" not in arb(capsys)[1]
+        dead = subprocess.Popen([sys.executable, "-c", ""])
+        dead.wait()
+        with closing(sqlite3.connect(world.file.database.path)) as db, db:
+            db.execute(
+                "UPDATE meta SET value = json_set(value, '$.process', ?) WHERE name = 'lease'",
+                (dead.pid,),
+            )
+        assert "which died after" in " ".join(arb(capsys)[1].split())
 
 
 def test_a_file_that_is_no_state_is_named(

@@ -103,6 +103,20 @@ def test_what_cannot_be_is_said_in_one_line(
     assert not requests_folder(home).exists()
 
 
+def test_a_session_that_could_not_begin_says_why(
+    home: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the list, too, where it would else be about to start for ever."""
+    home.root.mkdir(parents=True, exist_ok=True)
+    (home.root / "KILL").write_text("2026-01-05T09:30:00Z ann: look\n")
+    code, _, error = arb(capsys, "run", "--strategy", "alpha")
+    assert code == 2
+    assert "arb kill --lift" in error
+    (listed,) = json.loads(arb(capsys, "list", "--json")[1])
+    assert listed["state"] == "failed"
+    assert "arb kill --lift" in listed["remark"]
+
+
 def test_the_list_knows_requests_heartbeats_and_the_lake(
     lake: Lake, capsys: pytest.CaptureFixture[str]
 ) -> None:

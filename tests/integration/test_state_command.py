@@ -65,6 +65,9 @@ def test_a_backup_is_made_and_put_back(
     code, _, err = arb(capsys, "backup", str(tmp_path / "other.sqlite"))
     assert code == 2
     assert "has no state file" in err
+    code, _, err = arb(capsys, "restore", str(copy), "--of", "kucoin")
+    assert code == 2
+    assert "is no name of a state file" in err
     code, _, err = arb(capsys, "restore", str(copy), "--of", path.stem)
     assert code == 0
     assert err.endswith("what was there is nothing")

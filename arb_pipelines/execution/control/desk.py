@@ -152,7 +152,7 @@ class ControlDesk:
         if self._keeper is not None and pause is not None:
             if request.reason is None:
                 raise ConfigError(
-                    f"is paused by {pause.check}: {pause.why}; resume with a reason",
+                    f"is paused by {pause.by}: {pause.why}; resume with a reason",
                     source="strategy",
                 )
             self._keeper.resume_by(request.who, request.reason)

@@ -38,6 +38,19 @@ class Lease:
         return f"{self.holder} (process {self.process} on {self.host}) since {iso(self.since_ns)}"
 
 
+def is_gone(lease: Lease) -> bool:
+    """Whether its process is known to have ended; of another machine, or start of it, it is not."""
+    if (lease.host, lease.boot) != (socket.gethostname(), _boot()):
+        return False
+    try:
+        os.kill(lease.process, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:  # it is there, and somebody else's
+        return False
+    return False
+
+
 def lease_of(connection: sqlite3.Connection) -> Lease | None:
     """Read who has the file; the last one did not end in order if he runs no more."""
     row = connection.execute("SELECT value FROM meta WHERE name = 'lease'").fetchone()
@@ -59,8 +72,7 @@ def take_lease(connection: sqlite3.Connection, path: Path, holder: str, now: int
                 f"{left_s:.0f} s",
                 source=str(path),
             )
-    boot = _BOOT.read_text().strip() if _BOOT.exists() else ""
-    lease = Lease(holder, os.getpid(), host, boot, now, now)
+    lease = Lease(holder, os.getpid(), host, _boot(), now, now)
     _write(connection, lease)
     return lease
 
@@ -83,6 +95,11 @@ def end_lease(connection: sqlite3.Connection, ours: Lease) -> None:
     """Say that nobody has the file, unless somebody took it."""
     if _is_ours(lease_of(connection), ours):
         connection.execute("DELETE FROM meta WHERE name = 'lease'")
+
+
+def _boot() -> str:
+    """Name this start of the machine; nothing where it has no name."""
+    return _BOOT.read_text().strip() if _BOOT.exists() else ""
 
 
 def _is_ours(there: Lease | None, ours: Lease) -> bool:

@@ -26,6 +26,11 @@ class Pause:
     since_ns: int
     until_ns: int | None = None
 
+    @property
+    def by(self) -> str:
+        """Who or what paused it, in words."""
+        return "a person" if self.check == BY_PERSON else self.check
+
 
 class Breaker(Protocol):
     """One bound on what has come of a strategy's cycles."""
