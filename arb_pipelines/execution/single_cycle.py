@@ -75,8 +75,8 @@ async def price_plan(
         slips = _slips_bps(leg, known)
         if slips > plan.max_slippage_bps:
             return NotPlanned(
-                f"{leg.symbol}: {leg.limit_price:f} is {slips:.1f} bps from the best price, and "
-                f"{plan.max_slippage_bps:g} is the bound"
+                f"{leg.symbol}: {leg.limit_price.normalize():f} is {slips:.1f} bps from the best "
+                f"price, and {float(plan.max_slippage_bps):g} is the bound"
             )
     return priced
 

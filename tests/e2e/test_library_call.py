@@ -1,0 +1,277 @@
+"""``execute_cycle`` with ccxt's own kucoin class, against the local exchange."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import ccxt
+import ccxt.async_support
+import pytest
+
+from arb_pipelines import CycleResult, execute_cycle
+from arb_pipelines.errors import ConfigError
+from arb_pipelines.research.library import call as library
+from tests.e2e.exchange_process import ExchangeProcess, running_exchange
+from tests.e2e.library_at_exchange import (
+    AMOUNT,
+    LOSING,
+    PROFITABLE,
+    call,
+    ccxt_client,
+    keys_of,
+    show_books,
+)
+from tests.e2e.session_process import free_balances, until
+
+ORDERS = "POST /api/v1/hf/orders"
+TIMEOUT_S = 30.0
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExchangeProcess]:
+    """An exchange whose market stands still until it is told to move."""
+    arguments = ("--symbols", "10", "--speed", "0", "--balance", "USDT=100000")
+    with running_exchange(tmp_path_factory.mktemp("exchange"), *arguments) as process:
+        yield process
+
+
+@pytest.fixture
+def exchange(
+    running: ExchangeProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> ExchangeProcess:
+    """The exchange with the triangle's books, and a home of the test's own."""
+    monkeypatch.setenv("ARB_HOME", str(tmp_path / "home"))
+    running.operate("DELETE", "/faults")
+    show_books(running)
+    return running
+
+
+def run(exchange: ExchangeProcess, *arguments: Any, **options: Any) -> CycleResult:
+    """Make one call, which shall not take long."""
+    return asyncio.run(asyncio.wait_for(call(exchange, *arguments, **options), TIMEOUT_S))
+
+
+def changed(exchange: ExchangeProcess, before: dict[str, Decimal]) -> dict[str, Decimal]:
+    """What the account's balances have changed by."""
+    after = free_balances(exchange)
+    by = {of: after.get(of, Decimal(0)) - before.get(of, Decimal(0)) for of in {*before, *after}}
+    return {currency: change for currency, change in by.items() if change}
+
+
+def explained(result: CycleResult) -> dict[str, Decimal]:
+    """What a result says that the balances have changed by."""
+    told = {result.start: result.profit, **result.left}
+    return {currency: change for currency, change in told.items() if change}
+
+
+@pytest.mark.parametrize("orders", ["market", "ioc"])
+def test_a_profitable_cycle(exchange: ExchangeProcess, orders: str) -> None:
+    """Three legs, a profit, and a result that is what the balances say to the last unit."""
+    before = free_balances(exchange)
+    result = run(exchange, PROFITABLE, Decimal(AMOUNT), orders=orders)
+    assert (result.status, result.outcome) == ("completed", "filled")
+    assert [fill.leg for fill in result.fills] == [0, 1, 2]
+    assert result.profit > 4
+    assert changed(exchange, before) == explained(result)
+
+
+def test_a_losing_cycle_is_carried_out_as_asked(exchange: ExchangeProcess) -> None:
+    """Legs with sides, and a loss: whether it is worth it was the caller's to say."""
+    before = free_balances(exchange)
+    result = run(exchange, LOSING, 100)
+    assert (result.status, result.start) == ("completed", "USDT")
+    assert [(fill.symbol, fill.side) for fill in result.fills] == [
+        ("ETH-USDT", "buy"),
+        ("ETH-BTC", "sell"),
+        ("BTC-USDT", "sell"),
+    ]
+    assert result.profit < 0
+    assert changed(exchange, before) == explained(result)
+
+
+def strike(exchange: ExchangeProcess, **fault: object) -> None:
+    """Arm a fault of requests that place orders."""
+    exchange.operate("POST", "/faults", {"match": ORDERS, **fault})
+
+
+async def halted_under_way(exchange: ExchangeProcess, symbol: str, **options: Any) -> CycleResult:
+    """Carry out the profitable cycle, a symbol of which is halted while its first order waits."""
+    strike(exchange, kind="delay", ms=1000)
+    async with asyncio.TaskGroup() as tasks:
+        calling = tasks.create_task(call(exchange, PROFITABLE, AMOUNT, **options))
+        await asyncio.to_thread(until, lambda: not exchange.operate("GET", "/faults"), "order")
+        await asyncio.to_thread(exchange.operate, "POST", f"/symbols/{symbol}/halt")
+    return calling.result()
+
+
+def test_a_leg_that_fails_brings_the_cycle_home(exchange: ExchangeProcess) -> None:
+    """What the first leg bought is sold for the start currency, and the result says why."""
+    before = free_balances(exchange)
+    result = asyncio.run(halted_under_way(exchange, "ETH-BTC"))
+    assert (result.status, result.outcome) == ("failed", "panic_sold")
+    assert [(fill.leg, fill.symbol) for fill in result.fills] == [
+        (0, "BTC-USDT"),
+        (None, "BTC-USDT"),
+    ]
+    assert "ETH-BTC" in result.why
+    assert -1 < result.profit < 0
+    assert changed(exchange, before) == explained(result)
+
+
+def test_what_a_failed_leg_left_stays_if_the_caller_says_so(exchange: ExchangeProcess) -> None:
+    """Without a panic sell the result names what is in hand."""
+    before = free_balances(exchange)
+    exchange.operate("POST", "/faults", {"kind": "reject", "match": "ETH-BTC buy", "count": 9})
+    result = run(exchange, PROFITABLE, AMOUNT, panic_sell=False)
+    assert (result.status, result.outcome) == ("failed", "residual")
+    assert set(result.left) == {"BTC"}
+    assert changed(exchange, before) == explained(result)
+
+
+def test_a_first_leg_that_is_refused_is_nothing(exchange: ExchangeProcess) -> None:
+    """More than the account has: the exchange says no, and nothing is in hand."""
+    before = free_balances(exchange)
+    result = run(exchange, PROFITABLE, "101000", max_slippage_bps=0)
+    assert (result.status, result.outcome, result.fills) == ("failed", "nothing", ())
+    assert "Insufficient" in result.why
+    assert not changed(exchange, before)
+
+
+def test_what_no_book_takes_within_the_bound_is_not_begun(exchange: ExchangeProcess) -> None:
+    """A halted symbol, or a leg that needs worse levels than allowed: refused, with the reason."""
+    exchange.operate("POST", "/symbols/ETH-BTC/halt")
+    result = run(exchange, PROFITABLE, AMOUNT)
+    assert (result.status, result.cycle) == ("refused", None)
+    assert result.why == "ETH-BTC does not trade now"
+    show_books(exchange)
+    book = {
+        "symbol": "BTC-USDT",
+        "bids": [["49990", "3"]],
+        "asks": [["50000", "0.001"], ["50500", "3"]],
+    }
+    exchange.operate("POST", "/books", book)
+    result = run(exchange, PROFITABLE, AMOUNT)
+    assert result.status == "refused"
+    assert result.why == "BTC-USDT: 50500 is 100.0 bps from the best price, and 50 is the bound"
+
+
+async def traces(exchange: ExchangeProcess) -> list[str]:
+    """All orders and executions that the exchange knows of the triangle."""
+    async with ccxt_client(*keys_of(exchange)) as client:
+        client.options |= {"hf": True, "uta": False}
+        client.options["fetchMarkets"] = {"types": ["spot"], "fetchTickersFees": False}
+        lists = [
+            await ask(symbol)
+            for symbol in ("BTC/USDT", "ETH/BTC", "ETH/USDT")
+            for ask in (
+                client.fetch_open_orders,
+                client.fetch_closed_orders,
+                client.fetch_my_trades,
+            )
+        ]
+        return [entry["id"] for entries in lists for entry in entries]
+
+
+@pytest.mark.parametrize("orders", ["market", "ioc"])
+def test_a_dry_run_places_nothing(exchange: ExchangeProcess, orders: str) -> None:
+    """The exchange knows of no order; the result is what a real call then comes to."""
+    before, known = free_balances(exchange), asyncio.run(traces(exchange))
+    tried = run(exchange, PROFITABLE, AMOUNT, True, orders=orders)
+    assert asyncio.run(traces(exchange)) == known
+    assert not changed(exchange, before)
+    assert (tried.status, tried.cycle) == ("simulated", None)
+    placed = run(exchange, PROFITABLE, AMOUNT, orders=orders)
+    assert (tried.profit, tried.left) == (placed.profit, placed.left)
+
+
+def test_an_exchange_elsewhere_needs_both_switches(
+    exchange: ExchangeProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On paper by default; live is refused without the environment's word, and placed with it."""
+    monkeypatch.setattr(library, "is_local", lambda exchange: False)
+    before = free_balances(exchange)
+    assert run(exchange, PROFITABLE, AMOUNT).status == "simulated"
+    with pytest.raises(ConfigError, match="ARB_ALLOW_LIVE"):
+        run(exchange, PROFITABLE, AMOUNT, mode="live")
+    monkeypatch.setenv("ARB_ALLOW_LIVE", "yes")
+    assert run(exchange, PROFITABLE, AMOUNT).status == "simulated"
+    assert run(exchange, PROFITABLE, AMOUNT, True, mode="live").status == "simulated"
+    assert not changed(exchange, before)
+    assert run(exchange, PROFITABLE, AMOUNT, mode="live").status == "completed"
+
+
+def test_a_killed_call_is_recovered_by_the_next(exchange: ExchangeProcess) -> None:
+    """Killed while its second order is on its way; the next call ends it, then does its own."""
+    before = free_balances(exchange)
+    strike(exchange, kind="delay", ms=1500, skip=1)
+    command = [sys.executable, "-m", "tests.e2e.library_at_exchange", *keys_of(exchange)]
+    with subprocess.Popen(command) as killed:
+        until(lambda: not exchange.operate("GET", "/faults"), "second order")
+        killed.kill()
+    result = run(exchange, PROFITABLE, AMOUNT)
+    assert result.status == "completed"
+    (recovered,) = result.recovered
+    assert recovered.state in ("completed", "failed")
+    by = explained(result)
+    for currency, change in recovered.changes.items():
+        by[currency] = by.get(currency, Decimal(0)) + change
+    assert changed(exchange, before) == {of: change for of, change in by.items() if change}
+
+
+def test_two_calls_on_one_account_are_not_made_at_once(exchange: ExchangeProcess) -> None:
+    """The second is told who trades; so would a session be."""
+
+    async def both() -> list[CycleResult | BaseException]:
+        calls = [call(exchange, PROFITABLE, AMOUNT) for _ in range(2)]
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    refused, done = sorted(asyncio.run(both()), key=lambda end: isinstance(end, CycleResult))
+    assert isinstance(done, CycleResult)
+    assert done.status == "completed"
+    assert isinstance(refused, ConfigError)
+    assert "is traded by session execute-cycle" in str(refused)
+
+
+def test_the_exchange_object_is_left_as_it_was(exchange: ExchangeProcess, tmp_path: Path) -> None:
+    """It serves its owner on: open, with its own numbers; a temporary state leaves no file."""
+
+    async def body() -> None:
+        async with ccxt_client(*keys_of(exchange), ccxt.async_support.kucoin) as client:
+            options = client.deep_extend(client.options)
+            result = await execute_cycle(client, PROFITABLE, AMOUNT, state="temporary")
+            assert result.status == "completed"
+            assert (client.options, client.number, client.markets) == (options, float, None)
+            assert await client.fetch_time()
+
+    asyncio.run(body())
+    assert not list(tmp_path.rglob("*.sqlite"))
+
+
+@pytest.mark.parametrize(
+    ("cycle", "amount", "said"),
+    [
+        (PROFITABLE, 100.0, "100.0 is a float; write it as text or Decimal"),
+        (["USDT", "BTC", "PEPE"], "100", "no spot market leads from BTC to PEPE"),
+        ([("PEPE/USDT", "buy"), ("PEPE/USDT", "sell")], "100", "no spot market PEPE/USDT"),
+    ],
+)
+def test_what_cannot_be_carried_out_is_refused_by_name(
+    exchange: ExchangeProcess, cycle: Any, amount: Any, said: str
+) -> None:
+    """Nothing has left when a caller hears of it."""
+    before = free_balances(exchange)
+    with pytest.raises(ConfigError, match=said):
+        run(exchange, cycle, amount)
+    assert not changed(exchange, before)
+
+
+def test_a_synchronous_exchange_is_refused() -> None:
+    """With the class to use in its place."""
+    with pytest.raises(ConfigError, match=r"synchronous; give a ccxt\.pro\.kucoin"):
+        asyncio.run(execute_cycle(ccxt.kucoin(), PROFITABLE, AMOUNT))
