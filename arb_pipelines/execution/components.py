@@ -221,7 +221,7 @@ def session_risk(params: Spent, container: Container) -> SessionRisk:
         limits.on_profit(start, report.profit)
 
     container.bus.subscribe(CycleReport, add_profit)
-    line, portfolio = line_of(container), _portfolio(container)
+    line, portfolio = line_of(container), portfolio_of(container)
     gate = CycleRisk(universe.traded, universe.seen, portfolio)
     pays = isinstance(container.get(BROKER), VenueBroker)
     guard = session_guard(
@@ -234,7 +234,7 @@ def cycle_orders(params: OrderParams, container: Container) -> CycleOrderManager
     """Carry cycles out, leg by leg or all at once, and unwind what they leave."""
     universe = universe_of(container)
     if params.legs == "parallel":
-        free = _portfolio(container).free
+        free = portfolio_of(container).free
         return ParallelCycleOrders(universe.traded, universe.seen, free, id_prefix=params.id_prefix)
     return CycleOrderManager(universe.traded, universe.seen, id_prefix=params.id_prefix)
 
@@ -292,7 +292,8 @@ def run_of(container: Container) -> SessionRun:
     return run
 
 
-def _portfolio(container: Container) -> Portfolio:
+def portfolio_of(container: Container) -> Portfolio:
+    """Give what a strategy's container has in hand."""
     portfolio = container.get(PORTFOLIO)
     assert isinstance(portfolio, Portfolio)  # made by allotted_balances
     return portfolio

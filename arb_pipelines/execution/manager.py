@@ -16,14 +16,13 @@ from decimal import Decimal
 
 from arb_pipelines.containers.calls import attempt_on_loop
 from arb_pipelines.containers.container import Container
-from arb_pipelines.containers.spec import CONNECTION, CONTROLS, PORTFOLIO, ContainerSpec
+from arb_pipelines.containers.spec import CONNECTION, CONTROLS, ContainerSpec
 from arb_pipelines.errors import ArbError, ConfigError, Transient, VenueError
 from arb_pipelines.execution.allotment import Allotments
-from arb_pipelines.execution.components import universe_of
+from arb_pipelines.execution.components import portfolio_of, universe_of
 from arb_pipelines.execution.controls import Controls
 from arb_pipelines.execution.orders.balance_watch import BalanceWatch
 from arb_pipelines.execution.venue_line import VenueLine, parent_spec
-from arb_pipelines.trading.portfolio import Portfolio
 from arb_pipelines.venues.base import VenueConnection
 from arb_pipelines.venues.tasks import worst_error
 
@@ -121,7 +120,7 @@ class SessionManager:
         """
         before = self._managed[old]
         added = self.add(spec, allot=False)
-        here, there = _portfolio(before.container), _portfolio(added.container)
+        here, there = portfolio_of(before.container), portfolio_of(added.container)
         if allot:
             was = universe_of(before.container).strategy if before.allotted else None
             try:
@@ -141,7 +140,7 @@ class SessionManager:
     def reach(self, old: str) -> Mapping[str, Decimal]:
         """What one that takes a strategy's place may be given: what is free, and what it has."""
         managed = self._managed[old]
-        return self.money.reach(_portfolio(managed.container) if managed.allotted else None)
+        return self.money.reach(portfolio_of(managed.container) if managed.allotted else None)
 
     async def ready(self) -> None:
         """Wait until every way to the venue that strategies asked for is in service.
@@ -177,7 +176,7 @@ class SessionManager:
         await self.ended(name)
         if self._managed.pop(name, None) is not None:  # who else waited has not done it
             if managed.allotted:
-                self.money.give_back(_portfolio(managed.container))
+                self.money.give_back(portfolio_of(managed.container))
             self._container.remove_child(name)
         return managed
 
@@ -203,12 +202,6 @@ class SessionManager:
         managed.settled, managed.error = bool(done.result), done.error
         managed.controls.stop(done.error or "ended")
         managed.ended.set()
-
-
-def _portfolio(container: Container) -> Portfolio:
-    portfolio = container.get(PORTFOLIO)
-    assert isinstance(portfolio, Portfolio)  # as strategy_spec says
-    return portfolio
 
 
 @asynccontextmanager

@@ -10,10 +10,9 @@ import structlog
 from arb_pipelines.alerts import raise_alert
 from arb_pipelines.clock import iso, now_ns
 from arb_pipelines.containers.container import Container
-from arb_pipelines.containers.spec import CONTROLS, RISK
-from arb_pipelines.execution.components import universe_of
+from arb_pipelines.containers.spec import CONTROLS
+from arb_pipelines.execution.components import session_risk_of, universe_of
 from arb_pipelines.execution.risk.keeper import ENGINE, RiskKeeper
-from arb_pipelines.execution.session_risk import SessionRisk
 from arb_pipelines.execution.state.risk import RiskEvent, RiskTables
 from arb_pipelines.settings import Settings
 
@@ -43,9 +42,7 @@ def keeping_pauses(
     keeper = RiskKeeper(
         strategy.name, strategy.risk, strategy.in_hand, tables, wall_ns=now_ns, tell=tell
     )
-    risk = container.get(RISK)
-    assert isinstance(risk, SessionRisk)  # as strategy_spec says
-    risk.keeper = keeper
+    session_risk_of(container).keeper = keeper
     try:
         yield
     finally:
@@ -54,9 +51,8 @@ def keeping_pauses(
 
 def pause_told(container: Container) -> dict[str, str]:
     """Give what a heartbeat says of a session that begins nothing; nothing of one that trades."""
-    risk, controls = container.get(RISK), container.get(CONTROLS)
-    assert isinstance(risk, SessionRisk)  # as strategy_spec says
-    pause = None if risk.keeper is None else risk.keeper.pause
+    keeper, controls = session_risk_of(container).keeper, container.get(CONTROLS)
+    pause = None if keeper is None else keeper.pause
     if pause is not None:
         return {"reason": f"paused by {pause.by}: {pause.why}"}
     return {} if controls.paused is None else {"reason": f"paused: {controls.paused}"}

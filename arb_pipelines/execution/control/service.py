@@ -12,14 +12,13 @@ from typing import Any
 
 from arb_pipelines.clock import NS_PER_MS, steady_ns
 from arb_pipelines.containers.container import Container
-from arb_pipelines.containers.spec import CONTROLS, COORDINATOR, ORDER_MANAGER, RISK
+from arb_pipelines.containers.spec import CONTROLS, COORDINATOR, ORDER_MANAGER
 from arb_pipelines.errors import InvariantBroken
-from arb_pipelines.execution.components import SessionRun, universe_of
+from arb_pipelines.execution.components import SessionRun, session_risk_of, universe_of
 from arb_pipelines.execution.control.board import Board
 from arb_pipelines.execution.control.client import SOCKET
 from arb_pipelines.execution.control.desk import Bring, ControlDesk
 from arb_pipelines.execution.control.unix_socket import LineServer
-from arb_pipelines.execution.session_risk import SessionRisk
 from arb_pipelines.execution.signals.checks import SessionTerms
 from arb_pipelines.execution.signals.intake import SignalIntake
 from arb_pipelines.execution.switches import Permission
@@ -61,8 +60,7 @@ def open_control(
     run, orders = container.get(COORDINATOR), container.get(ORDER_MANAGER)
     if not (isinstance(run, SessionRun) and isinstance(orders, CycleOrderManager)):
         raise InvariantBroken(f"{container.name} is no session that trades cycles")
-    risk = container.get(RISK)
-    assert isinstance(risk, SessionRisk)  # as strategy_spec says
+    risk = session_risk_of(container)
     universe, bus = universe_of(container), container.bus
     strategy, controls = universe.strategy, container.get(CONTROLS)
     live = permission.mode is TradingMode.LIVE
