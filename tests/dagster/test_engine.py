@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -11,16 +13,19 @@ import pytest
 
 from arb_pipelines.alerts import alerts_path
 from arb_pipelines.clock import day_start_ns
+from arb_pipelines.execution.state.files import account_name
 from arb_pipelines.execution.state.risk import RiskEvent
 from arb_pipelines.execution.state.values import CycleState, Outcome
 from arb_pipelines.lake.store import Lake
+from arb_pipelines.research import account_days
 from arb_pipelines.settings import Settings
 from assets.checks import table_checks
-from assets.engine import ended_cycles, state_and_lake_agree
+from assets.engine import ended_cycles, reconciliations, state_and_lake_agree
 from assets.partitions import VENUES, VenueDay
 from sensors.daily import reconcile_yesterday
 from sensors.engine import breached_risk_limits, cycles_that_stick
 from tests.fakes.state_worlds import DAY, state_world
+from tests.fakes.venue_connection import QuietConnection
 
 KEY = VenueDay("kucoin", DAY).key
 OF_CYCLES = {"strategy_cycles", "strategy_transitions", "strategy_orders"}
@@ -78,6 +83,39 @@ def test_the_check_fails_where_the_lake_says_something_else(
     (failed,) = [one for one in result.get_asset_check_evaluations() if not one.passed]
     assert failed.check_name == "state_and_lake_agree"
     assert "c-1 has profit 0.6992" in str(failed.metadata["first"].value)
+
+
+def test_a_reconciliation_says_how_many_lines_came_to_what(
+    lake: Lake, home: Settings, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows and verdicts are at the asset, and its check says that nothing explains them."""
+
+    @asynccontextmanager
+    async def quiet_venue(venue: str, settings: Settings) -> AsyncIterator[QuietConnection]:
+        yield QuietConnection()
+
+    monkeypatch.setattr(account_days, "open_venue", quiet_venue)
+    instance.add_dynamic_partitions(str(VENUES.name), ["kucoin"])
+    with state_world(home, account=account_name(QuietConnection.account_id)) as world:
+        world.complete("c-1")
+    (check,) = [
+        check
+        for check in table_checks
+        if {key.asset_key.to_user_string() for key in check.check_keys} == {"reconciliations"}
+    ]
+    result = dg.materialize(
+        [reconciliations, check],
+        instance=instance,
+        partition_key=KEY,
+        resources={"lake": lake},
+        raise_on_error=False,
+    )
+    (event,) = result.asset_materializations_for_node("reconciliations")
+    shown = {name: value.value for name, value in event.metadata.items()}
+    assert shown["verdicts"] == {"ours_only": 6}
+    assert shown["lines"] == shown["dagster/partition_row_count"] == len(shown["unexplained"]) == 6
+    (unexplained,) = result.get_asset_check_evaluations()
+    assert (unexplained.passed, unexplained.metadata["bad_rows"].value) == (False, 6)
 
 
 def test_the_schedule_asks_for_yesterday_of_each_venue_traded_at(
