@@ -20,7 +20,7 @@ from arb_pipelines.execution.records.timings import Stage
 from arb_pipelines.lake.models.checks import run_checks
 from arb_pipelines.lake.schemas import LIVE_EXECUTIONS, LIVE_LEGS, LIVE_METRICS, LIVE_SESSIONS
 from arb_pipelines.lake.store import Lake
-from arb_pipelines.research.models import all_checks
+from arb_pipelines.research.models import all_checks, define_models
 from arb_pipelines.research.session_pictures import session_pictures
 from arb_pipelines.research.sessions import SessionProgress
 from arb_pipelines.research.state_rows import STATE_TABLES
@@ -44,12 +44,16 @@ class SessionReports:
         self, context: dg.OpExecutionContext, lake: Lake, strategy: str, venue: str
     ) -> None:
         self._context, self._lake, self._strategy, self._venue = context, lake, strategy, venue
-        names = {table.name for table in TABLES}
-        self._checks = [check for check in all_checks() if check.on in names]
+        checks = all_checks()
+        self._checks, self._engine_checks = (
+            [check for check in checks if check.on in {table.name for table in tables}]
+            for tables in (TABLES, STATE_TABLES)
+        )
         self._draughtsman = open_executor(
             ThreadModel.PROCESS_PARALLEL, 1, initializer=os.nice, initargs=(_POLITENESS,)
         )
         self._newest: SessionProgress | None = None
+        self._models_defined = False
         self._news, self._closing = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="session-reports", daemon=True)
 
@@ -86,6 +90,7 @@ class SessionReports:
             return
         try:
             self._report(progress)
+            self._define_models()
         except (dg.DagsterError, SQLAlchemyError, ArbError, OSError) as error:
             structlog.get_logger().warning("session.report_fails", error=str(error))
 
@@ -112,9 +117,22 @@ class SessionReports:
                     metadata={"session": progress.session, "dagster/partition_row_count": rows},
                 )
             )
-        for result in run_checks(self._lake, self._checks, part._asdict()):
+        for result in (
+            *run_checks(self._lake, self._checks, part._asdict()),
+            *run_checks(self._lake, self._engine_checks, venue_day._asdict()),
+        ):
             # Dagster takes these too, and only its annotation leaves them out
             self._context.log_event(evaluation(result))  # type: ignore[arg-type]
+
+    def _define_models(self) -> None:
+        """Have the views over the session's tables defined, once: nobody else may ever do it."""
+        if self._models_defined:
+            return
+        self._draughtsman.submit(0, define_models, Lake(self._lake.settings))
+        (done,) = self._draughtsman.wait()
+        if done.error is not None:
+            structlog.get_logger().warning("session.models_fail", error=done.error)
+        self._models_defined = done.error is None
 
     def _pictures(self, session: str) -> dict[str, str]:
         """Have the pictures drawn; none, said in the log, where that fails."""

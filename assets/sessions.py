@@ -44,7 +44,7 @@ class SessionConfig(dg.Config):
     mode: str | None = Field(None, description="paper or live; null takes the strategy's.")
     minutes: float | None = Field(None, description="Null lasts until it is stopped.")
     continues: str | None = Field(None, description="Lost session whose limits go on to count.")
-    cycles: int | None = Field(None, description="After how many executions it ends.")
+    cycles: int | None = Field(None, description="Executions until its end; null: the strategy's.")
     dry_run: bool = Field(False, description="Whether orders are tested, and none is placed.")
     key: str | None = Field(None, description="Of the request; null begins one of its own.")
 

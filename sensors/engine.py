@@ -43,11 +43,13 @@ def told(
     found = news(context.cursor, standing)
     for trouble in found.began:
         raise_alert(lake.settings, trouble.event, **trouble.facts)
-    if not found.began:
-        said = "; ".join(f"{key} is over" for key in found.over) or "nothing new"
-        return dg.SensorResult(skip_reason=said, cursor=found.cursor)
     observed = [
         dg.AssetObservation(STRATEGY_CYCLES.name, metadata={"event": one.event, **one.facts})
         for one in found.began
     ]
-    return dg.SensorResult(asset_events=observed, cursor=found.cursor)
+    said = [f"told of {one.key}: {one.event}" for one in found.began]
+    said += [f"{key} is over" for key in found.over]
+    said += [f"{one.key} still stands" for one in standing if one not in found.began]
+    return dg.SensorResult(
+        asset_events=observed, skip_reason="; ".join(said) or "no trouble", cursor=found.cursor
+    )

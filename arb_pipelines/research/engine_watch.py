@@ -97,7 +97,7 @@ def _breached(file: StateFile, connection: sqlite3.Connection) -> list[Trouble]:
                 "check": pause.check,
                 "reason": pause.why,
                 "since": iso(pause.since_ns),
-                "until": "a person resumes it: arb strategy resume"
+                "until": f"a person resumes it: arb strategy resume {strategy} --reason WHY"
                 if pause.until_ns is None
                 else iso(pause.until_ns),
             },

@@ -45,6 +45,11 @@ def build_models(
     return lake.commit(build)
 
 
+def define_models(lake: Lake) -> None:
+    """Have every view, and every table with its columns, be there; no rows are built."""
+    build_models(lake, {})
+
+
 def all_checks() -> list[Check]:
     """Every check there is: the tests beside the models, then the audits."""
     checks = [check for model in load_models().values() for check in checks_of(model)]

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 import assets.sessions
 from arb_pipelines.clock import day_of, now_ns
 from arb_pipelines.definitions import build_defs
-from arb_pipelines.errors import ArbError
+from arb_pipelines.errors import ArbError, DataError
 from arb_pipelines.execution.records.values import Counts, ExecutionStatus, SessionState
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.session_requests import (
@@ -134,6 +134,15 @@ def until(look: Callable[[], object]) -> None:
         time.sleep(0.02)  # between two looks at a condition, not in place of one
 
 
+def views(lake: Lake) -> set[str]:
+    """Names of the views of a lake."""
+    sql = "SELECT view_name FROM duckdb_views() WHERE database_name = 'lake'"
+    try:
+        return {*lake.query(sql)["view_name"]}
+    except DataError:  # no lake yet
+        return set()
+
+
 def shown(instance: dg.DagsterInstance, asset: str) -> list[dict[str, Any]]:
     """What the materialisations of an asset show, newest first."""
     records = instance.fetch_materializations(dg.AssetKey(asset), limit=10).records
@@ -147,15 +156,17 @@ def shown(instance: dg.DagsterInstance, asset: str) -> list[dict[str, Any]]:
 def test_the_tables_are_checked_while_it_runs(
     lake: Lake, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every check of the tables of sessions is evaluated, on the session's day."""
+    """Every check of a session's tables and of the engine's; and their views can be asked."""
 
     def session(lake: Lake, request: SessionRequest, *, on_flush: OnFlush, run_id: str) -> Any:
         on_flush(progress(request, 1))
+        until(lambda: {"live_strategy_days", "strategy_cycle_days"} <= views(lake))
         return summary(request)
 
     result = host(lake, instance, monkeypatch, session)
     made = {e.check_name: e.passed for e in result.get_asset_check_evaluations()}
     assert {"live_ledger_adds_up", "live_unexplained_balance"} <= made.keys()
+    assert {"changes_sum_to_orders", "transitions_follow"} <= made.keys()
     assert all(made.values())
 
 
