@@ -21,7 +21,7 @@ from arb_pipelines.venues.base import NewOrder, OrderReport
 
 _ZERO, _ONE = Decimal(0), Decimal(1)
 #: Wide enough for every product of amounts, prices and rates; a quotient is cut off.
-_EXACT = Context(prec=120, rounding=ROUND_DOWN)
+EXACT = Context(prec=120, rounding=ROUND_DOWN)
 #: Share of an order that may be left over without its fill counting as short, as in
 #: ``trading.orders.fill``.
 _NOISE = Decimal("1e-9")
@@ -49,7 +49,7 @@ class Booked:
         in_quote = market.fee_side is FeeSide.QUOTE or report.side != BUY
         currency = report.fee_currency or (market.quote if in_quote else market.base)
         size, funds, fee = report.size, report.funds, report.fee
-        with localcontext(_EXACT):
+        with localcontext(EXACT):
             if fee is None:
                 fee = (funds if in_quote else size) * rate
             of_base = fee if currency == market.base else _ZERO
@@ -77,7 +77,7 @@ class Booked:
         """
         if self.size <= 0:
             return False
-        with localcontext(_EXACT):
+        with localcontext(EXACT):
             if new.size is not None:
                 return new.size - self.size <= _NOISE * new.size
             assert new.funds is not None
@@ -115,7 +115,7 @@ class Purses:
             InvariantBroken: it spent more than its execution had, by more than its fee.
         """
         given, got = currencies(order)
-        with localcontext(_EXACT):
+        with localcontext(EXACT):
             for currency, change in ((given, -booked.spent), (got, booked.received)):
                 self.changes[currency] = self.changes.get(currency, _ZERO) + change
             if booked.fee_currency not in (given, got):
@@ -137,7 +137,7 @@ class Purses:
 
     def correct(self, currency: str, change: Decimal) -> None:
         """Note a change of the account's balance that no order's booking has."""
-        with localcontext(_EXACT):
+        with localcontext(EXACT):
             self.changes[currency] = self.changes.get(currency, _ZERO) + change
 
     def drop(self, execution: str) -> None:
@@ -195,7 +195,7 @@ def cost_of(new: NewOrder, market: Market, fee: Decimal) -> tuple[str, Decimal]:
     if new.side != BUY:
         assert new.size is not None
         return market.base, new.size
-    with localcontext(_EXACT):
+    with localcontext(EXACT):
         funds = new.funds
         if funds is None:
             assert new.size is not None
@@ -233,7 +233,7 @@ def payable(market: Market, side: int, fee: Decimal, in_hand: Decimal) -> Decima
     On the venue's step.
     """
     step = market.quote_increment if side == BUY else market.base_increment
-    with localcontext(_EXACT):
+    with localcontext(EXACT):
         most = in_hand / _on_top(market, fee) if side == BUY else in_hand
         return round_down(most, step or ATOM)
 
@@ -251,7 +251,7 @@ def exact_order(
     With a ``limit``, which is on the tick, it is immediate-or-cancel, and a buy's size is what
     its funds pay for there. ``None`` if the venue would not take it.
     """
-    with localcontext(_EXACT):
+    with localcontext(EXACT):
         if limit is not None and side == BUY:
             amount = round_down(amount / limit, market.base_increment or ATOM) if limit else _ZERO
         if not _takes(market, side, amount, limit):

@@ -12,6 +12,7 @@ from dataclasses import replace
 from decimal import Decimal, localcontext
 
 from arb_pipelines.execution.orders.amounts import (
+    EXACT,
     Booked,
     amount_of,
     exact_order,
@@ -27,8 +28,6 @@ from arb_pipelines.trading.session_rules import LimitOrders
 from arb_pipelines.venues.base import NewOrder
 
 _ZERO = Decimal(0)
-#: Wide enough for every sum of amounts.
-_DIGITS = 120
 
 
 class Chain:
@@ -94,7 +93,7 @@ class Chain:
 
     def add(self, booked: Booked) -> None:
         """Count what the order that was sent last came to."""
-        with localcontext(prec=_DIGITS):
+        with localcontext(EXACT):
             self._size += booked.size
             self._funds += booked.funds
             self.left -= booked.funds if self._order.side == BUY else booked.size

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from decimal import ROUND_DOWN, Context, Decimal, localcontext
+from decimal import Decimal, localcontext
 
 from arb_pipelines.errors import Unfunded
+from arb_pipelines.execution.orders.amounts import EXACT
 from arb_pipelines.execution.orders.carrier import Carried, Intent, OrderCarrier, unwritten
 from arb_pipelines.market.exact import ATOM, exact_level, round_down
 from arb_pipelines.market.graph import BUY
@@ -23,7 +24,6 @@ from arb_pipelines.venues.base import NewOrder, OrderEntry, OrderReport
 from arb_pipelines.venues.status import VenueStatus
 
 _ZERO = Decimal(0)
-_EXACT = Context(prec=120, rounding=ROUND_DOWN)
 
 #: A level of a book: price and size in base.
 Level = tuple[Decimal, Decimal]
@@ -94,7 +94,7 @@ def taken(
     rounds down to the increment.
     """
     parts: list[Level] = []
-    with localcontext(_EXACT):
+    with localcontext(EXACT):
         left = new.size if new.funds is None else new.funds
         assert left is not None
         for price, there in levels:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from decimal import Context, Decimal, localcontext
+from decimal import Decimal, localcontext
 from itertools import count
 from typing import Any
 
 import orjson
 
 from arb_pipelines.errors import InvariantBroken
-from arb_pipelines.execution.orders.amounts import Booked
+from arb_pipelines.execution.orders.amounts import EXACT, Booked
 from arb_pipelines.execution.records.reserve import Reserve
 from arb_pipelines.execution.state.machine import check_step
 from arb_pipelines.execution.state.risk import RiskTables
@@ -32,9 +32,6 @@ from arb_pipelines.execution.state.values import (
 from arb_pipelines.execution.state.writer import StateWriter
 from arb_pipelines.market.symbols import Market
 from arb_pipelines.venues.base import Match, NewOrder
-
-#: Wide enough for every sum of amounts.
-_EXACT = Context(prec=120)
 
 
 class StateStore(StateWriter):
@@ -206,7 +203,7 @@ class StateStore(StateWriter):
             earlier = order_of(row)
             cycle = self.cycle(earlier.cycle)
             changes = dict(cycle.changes)
-            with localcontext(_EXACT):
+            with localcontext(EXACT):
                 if earlier.status is OrderStatus.DONE:
                     _add(changes, {of: -by for of, by in earlier.changes.items()})
                 _add(changes, booked.changes(market))
