@@ -1,12 +1,8 @@
-"""One call of ``execute_cycle`` at a local exchange; run as ``-m tests.e2e.library_at_exchange``.
-
-The process takes the exchange's address and key from its arguments, and places one cycle.
-"""
+"""Calls of ``execute_cycle`` at a local exchange, by ccxt's own kucoin class."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -59,10 +55,11 @@ def show_books(exchange: ExchangeProcess) -> None:
         exchange.operate("POST", "/books", {"symbol": symbol, **levels})
 
 
-async def _place_one(keys: list[str]) -> None:
-    async with ccxt_client(*keys) as client:
-        await execute_cycle(client, PROFITABLE, AMOUNT)
+def place_one(keys: list[str]) -> None:
+    """Carry out the profitable cycle, as a program of its own would."""
 
+    async def place() -> None:
+        async with ccxt_client(*keys) as client:
+            await execute_cycle(client, PROFITABLE, AMOUNT)
 
-if __name__ == "__main__":
-    asyncio.run(_place_one(sys.argv[1:]))
+    asyncio.run(place())

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 from collections.abc import Iterator
 from decimal import Decimal
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from tests.e2e.library_at_exchange import (
     call,
     ccxt_client,
     keys_of,
+    place_one,
     show_books,
 )
 from tests.e2e.session_process import free_balances, until
@@ -210,10 +210,12 @@ def test_a_killed_call_is_recovered_by_the_next(exchange: ExchangeProcess) -> No
     """Killed while its second order is on its way; the next call ends it, then does its own."""
     before = free_balances(exchange)
     strike(exchange, kind="delay", ms=1500, skip=1)
-    command = [sys.executable, "-m", "tests.e2e.library_at_exchange", *keys_of(exchange)]
-    with subprocess.Popen(command) as killed:
-        until(lambda: not exchange.operate("GET", "/faults"), "second order")
-        killed.kill()
+    # forked, since to import all of ccxt again takes longer than everything else
+    killed = get_context("fork").Process(target=place_one, args=(keys_of(exchange),))
+    killed.start()
+    until(lambda: not exchange.operate("GET", "/faults"), "second order")
+    killed.kill()
+    killed.join()
     result = run(exchange, PROFITABLE, AMOUNT)
     assert result.status == "completed"
     (recovered,) = result.recovered

@@ -85,7 +85,7 @@ async def around(exchange: Any) -> AsyncIterator[CcxtConnection]:
         )
     for address in _addresses(exchange.urls["api"]):
         expect_secrecy(address, _SOURCE)
-    client = _like(exchange)
+    client = client_like(exchange)
     try:
         with asking(f"markets of {client.id}", acts=False):
             await client.load_markets()
@@ -96,7 +96,8 @@ async def around(exchange: Any) -> AsyncIterator[CcxtConnection]:
         await client.close()
 
 
-def _like(exchange: Any) -> Any:
+def client_like(exchange: Any) -> Any:
+    """Make a client that goes where the given one does, as it would; whoever asked closes it."""
     local, known = is_local(exchange), type(exchange)
     taken = _CREDENTIALS + _MANNERS + (() if local else _PROXIES)
     client = careful(known, local=local)(
