@@ -11,7 +11,7 @@ import structlog
 
 from arb_pipelines.execution.orders.runner import OrderRunner
 from arb_pipelines.execution.state.store import StateStore
-from arb_pipelines.execution.state.values import Purpose, StoredOrder
+from arb_pipelines.execution.state.values import OrderStatus, Purpose, StoredOrder
 from arb_pipelines.trading.events import OrderKind, TimeInForce
 from arb_pipelines.trading.panic.routes import Chosen
 from arb_pipelines.venues.base import NewOrder
@@ -43,7 +43,11 @@ class PanicOrders:
             Fatal, ProtocolViolation: the venue turns us away, or makes no sense.
         """
         for order in self._store.orders(cycle):
-            await self._runner.settle(order)
+            if order.purpose is Purpose.PANIC:
+                with self._counted(cycle):
+                    await self._runner.settle(order)
+            else:
+                await self._runner.settle(order)
 
     async def send(self, cycle: str, chosen: Chosen) -> StoredOrder:
         """Send the first order of a way, and follow it to its end.
@@ -80,14 +84,26 @@ class PanicOrders:
 
     @contextmanager
     def _counted(self, cycle: str) -> Iterator[None]:
-        """Count what happens to the balances within the block, where an order is out."""
-        before = self._store.cycle(cycle).changes
+        """Count what sales of a cycle do to the balances within the block, where one may be out.
+
+        Its other orders are counted by who sent them, who may book them meanwhile.
+        """
+        before = self._sold(cycle)
         self.in_flight += 1
         self.orders += 1
         try:
             yield
         finally:
-            after = self._store.cycle(cycle).changes
+            after = self._sold(cycle)
             for currency in {*before, *after}:
                 self._changes[currency] += after.get(currency, _ZERO) - before.get(currency, _ZERO)
             self.in_flight -= 1
+
+    def _sold(self, cycle: str) -> Mapping[str, Decimal]:
+        """Add up what the sales of a cycle came to."""
+        total: defaultdict[str, Decimal] = defaultdict(Decimal)
+        for order in self._store.orders(cycle):
+            if order.purpose is Purpose.PANIC and order.status is OrderStatus.DONE:
+                for currency, by in order.changes.items():
+                    total[currency] += by
+        return total
