@@ -141,12 +141,12 @@ def _table(files: list[StateFile], history: int | None, *, both: bool) -> Render
 
     from arb_pipelines.clock import now_ns
     from arb_pipelines.commands.monitor_views import accounts_table, ended_table, open_table
-    from arb_pipelines.research.state_reports import ended_cycles, open_cycles, standings
+    from arb_pipelines.research.state_reports import account_glances, ended_cycles, open_cycles
 
     if history is not None:
         return ended_table(ended_cycles(files, history))
     now = now_ns()
-    accounts = accounts_table(standings(files, now))
+    accounts = accounts_table(account_glances(files, now))
     parts: list[RenderableType] = [accounts, "", open_table(open_cycles(files), now)]
     if both:
         parts += ["", ended_table(ended_cycles(files, _ENDED_SHOWN))]

@@ -20,7 +20,7 @@ from arb_pipelines.execution.state.lease import is_gone
 from arb_pipelines.execution.state.values import Cycle, StoredOrder
 from arb_pipelines.market.cycles import SIDES
 from arb_pipelines.research.state_files import StateFile
-from arb_pipelines.research.state_reports import Glance, History, Standing
+from arb_pipelines.research.state_reports import AccountGlance, Glance, History
 from arb_pipelines.trading.events import currencies
 
 _ACCOUNTS = ("account", "cycles", "engine", "paused")
@@ -32,7 +32,7 @@ _FILLS = ("at", "order", "trade", "size", "price")
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3_600, 86_400
 
 
-def accounts_table(accounts: Sequence[Standing]) -> Table:
+def accounts_table(accounts: Sequence[AccountGlance]) -> Table:
     """Show who trades on which account, and what is paused."""
     rows = (
         (
@@ -155,7 +155,7 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str) ->
     return table
 
 
-def _engine(one: Standing) -> str:
+def _engine(one: AccountGlance) -> str:
     if one.engine is None:
         return "none"
     said = f"{one.engine.holder} (process {one.engine.process})"

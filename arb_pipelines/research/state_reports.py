@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from arb_pipelines.clock import NS_PER_S, now_ns
+from arb_pipelines.clock import NS_PER_S
 from arb_pipelines.errors import ConfigError
 from arb_pipelines.execution.state.lease import LEASE_S, Lease, is_gone
 from arb_pipelines.execution.state.reader import StateReader
-from arb_pipelines.execution.state.risk import RiskTables
-from arb_pipelines.execution.state.rows import cycle_of, fill_of, order_of, transition_of
+from arb_pipelines.execution.state.risk import risk_read
+from arb_pipelines.execution.state.rows import cycle_of
 from arb_pipelines.execution.state.values import Cycle, Fill, StoredOrder, Transition
 from arb_pipelines.research.state_files import StateFile, reading_state
 from arb_pipelines.trading.risk.breakers import Pause
@@ -47,7 +46,7 @@ class Glance:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class AccountGlance:
     """An account at a glance: who writes its state, if anybody, and what is paused and why."""
 
     file: StateFile
@@ -68,7 +67,7 @@ class History:
     fills: Sequence[Fill]
 
 
-def standings(files: Sequence[StateFile], at_ns: int) -> list[Standing]:
+def account_glances(files: Sequence[StateFile], at_ns: int) -> list[AccountGlance]:
     """Say of each account who trades on it, and which strategies are paused.
 
     An engine is not ``alive`` whose process is gone from this machine, or whose lease was not
@@ -84,13 +83,13 @@ def standings(files: Sequence[StateFile], at_ns: int) -> list[Standing]:
             (cycles,) = connection.execute("SELECT count(*) FROM cycles").fetchone()
             pauses = pauses_in(connection)
         alive = lease is not None and renewed(lease, at_ns) and not is_gone(lease)
-        found.append(Standing(file, lease, alive, cycles, pauses))
+        found.append(AccountGlance(file, lease, alive, cycles, pauses))
     return found
 
 
 def pauses_in(connection: sqlite3.Connection) -> list[tuple[str, Pause]]:
     """Give the pauses that stand in a state file, with the strategy of each."""
-    tables = RiskTables(connection, nullcontext, now_ns)
+    tables = risk_read(connection)
     return [(name, pause) for name in tables.strategies() for pause in tables.pauses(name)]
 
 
@@ -130,7 +129,7 @@ def history_of(files: Sequence[StateFile], name: str) -> History:
     for file in files:
         with reading_state(file) as connection:
             if (row := _cycle_named(connection, name)) is not None:
-                return _history(file, connection, cycle_of(row))
+                return _history(file, StateReader(connection), cycle_of(row))
     near = _near(files, name)
     hint = f"the nearest are {', '.join(near)}" if near else "`arb monitor --history 20` lists some"
     raise ConfigError(
@@ -158,25 +157,11 @@ def _cycle_named(connection: sqlite3.Connection, name: str) -> sqlite3.Row | Non
     return row
 
 
-def _history(file: StateFile, connection: sqlite3.Connection, cycle: Cycle) -> History:
-    ask = connection.execute
-    own = (cycle.id,)
-    moves = ask("SELECT * FROM transitions WHERE cycle = ? ORDER BY number", own).fetchall()
-    orders = ask(
-        "SELECT * FROM orders WHERE cycle = ? ORDER BY intended_ns, client_id", own
-    ).fetchall()
-    fills = ask(
-        "SELECT fills.* FROM fills JOIN orders USING (client_id) WHERE orders.cycle = ? "
-        "ORDER BY fills.ts_ns, fills.trade_id",
-        own,
-    ).fetchall()
-    return History(
-        file,
-        cycle,
-        [transition_of(row) for row in moves],
-        [order_of(row) for row in orders],
-        [fill_of(row) for row in fills],
-    )
+def _history(file: StateFile, state: StateReader, cycle: Cycle) -> History:
+    orders = state.orders(cycle.id)
+    fills = [fill for order in orders for fill in state.fills(order.client_id)]
+    fills.sort(key=lambda fill: (fill.ts_ns, fill.trade_id))
+    return History(file, cycle, state.transitions(cycle.id), orders, fills)
 
 
 def _near(files: Sequence[StateFile], name: str) -> list[str]:

@@ -8,7 +8,6 @@ own pauses is in ``session_pauses``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +17,7 @@ from arb_pipelines.execution.control.client import ask
 from arb_pipelines.execution.risk import pauses
 from arb_pipelines.execution.risk.pauses import Standing
 from arb_pipelines.execution.state.opening import open_state
-from arb_pipelines.execution.state.risk import RiskTables
+from arb_pipelines.execution.state.risk import RiskTables, risk_read
 from arb_pipelines.research.session_folders import active_sessions
 from arb_pipelines.research.state_files import StateFile, reading_state, state_files
 from arb_pipelines.settings import Settings
@@ -57,9 +56,7 @@ def standing(settings: Settings, strategy: str) -> Mapping[str, Standing]:
     found: dict[str, Standing] = {}
     for file in _knowing(settings, strategy):
         with reading_state(file) as connection:
-            found[file.name] = pauses.standing(
-                RiskTables(connection, nullcontext, now_ns), strategy
-            )
+            found[file.name] = pauses.standing(risk_read(connection), strategy)
     return found
 
 
@@ -127,7 +124,7 @@ def _knowing(settings: Settings, strategy: str) -> list[StateFile]:
     found, known = [], set()
     for file in state_files(settings):
         with reading_state(file) as connection:
-            names = RiskTables(connection, nullcontext, now_ns).strategies()
+            names = risk_read(connection).strategies()
         known |= set(names)
         if strategy in names:
             found.append(file)
@@ -146,7 +143,7 @@ def _pausing(settings: Settings, strategy: str) -> list[StateFile]:
     found = []
     for file in _knowing(settings, strategy):
         with reading_state(file) as connection:
-            if RiskTables(connection, nullcontext, now_ns).pauses(strategy):
+            if risk_read(connection).pauses(strategy):
                 found.append(file)
     if not found:
         raise ConfigError("is not paused by a limit or a person", source=strategy)

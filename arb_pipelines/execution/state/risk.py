@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import orjson
 
-from arb_pipelines.clock import day_in
+from arb_pipelines.clock import day_in, now_ns
 from arb_pipelines.execution.state.values import Cycle
 from arb_pipelines.trading.risk.book import RiskBook
 from arb_pipelines.trading.risk.breakers import Pause
@@ -183,6 +183,11 @@ class RiskTables:
             "INSERT OR REPLACE INTO risk_books VALUES (?, ?, ?, ?)",
             (strategy, zone, _document(book), self._wall_ns()),
         )
+
+
+def risk_read(connection: sqlite3.Connection) -> RiskTables:
+    """Give the tables of a state file that is open to be read."""
+    return RiskTables(connection, nullcontext, now_ns)
 
 
 def _document(book: RiskBook) -> str:
