@@ -9,8 +9,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from arb_pipelines.clock import NS_PER_S
-from arb_pipelines.errors import Transient
+from arb_pipelines.errors import ProtocolViolation, Rejected, Transient, VenueError
 from arb_pipelines.execution.recovery.recover import recover
 from arb_pipelines.execution.state.values import CycleState, OrderStatus, Outcome, Purpose
 from tests.fakes.scripted_venue import Fate
@@ -183,5 +185,28 @@ def test_what_open_cycles_hold_is_added_up(tmp_path: Path) -> None:
             cycle, CycleState.FAILED, Outcome.RESIDUAL, profit=Decimal(0), what="ended", why="test"
         )
         assert there.store.held() == {"BTC": 2 * bought}
+
+    tried(tmp_path, body)
+
+
+@pytest.mark.parametrize("error", [Rejected("cannot be looked up"), ProtocolViolation("nonsense")])
+def test_an_order_that_cannot_be_looked_up_keeps_no_start_waiting(
+    tmp_path: Path, error: VenueError
+) -> None:
+    """Neither one that is written down nor one that is listed; the next start asks for both."""
+
+    async def body(there: StateAtVenue) -> None:
+        known = await sent(there)
+        lost = f"{there.store.engine_id}0a1b2c-1"
+        await there.venue.place(there.order(f"{lost}-0", 0, "100"))
+        there.venue.forget(f"{lost}-0")
+        there.venue.refuses = lambda number: error
+        (one,) = (await recover(there.engine())).cycles
+        assert one.unknown == (f"{known}-0",)
+        await asyncio.sleep(3_000)
+        there.venue.refuses = lambda number: None
+        again = (await recover(there.engine())).cycles
+        assert sorted(one.cycle for one in again) == [known, lost]
+        assert there.store.open_cycles() == []
 
     tried(tmp_path, body)

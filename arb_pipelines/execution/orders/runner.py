@@ -9,11 +9,12 @@ Which orders are worth making belongs to ``recovery`` and ``panic``.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
+from itertools import count
 from typing import Literal
 
 from arb_pipelines.clock import NS_PER_S, now_ns
@@ -43,6 +44,8 @@ from arb_pipelines.venues.tasks import worst_error
 
 #: Pauses before a fee is asked for again that the venue did not tell.
 _FEE_PAUSES_S = (0.0, 0.05, 0.2, 0.5, 1.0)
+#: Look-ups of one order that the venue refuses, over some seconds, until it is not told.
+_MOST_REFUSALS = 10
 _OPEN = (OrderStatus.INTENDED, OrderStatus.ACCEPTED, OrderStatus.LOST)
 
 
@@ -169,7 +172,7 @@ class OrderRunner:
         age_s = max(self._wall_ns() - intended_ns, 0) / NS_PER_S
         # unknown may be one that the venue took, too: it need not know orders for ever
         sending = Sending(client_id, symbol, asyncio.get_running_loop().time() - age_s, Answer.LOST)
-        ask = partial(self._look_up_after, client_id, symbol)
+        ask = partial(self._look_up_after, client_id, symbol, count(1))
         return await followed_to_end(ask, self._entry, sending, self._at_once, self._turn_away)
 
     async def _sent(self, new: NewOrder, sending: Sending) -> OrderReport | Unresolved:
@@ -200,10 +203,20 @@ class OrderRunner:
                 self._store.accepted(accepted.client_id, accepted.order_id)
 
     async def _look_up_after(
-        self, client_id: str, symbol: str, wait_s: float
+        self, client_id: str, symbol: str, refusals: Iterator[int], wait_s: float
     ) -> OrderReport | None:
+        """Ask for an order; whoever says no again and again will not say more.
+
+        Raises:
+            ProtocolViolation: it did.
+        """
         await asyncio.sleep(wait_s)
-        return await self._account.look_up(client_id, symbol)
+        try:
+            return await self._account.look_up(client_id, symbol)
+        except Rejected as refused:
+            if next(refusals) >= _MOST_REFUSALS:
+                raise ProtocolViolation(f"look-up of {client_id}: {refused}") from None
+            raise
 
     async def _conclude(self, client_id: str, end: OrderReport | Unresolved) -> None:
         """Write down what became of an order."""
@@ -233,7 +246,8 @@ class OrderRunner:
         raise InvariantBroken(f"order {client_id} of {cycle} was written down, and is not there")
 
     def _turn_away(self, reason: Fatal | ProtocolViolation) -> None:
-        self._turned_away = self._turned_away or reason
+        if self._turned_away is None or isinstance(reason, Fatal):
+            self._turned_away = reason
 
     def _reason(self) -> Fatal | ProtocolViolation:
         assert self._turned_away is not None, "whoever is not told was turned away"

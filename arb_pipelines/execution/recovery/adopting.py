@@ -60,10 +60,11 @@ async def adopt(engine: Engine) -> Adopted:
     """Write down what the venue tells of orders of ours that the state has not, or has otherwise.
 
     An order that is open, and that the state takes for over, is taken back. A venue that does
-    not tell its lists is warned of; the next start asks for the same time again.
+    not tell its lists, or of an order nothing that can be read, is warned of; the next start asks
+    for the same time again.
 
     Raises:
-        Fatal, ProtocolViolation: the venue turns us away.
+        Fatal: the venue turns us away.
     """
     symbols, since_ns = _symbols(engine), _since_ns(engine)
     try:
@@ -82,6 +83,7 @@ async def adopt(engine: Engine) -> Adopted:
     symbol_of = {order.client_id: order.symbol for order in open_orders}
     symbol_of |= {fill.client_id: fill.symbol for fill in fills}
     new: list[tuple[StoredOrder | None, OrderReport]] = []
+    unread = False
     for client_id in sorted(listed, key=_place):
         if not _is_ours(client_id, engine.store.engine_id):
             continue
@@ -89,7 +91,12 @@ async def adopt(engine: Engine) -> Adopted:
         if known is not None and known.status in (OrderStatus.INTENDED, OrderStatus.ACCEPTED):
             continue  # it is settled with its cycle
         if known is None or client_id in is_open or _says_more(fills, known):
-            report = await engine.runner.resolve(client_id, symbol_of[client_id])
+            try:
+                report = await engine.runner.resolve(client_id, symbol_of[client_id])
+            except ProtocolViolation as error:  # it keeps nothing else from its end
+                _log.warning("recovery.order_not_told", client_id=client_id, error=str(error))
+                unread = True
+                continue
             report = report or report_of_fills(fills)
             if report is not None and report.size > 0:
                 new.append((known, report))
@@ -97,7 +104,10 @@ async def adopt(engine: Engine) -> Adopted:
             new.append((known, corrected))
     with engine.store.together():  # at once: what the state knows last says where the next looks
         changed = [report.client_id for known, report in new if _take(engine, known, report)]
-        engine.store.lists_told()
+        if unread:
+            engine.store.lists_untold(since_ns)
+        else:
+            engine.store.lists_told()
     return Adopted(list(dict.fromkeys(cycle_of(client_id) for client_id in changed)), listed)
 
 
