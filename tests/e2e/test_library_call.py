@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import json
+import runpy
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from multiprocessing import get_context
 from pathlib import Path
@@ -14,9 +16,13 @@ import ccxt.async_support
 import pytest
 
 from arb_pipelines import CycleResult, execute_cycle
+from arb_pipelines.clock import now_ns
 from arb_pipelines.errors import ConfigError
+from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.library import call as library
-from tests.e2e.exchange_process import ExchangeProcess, running_exchange
+from arb_pipelines.research.sessions import SessionRequest, recover_only
+from arb_pipelines.settings import load_settings
+from tests.e2e.exchange_process import ExchangeProcess, running_exchange, settings_of
 from tests.e2e.library_at_exchange import (
     AMOUNT,
     LOSING,
@@ -27,7 +33,7 @@ from tests.e2e.library_at_exchange import (
     place_one,
     show_books,
 )
-from tests.e2e.session_process import free_balances, until
+from tests.e2e.session_process import free_balances, strategy_file, until
 
 ORDERS = "POST /api/v1/hf/orders"
 TIMEOUT_S = 30.0
@@ -206,9 +212,8 @@ def test_an_exchange_elsewhere_needs_both_switches(
     assert run(exchange, PROFITABLE, AMOUNT, mode="live").status == "completed"
 
 
-def test_a_killed_call_is_recovered_by_the_next(exchange: ExchangeProcess) -> None:
-    """Killed while its second order is on its way; the next call ends it, then does its own."""
-    before = free_balances(exchange)
+def kill_at_second_order(exchange: ExchangeProcess) -> None:
+    """Kill a process that carries out a cycle, while its second order is on its way."""
     strike(exchange, kind="delay", ms=1500, skip=1)
     # forked, since to import all of ccxt again takes longer than everything else
     killed = get_context("fork").Process(target=place_one, args=(keys_of(exchange),))
@@ -216,14 +221,59 @@ def test_a_killed_call_is_recovered_by_the_next(exchange: ExchangeProcess) -> No
     until(lambda: not exchange.operate("GET", "/faults"), "second order")
     killed.kill()
     killed.join()
+
+
+def added(one: Mapping[str, Decimal], other: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    """Two changes of balances as one."""
+    sums = {of: one.get(of, Decimal(0)) + other.get(of, Decimal(0)) for of in {*one, *other}}
+    return {currency: change for currency, change in sums.items() if change}
+
+
+def test_a_killed_call_is_recovered_by_the_next(exchange: ExchangeProcess) -> None:
+    """Killed while its second order is on its way; the next call ends it, then does its own."""
+    before = free_balances(exchange)
+    kill_at_second_order(exchange)
     result = run(exchange, PROFITABLE, AMOUNT)
     assert result.status == "completed"
     (recovered,) = result.recovered
     assert recovered.state in ("completed", "failed")
-    by = explained(result)
-    for currency, change in recovered.changes.items():
-        by[currency] = by.get(currency, Decimal(0)) + change
-    assert changed(exchange, before) == {of: change for of, change in by.items() if change}
+    assert changed(exchange, before) == added(explained(result), recovered.changes)
+
+
+def test_a_cancelled_call_is_recovered_by_the_next(exchange: ExchangeProcess) -> None:
+    """Whoever gives up waiting leaves the cycle to the state, and the account free."""
+    before = free_balances(exchange)
+    strike(exchange, kind="delay", ms=1500, skip=1)
+
+    async def give_up() -> None:
+        calling = asyncio.create_task(call(exchange, PROFITABLE, AMOUNT))
+        await asyncio.to_thread(until, lambda: not exchange.operate("GET", "/faults"), "order")
+        calling.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await calling
+
+    asyncio.run(give_up())
+    result = run(exchange, PROFITABLE, AMOUNT, True)
+    assert result.recovered == ()  # a dry run touches nothing
+    result = run(exchange, PROFITABLE, AMOUNT)
+    (recovered,) = result.recovered
+    assert recovered.state in ("completed", "failed")
+    assert changed(exchange, before) == added(explained(result), recovered.changes)
+
+
+def test_a_session_recovers_what_a_killed_call_left(
+    exchange: ExchangeProcess, tmp_path: Path
+) -> None:
+    """By KuCoin's own client: the account is the same, and so is its state."""
+    before = free_balances(exchange)
+    kill_at_second_order(exchange)
+    lake = Lake(settings_of(exchange, load_settings()))
+    file = strategy_file(tmp_path, "broad")
+    request = SessionRequest("broad-kucoin-20260105T000000Z", file, None, None, 1.0, now_ns())
+    (recovered,) = recover_only(lake, [request]).cycles
+    assert recovered.session == "execute-cycle"
+    assert recovered.state in ("completed", "failed")
+    assert changed(exchange, before) == recovered.changes
 
 
 def test_two_calls_on_one_account_are_not_made_at_once(exchange: ExchangeProcess) -> None:
@@ -277,3 +327,22 @@ def test_a_synchronous_exchange_is_refused() -> None:
     """With the class to use in its place."""
     with pytest.raises(ConfigError, match=r"synchronous; give a ccxt\.pro\.kucoin"):
         asyncio.run(execute_cycle(ccxt.kucoin(), PROFITABLE, AMOUNT))
+
+
+def test_the_example_of_the_page_runs_as_written(
+    exchange: ExchangeProcess,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Against an exchange whose line of JSON is in a file, as the page says."""
+    page = (Path(__file__).parents[2] / "docs" / "library.md").read_text()
+    (tmp_path / "one_cycle.py").write_text(page.split("```python\n")[1].split("```")[0])
+    ready = dict(zip(("rest", "key", "secret", "passphrase"), keys_of(exchange), strict=True))
+    (tmp_path / "exchange.json").write_text(json.dumps(ready))
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path("one_cycle.py", run_name="__main__")
+    tried, placed, *fills = capsys.readouterr().out.splitlines()
+    assert tried.startswith("simulated: ")
+    assert placed.startswith("completed (filled): ")
+    assert len(fills) == 3
