@@ -109,7 +109,7 @@ async def _end(engine: Engine, books: Books, name: str, short: str | None) -> No
         Fatal, ProtocolViolation: the venue turns us away.
     """
     store, cycle = engine.store, engine.store.cycle(name)
-    profit, why = cycle.changes.get(cycle.start, _ZERO), short or "every leg filled"
+    profit, why = cycle.gained, short or "every leg filled"
     if not any(cycle.changes.values()):
         state, outcome = CycleState.FAILED, Outcome.NOTHING
         store.end(name, state, outcome, profit=profit, what="ended", why=why)

@@ -48,7 +48,7 @@ def end_of(
         return Outcome.RESIDUAL, f"{listed(left)} is too little for an order"
     # legs that left at once may have spent what the cycle never had
     owed = {of: -by for of, by in cycle.changes.items() if by < 0 and of != cycle.start}
-    if owed and cycle.metadata.get("together"):
+    if owed and cycle.sent_together:
         return Outcome.RESIDUAL, f"{listed(owed)} of other balances was spent and not bought back"
     if any(order.purpose is Purpose.PANIC and order.filled for order in orders):
         stays = f": {listed(cycle.held)}" if cycle.held else ""

@@ -31,7 +31,6 @@ from arb_pipelines.venues.retry import RECONNECT
 _log = structlog.get_logger()
 #: Sales that ask and order at the same time; the others wait for their turn.
 _AT_ONCE = 4
-_ZERO = Decimal(0)
 
 
 class PanicSeller:
@@ -186,7 +185,7 @@ class PanicSeller:
     def _end(
         self, cycle: Cycle, outcome: Outcome, left: Mapping[str, Decimal], why: str
     ) -> PanicResult:
-        profit = cycle.changes.get(cycle.start, _ZERO)
+        profit = cycle.gained
         error = why if outcome is Outcome.RESIDUAL else None
         self._store.end(
             cycle.id, CycleState.FAILED, outcome,

@@ -11,7 +11,7 @@ import structlog
 
 from arb_pipelines.execution.orders.runner import OrderRunner
 from arb_pipelines.execution.state.store import StateStore
-from arb_pipelines.execution.state.values import OrderStatus, Purpose, StoredOrder
+from arb_pipelines.execution.state.values import Purpose, StoredOrder, changes_of
 from arb_pipelines.trading.events import OrderKind, TimeInForce
 from arb_pipelines.trading.panic.routes import Chosen
 from arb_pipelines.venues.base import NewOrder
@@ -101,9 +101,5 @@ class PanicOrders:
 
     def _sold(self, cycle: str) -> Mapping[str, Decimal]:
         """Add up what the sales of a cycle came to."""
-        total: defaultdict[str, Decimal] = defaultdict(Decimal)
-        for order in self._store.orders(cycle):
-            if order.purpose is Purpose.PANIC and order.status is OrderStatus.DONE:
-                for currency, by in order.changes.items():
-                    total[currency] += by
-        return total
+        orders = self._store.orders(cycle)
+        return changes_of(order for order in orders if order.purpose is Purpose.PANIC)

@@ -8,7 +8,6 @@ nobody knows of.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 from decimal import Decimal
 
@@ -17,9 +16,9 @@ import structlog
 from arb_pipelines.errors import ProtocolViolation, Rejected, Transient
 from arb_pipelines.execution.orders.balance_watch import unexplained
 from arb_pipelines.execution.recovery.values import Engine
+from arb_pipelines.execution.state.values import changes_of
 
 _log = structlog.get_logger()
-_ZERO = Decimal(0)
 
 
 async def compare(engine: Engine) -> Mapping[str, Decimal] | None:
@@ -42,18 +41,9 @@ async def compare(engine: Engine) -> Mapping[str, Decimal] | None:
     if seen:
         before = {one.currency: one.available for one in seen}  # the newest of each stays
         since_ns = max(one.ts_ns for one in seen)
-        found = unexplained(before, now, booked_since(engine, since_ns))
+        found = unexplained(before, now, changes_of(store.orders_ended(since_ns)))
         found = {currency: by for currency, by in found.items() if by}
         for currency, by in found.items():
             _log.warning("recovery.unexplained", currency=currency, by=f"{by:f}")
     store.see_balances(now, "recovery")
     return found
-
-
-def booked_since(engine: Engine, since_ns: int) -> dict[str, Decimal]:
-    """Add up what the orders that ended since a time did to each balance."""
-    booked: defaultdict[str, Decimal] = defaultdict(Decimal)
-    for order in engine.store.orders_ended(since_ns):
-        for currency, by in order.changes.items():
-            booked[currency] += by
-    return dict(booked)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
 
 import structlog
 
@@ -43,7 +42,6 @@ _log = structlog.get_logger()
 _AT_ONCE = 16
 #: What the history says of a cycle that recovery finishes; it does so once.
 _FINISH = "finish"
-_ZERO = Decimal(0)
 #: What the venue listed as filled, by order.
 Listed = Mapping[str, Sequence[OwnFill]]
 
@@ -162,7 +160,7 @@ async def _finished(engine: Engine, books: Books, cycle: Cycle) -> tuple[str, bo
     history = store.transitions(cycle.id)
     if any(step.after is CycleState.PANIC_SELLING for step in history):
         return "it was being sold", False
-    if cycle.metadata.get("together"):
+    if cycle.sent_together:
         return _end_together(store, cycle.id)
     if not can_end_at_home(engine, cycle):
         return "its legs do not lead home from what it holds", False
@@ -215,8 +213,7 @@ def verdict(store: StateStore, cycle: str) -> tuple[CycleState, Outcome]:
     if filled >= set(range(len(stored.legs))) and not brought_back:
         return CycleState.COMPLETED, Outcome.FILLED
     owes = any(by < 0 for of, by in stored.changes.items() if of != stored.start)
-    together = bool(stored.metadata.get("together"))
-    return CycleState.FAILED, Outcome.RESIDUAL if together and owes else Outcome.UNWOUND
+    return CycleState.FAILED, Outcome.RESIDUAL if stored.sent_together and owes else Outcome.UNWOUND
 
 
 def _is_leg(order: StoredOrder) -> bool:
@@ -225,6 +222,5 @@ def _is_leg(order: StoredOrder) -> bool:
 
 def _end(store: StateStore, cycle: str, state: CycleState, outcome: Outcome, why: str) -> None:
     stored = store.cycle(cycle)
-    profit = stored.changes.get(stored.start, _ZERO)
     error = None if state is CycleState.COMPLETED else why
-    store.end(cycle, state, outcome, profit=profit, what="recovered", why=why, error=error)
+    store.end(cycle, state, outcome, profit=stored.gained, what="recovered", why=why, error=error)

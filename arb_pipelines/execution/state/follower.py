@@ -13,7 +13,6 @@ something in hand is the panic seller's to say.
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -39,8 +38,6 @@ from arb_pipelines.trading.events import (
 )
 from arb_pipelines.trading.reports import CycleReport
 from arb_pipelines.venues.base import Accepted, AccountEvent, Match, NewOrder, OrderReport
-
-_ZERO = Decimal(0)
 
 
 def nobody(cycle: str) -> bool:
@@ -267,8 +264,7 @@ class StateFollower:
 
     def _end(self, cycle: str, report: CycleReport, reason: str | None) -> None:
         after, outcome, why = verdict(report)
-        stored = self._store.cycle(cycle)
-        profit = stored.changes.get(stored.start, _ZERO)
+        profit = self._store.cycle(cycle).gained
         error = reason if after is CycleState.FAILED else None
         self._store.end(cycle, after, outcome, profit=profit, what="ended", why=why, error=error)
 

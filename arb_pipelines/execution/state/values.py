@@ -5,7 +5,8 @@ Amounts are exact. Times are ns since the epoch, UTC.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -109,11 +110,21 @@ class Cycle:
         return {name: by for name, by in self.changes.items() if by > 0 and name != self.start}
 
     @property
+    def gained(self) -> Decimal:
+        """What its start currency has changed by: its profit, once it has ended."""
+        return self.changes.get(self.start, Decimal(0))
+
+    @property
+    def sent_together(self) -> bool:
+        """Whether its legs left at once, each paid for by a balance of its own."""
+        return bool(self.metadata.get("together"))
+
+    @property
     def current(self) -> tuple[str, Decimal]:
         """The currency it is in and how much: the first it holds, else what it started in."""
         for name, amount in self.held.items():
             return name, amount
-        return self.start, self.initial + self.changes.get(self.start, Decimal(0))
+        return self.start, self.initial + self.gained
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +168,15 @@ class StoredOrder:
         if self.fee_currency is not None and self.fee_currency not in changed:
             changed[self.fee_currency] = -self.fee
         return changed
+
+
+def changes_of(orders: Iterable[StoredOrder]) -> dict[str, Decimal]:
+    """Add up what orders did to the account's balances, by currency."""
+    total: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for order in orders:
+        for currency, by in order.changes.items():
+            total[currency] += by
+    return dict(total)
 
 
 @dataclass(frozen=True, slots=True)

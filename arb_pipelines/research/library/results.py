@@ -100,7 +100,7 @@ def told(
         CycleState.FAILED: CycleStatus.FAILED,
     }.get(cycle.state, CycleStatus.HELD)
     fills = tuple(_fill_told(order) for order in orders if order.filled)
-    profit = cycle.changes.get(cycle.start, _ZERO)
+    profit = cycle.gained
     return CycleResult(
         status, cycle.outcome, cycle.start, profit, fills, dict(cycle.held), why, cycle.id,
         tuple(recovered),
