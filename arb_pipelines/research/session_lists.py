@@ -75,15 +75,15 @@ def show_session(lake: Lake, key: str) -> dict[str, Any]:
 
 
 def _known(lake: Lake) -> Iterator[Listed]:
-    beats = heartbeats(lake.settings)
     rows = {row["session"]: row for row in _rows(lake)}
+    beats, now = heartbeats(lake.settings), now_ns()  # the lake may take its time
     begun = {file.parent.name for file in lake.settings.sessions.glob("*/request.yaml")}
     for key in beats.keys() | rows.keys() | begun:
         row, beat = rows.get(key, {}), beats.get(key)
         heard_ns = max(row.get("ts_heard", 0), beat.ts_ns if beat else 0)
         state, remark = row.get("state", "starting"), row.get("end_reason")
         if beat is not None:
-            state = "silent" if beat.silent(now_ns()) else beat.state
+            state = "silent" if beat.silent(now) else beat.state
             remark = remark or beat.counts.get("reason")
         yield Listed(
             key,
