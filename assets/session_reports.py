@@ -89,8 +89,9 @@ class SessionReports:
         if progress is None:
             return
         try:
+            if not self._closing.is_set():  # the last report is waited for, but not for long
+                self._define_models()
             self._report(progress)
-            self._define_models()
         except (dg.DagsterError, SQLAlchemyError, ArbError, OSError) as error:
             structlog.get_logger().warning("session.report_fails", error=str(error))
 
