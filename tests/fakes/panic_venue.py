@@ -21,7 +21,7 @@ from arb_pipelines.execution.orders.runner import OrderRunner
 from arb_pipelines.execution.panic.seller import PanicSeller
 from arb_pipelines.execution.state.opening import open_state
 from arb_pipelines.execution.state.store import StateStore
-from arb_pipelines.execution.state.values import CycleState, NewCycle, Purpose
+from arb_pipelines.execution.state.values import CycleState, NewCycle, Outcome, Purpose
 from arb_pipelines.market.book import Top
 from arb_pipelines.market.graph import BUY
 from arb_pipelines.market.symbols import Market
@@ -33,6 +33,8 @@ from tests.fakes.panic_markets import Levels, a_book, listed
 from tests.fakes.virtual_loop import wall_ns
 
 FEE = Decimal("0.001")
+#: Bids and asks that take whatever a test sells.
+DEEP = ([("0.99", "1000")], [("1.01", "1000")])
 
 
 @dataclass
@@ -218,3 +220,30 @@ def lost_answer(order: NewOrder) -> None:
 def no_answer(what: str) -> None:
     """Let nothing through."""
     raise Transient(f"{what}: no connection")
+
+
+@contextmanager
+def selling(seller: PanicSeller) -> Iterator[None]:
+    """Have a seller run beside the block; it is cancelled at its end."""
+    task = asyncio.get_running_loop().create_task(seller.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Let time pass until something is so."""
+    while not condition():
+        await asyncio.sleep(0.01)
+
+
+def sold(panic: Panic, cycle: str = "c1") -> tuple[CycleState, Outcome | None]:
+    """Say how a cycle stands in the state."""
+    stored = panic.store.cycle(cycle)
+    return stored.state, stored.outcome
+
+
+def symbols(panic: Panic) -> list[str]:
+    """Name the symbols that orders were placed on, in turn."""
+    return [order.symbol for order in panic.venue.placed]
