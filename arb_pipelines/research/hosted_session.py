@@ -14,8 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from arb_pipelines.clock import now_ns
 from arb_pipelines.containers.container import Container
 from arb_pipelines.execution.allotment import funded
@@ -50,8 +48,6 @@ from arb_pipelines.venues.tasks import worst_error
 _SETTLE_S, _END_S = 7.0, 8.0
 #: Longest wait for the venue's balances to be what was booked, when all has ended.
 _LATE_BALANCES_S = 1.0
-
-_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ def field_rows(model: type[BaseModel], prefix: str = "") -> Iterator[FieldRow]:
     seen: set[str] = set()
     for name, field in model.model_fields.items():
         sections = list(_sections(field.annotation))
-        kinds = _kinds(name, [section for _, section in sections])
+        kinds = _kinds([section for _, section in sections])
         yield FieldRow(
             prefix + name,
             _default(field),
@@ -140,7 +140,7 @@ def _leaf(annotation: Any) -> bool:
     return any(option is not type(None) and not [*_sections(option)] for option in options)
 
 
-def _kinds(name: str, sections: list[type[BaseModel]]) -> dict[str, list[str]]:
+def _kinds(sections: list[type[BaseModel]]) -> dict[str, list[str]]:
     """Give what chooses between several sections: its name, and its value for each."""
     found: dict[str, list[str]] = {}
     if len(sections) > 1:
