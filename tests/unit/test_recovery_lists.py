@@ -210,3 +210,23 @@ def test_an_order_that_cannot_be_looked_up_keeps_no_start_waiting(
         assert there.store.open_cycles() == []
 
     tried(tmp_path, body)
+
+
+def test_balances_seen_while_the_clock_was_ahead_explain_what_comes_after(tmp_path: Path) -> None:
+    """What was told as of later is told anew as of now; what is booked since is counted."""
+
+    async def body(there: StateAtVenue) -> None:
+        store = there.store
+        store._wall_ns = lambda: wall_ns() + HOUR_NS  # type: ignore[method-assign]
+        assert (await recover(there.engine())).unexplained is None
+        there.venue.deposit("SOL", Decimal(3))
+        store._wall_ns = wall_ns  # type: ignore[method-assign]
+        assert (await recover(there.engine())).unexplained == {"SOL": Decimal(3)}
+        await asyncio.sleep(100)
+        await sent(there)
+        assert (await recover(there.engine())).unexplained == {}
+        await asyncio.sleep(100)
+        assert (await recover(there.engine())).unexplained == {}
+        assert max(seen.ts_ns for seen in store.balances_seen()) <= wall_ns()
+
+    tried(tmp_path, body)

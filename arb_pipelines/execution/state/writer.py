@@ -117,10 +117,24 @@ class StateWriter(StateReader):
             self._db.execute("DELETE FROM meta WHERE name = 'untold'")
 
     def see_balances(self, free: Mapping[str, Decimal], source: str) -> None:
-        """Note what the venue says is free: what has changed, once a minute at most."""
+        """Note what the venue says is free: what has changed, once a minute at most.
+
+        What was seen while the clock was ahead is told anew as of now: else it would stay the
+        newest until that time has come.
+        """
         if self._balances is None:
             self._balances = self._last_seen()
         now, zero = self._wall_ns(), Decimal(0)
+        ahead = self._db.execute("SELECT 1 FROM balances_seen WHERE ts_ns > ? LIMIT 1", (now,))
+        if ahead.fetchone() is not None:
+            with self.together():
+                self._db.execute(
+                    "INSERT OR REPLACE INTO balances_seen SELECT ?, currency, available, source "
+                    "FROM (SELECT *, max(ts_ns) FROM balances_seen GROUP BY currency)",
+                    (now,),
+                )
+                self._db.execute("DELETE FROM balances_seen WHERE ts_ns > ?", (now,))
+            self._seen_ns = 0
         currencies = {*self._balances, *free}
         changed = {
             of: free.get(of, zero)
