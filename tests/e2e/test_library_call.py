@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import runpy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from decimal import Decimal
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import ccxt
 import ccxt.async_support
 import pytest
 
@@ -27,16 +25,20 @@ from tests.e2e.library_at_exchange import (
     AMOUNT,
     LOSING,
     PROFITABLE,
+    added,
     call,
     ccxt_client,
+    changed,
+    explained,
     keys_of,
-    place_one,
+    kill_at_second_order,
+    run,
+    run_while,
+    show,
     show_books,
+    strike,
 )
 from tests.e2e.session_process import free_balances, strategy_file, until
-
-ORDERS = "POST /api/v1/hf/orders"
-TIMEOUT_S = 30.0
 
 
 @pytest.fixture(scope="module")
@@ -56,24 +58,6 @@ def exchange(
     running.operate("DELETE", "/faults")
     show_books(running)
     return running
-
-
-def run(exchange: ExchangeProcess, *arguments: Any, **options: Any) -> CycleResult:
-    """Make one call, which shall not take long."""
-    return asyncio.run(asyncio.wait_for(call(exchange, *arguments, **options), TIMEOUT_S))
-
-
-def changed(exchange: ExchangeProcess, before: dict[str, Decimal]) -> dict[str, Decimal]:
-    """What the account's balances have changed by."""
-    after = free_balances(exchange)
-    by = {of: after.get(of, Decimal(0)) - before.get(of, Decimal(0)) for of in {*before, *after}}
-    return {currency: change for currency, change in by.items() if change}
-
-
-def explained(result: CycleResult) -> dict[str, Decimal]:
-    """What a result says that the balances have changed by."""
-    told = {result.start: result.profit, **result.left}
-    return {currency: change for currency, change in told.items() if change}
 
 
 @pytest.mark.parametrize("orders", ["market", "ioc"])
@@ -101,25 +85,15 @@ def test_a_losing_cycle_is_carried_out_as_asked(exchange: ExchangeProcess) -> No
     assert changed(exchange, before) == explained(result)
 
 
-def strike(exchange: ExchangeProcess, **fault: object) -> None:
-    """Arm a fault of requests that place orders."""
-    exchange.operate("POST", "/faults", {"match": ORDERS, **fault})
-
-
-async def halted_under_way(exchange: ExchangeProcess, symbol: str, **options: Any) -> CycleResult:
-    """Carry out the profitable cycle, a symbol of which is halted while its first order waits."""
-    strike(exchange, kind="delay", ms=1000)
-    async with asyncio.TaskGroup() as tasks:
-        calling = tasks.create_task(call(exchange, PROFITABLE, AMOUNT, **options))
-        await asyncio.to_thread(until, lambda: not exchange.operate("GET", "/faults"), "order")
-        await asyncio.to_thread(exchange.operate, "POST", f"/symbols/{symbol}/halt")
-    return calling.result()
+def halt(exchange: ExchangeProcess, symbol: str) -> None:
+    """Suspend a symbol."""
+    exchange.operate("POST", f"/symbols/{symbol}/halt")
 
 
 def test_a_leg_that_fails_brings_the_cycle_home(exchange: ExchangeProcess) -> None:
     """What the first leg bought is sold for the start currency, and the result says why."""
     before = free_balances(exchange)
-    result = asyncio.run(halted_under_way(exchange, "ETH-BTC"))
+    result = run_while(exchange, lambda: halt(exchange, "ETH-BTC"))
     assert (result.status, result.outcome) == ("failed", "panic_sold")
     assert [(fill.leg, fill.symbol) for fill in result.fills] == [
         (0, "BTC-USDT"),
@@ -128,6 +102,38 @@ def test_a_leg_that_fails_brings_the_cycle_home(exchange: ExchangeProcess) -> No
     assert "ETH-BTC" in result.why
     assert -1 < result.profit < 0
     assert changed(exchange, before) == explained(result)
+
+
+def test_a_leg_that_would_slip_beyond_the_bound_is_not_sent(exchange: ExchangeProcess) -> None:
+    """Immediate-or-cancel legs look at the book of their own moment."""
+
+    def thin_out() -> None:
+        show(exchange, "ETH-BTC", [["0.0499", "60"]], [["0.05", "0.001"], ["0.051", "60"]])
+
+    before = free_balances(exchange)
+    result = run_while(exchange, thin_out, orders="ioc")
+    assert (result.status, result.outcome) == ("failed", "panic_sold")
+    assert result.why == "ETH-BTC: 0.051 is 200.0 bps from the best price, and 50 is the bound"
+    assert changed(exchange, before) == explained(result)
+
+
+def test_what_nobody_takes_is_held_until_a_call_that_finds_a_way(exchange: ExchangeProcess) -> None:
+    """The books around BTC are empty for one call, and back for the next."""
+
+    def empty() -> None:
+        for symbol in ("ETH-BTC", "SOL-BTC", "XRP-BTC"):
+            show(exchange, symbol, [], [])
+        show(exchange, "BTC-USDT", [], [["50000", "3"]])
+
+    before = free_balances(exchange)
+    result = run_while(exchange, empty)
+    assert (result.status, result.outcome, set(result.left)) == ("held", None, {"BTC"})
+    assert changed(exchange, before) == explained(result)
+    show_books(exchange)
+    after = run(exchange, PROFITABLE, AMOUNT)
+    (recovered,) = after.recovered
+    assert (recovered.cycle, recovered.outcome) == (result.cycle, "panic_sold")
+    assert changed(exchange, before) == added(explained(after), recovered.changes)
 
 
 def test_what_a_failed_leg_left_stays_if_the_caller_says_so(exchange: ExchangeProcess) -> None:
@@ -151,17 +157,12 @@ def test_a_first_leg_that_is_refused_is_nothing(exchange: ExchangeProcess) -> No
 
 def test_what_no_book_takes_within_the_bound_is_not_begun(exchange: ExchangeProcess) -> None:
     """A halted symbol, or a leg that needs worse levels than allowed: refused, with the reason."""
-    exchange.operate("POST", "/symbols/ETH-BTC/halt")
+    halt(exchange, "ETH-BTC")
     result = run(exchange, PROFITABLE, AMOUNT)
     assert (result.status, result.cycle) == ("refused", None)
     assert result.why == "ETH-BTC does not trade now"
     show_books(exchange)
-    book = {
-        "symbol": "BTC-USDT",
-        "bids": [["49990", "3"]],
-        "asks": [["50000", "0.001"], ["50500", "3"]],
-    }
-    exchange.operate("POST", "/books", book)
+    show(exchange, "BTC-USDT", [["49990", "3"]], [["50000", "0.001"], ["50500", "3"]])
     result = run(exchange, PROFITABLE, AMOUNT)
     assert result.status == "refused"
     assert result.why == "BTC-USDT: 50500 is 100.0 bps from the best price, and 50 is the bound"
@@ -210,23 +211,6 @@ def test_an_exchange_elsewhere_needs_both_switches(
     assert run(exchange, PROFITABLE, AMOUNT, True, mode="live").status == "simulated"
     assert not changed(exchange, before)
     assert run(exchange, PROFITABLE, AMOUNT, mode="live").status == "completed"
-
-
-def kill_at_second_order(exchange: ExchangeProcess) -> None:
-    """Kill a process that carries out a cycle, while its second order is on its way."""
-    strike(exchange, kind="delay", ms=1500, skip=1)
-    # forked, since to import all of ccxt again takes longer than everything else
-    killed = get_context("fork").Process(target=place_one, args=(keys_of(exchange),))
-    killed.start()
-    until(lambda: not exchange.operate("GET", "/faults"), "second order")
-    killed.kill()
-    killed.join()
-
-
-def added(one: Mapping[str, Decimal], other: Mapping[str, Decimal]) -> dict[str, Decimal]:
-    """Two changes of balances as one."""
-    sums = {of: one.get(of, Decimal(0)) + other.get(of, Decimal(0)) for of in {*one, *other}}
-    return {currency: change for currency, change in sums.items() if change}
 
 
 def test_a_killed_call_is_recovered_by_the_next(exchange: ExchangeProcess) -> None:
@@ -310,7 +294,7 @@ def test_the_exchange_object_is_left_as_it_was(exchange: ExchangeProcess, tmp_pa
     [
         (PROFITABLE, 100.0, "100.0 is a float; write it as text or Decimal"),
         (["USDT", "BTC", "PEPE"], "100", "no spot market leads from BTC to PEPE"),
-        ([("PEPE/USDT", "buy"), ("PEPE/USDT", "sell")], "100", "no spot market PEPE/USDT"),
+        ([("PEPE/USDT", "buy"), *LOSING[1:]], "100", "no spot market PEPE/USDT"),
     ],
 )
 def test_what_cannot_be_carried_out_is_refused_by_name(
@@ -321,12 +305,6 @@ def test_what_cannot_be_carried_out_is_refused_by_name(
     with pytest.raises(ConfigError, match=said):
         run(exchange, cycle, amount)
     assert not changed(exchange, before)
-
-
-def test_a_synchronous_exchange_is_refused() -> None:
-    """With the class to use in its place."""
-    with pytest.raises(ConfigError, match=r"synchronous; give a ccxt\.pro\.kucoin"):
-        asyncio.run(execute_cycle(ccxt.kucoin(), PROFITABLE, AMOUNT))
 
 
 def test_the_example_of_the_page_runs_as_written(

@@ -23,6 +23,7 @@ def listed(*symbols: str) -> dict[str, Market]:
 
 
 MARKETS = listed("BTC-USDT", "ETH-BTC", "ETH-USDT", "SOL-USDT")
+BOUGHT, SOLD = ("BTC/USDT", "buy"), ("ETH/USDT", "sell")
 OVER_BTC = (("BTC-USDT", BUY), ("ETH-BTC", BUY), ("ETH-USDT", SELL))
 
 
@@ -50,15 +51,16 @@ def test_a_cycle_may_start_anywhere_on_its_way() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ("USDT", "is none; write currencies in order"),
-        (["USDT"], "is none; write currencies in order"),
+        ("USDT", "is none of three legs or more; write"),
+        (["USDT", "BTC"], "is none of three legs or more; write"),
         (["USDT", "SOL", "ETH"], "no spot market leads from SOL to ETH"),
         (["USDT", "BTC", "USDT", "ETH"], "passes USDT twice"),
-        (["USDT", ("ETH/USDT", "buy")], "'USDT' is no leg"),
-        ([("BTC/USDT", "long"), ("BTC/USDT", "sell")], "is no leg"),
-        ([("PEPE/USDT", "buy"), ("PEPE/USDT", "sell")], "no spot market PEPE/USDT is listed"),
-        ([("BTC/USDT", "buy"), ("ETH/USDT", "sell")], "spends ETH, and the leg before brings BTC"),
-        ([("BTC/USDT", "buy"), ("ETH/BTC", "buy")], "begins with USDT and ends with ETH"),
+        (["USDT", "BTC", "USDT"], "is none of three legs or more; write"),
+        (["USDT", "ETH", ("ETH/USDT", "sell")], "'USDT' is no leg"),
+        ([BOUGHT, ("ETH/BTC", "long"), SOLD], "is no leg"),
+        ([BOUGHT, ("PEPE/BTC", "buy"), SOLD], "no spot market PEPE/BTC is listed"),
+        ([BOUGHT, SOLD, ("ETH/BTC", "buy")], "spends ETH, and the leg before brings BTC"),
+        ([BOUGHT, ("ETH/BTC", "buy"), ("ETH/BTC", "sell")], "begins with USDT and ends with BTC"),
     ],
 )
 def test_what_is_no_cycle_is_refused_by_its_reason(given: Any, said: str) -> None:

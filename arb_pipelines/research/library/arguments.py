@@ -16,7 +16,8 @@ Legs = tuple[tuple[str, int], ...]
 
 _CYCLE, _AMOUNT = "cycle", "initial_amount"
 _SIDES = {"buy": BUY, "sell": SELL}
-_FEWEST = 2
+#: As everywhere, a cycle is of three legs or more.
+_FEWEST = 3
 
 
 def exact_amount(given: Decimal | int | str) -> Decimal:
@@ -47,20 +48,20 @@ def read_cycle(given: CycleGiven, markets: Mapping[str, Market]) -> tuple[str, L
         ConfigError: it is written in neither way, no market fits a leg, its legs do not lead
             from one to the next and home, or it passes a currency twice.
     """
-    if isinstance(given, str) or len(given) < _FEWEST:
+    closed = len(given) > 1 and isinstance(given[0], str) and given[0] == given[-1]
+    if isinstance(given, str) or len(given) - closed < _FEWEST:
         raise ConfigError(
-            f"{given!r} is none; write currencies in order, such as ['USDT', 'ETH', 'BTC'], or "
-            "legs, such as [('ETH/USDT', 'buy'), ...]",
+            f"{given!r} is none of three legs or more; write currencies in order, such as "
+            "['USDT', 'ETH', 'BTC'], or legs, such as [('ETH/USDT', 'buy'), ...]",
             source=_CYCLE,
         )
     currencies = [part for part in given if isinstance(part, str)]
     if len(currencies) == len(given):
-        return _of_currencies(currencies, markets)
+        return _of_currencies(currencies[:-1] if closed else currencies, markets)
     return _of_legs(given, markets)
 
 
 def _of_currencies(names: Sequence[str], markets: Mapping[str, Market]) -> tuple[str, Legs]:
-    names = names[:-1] if len(names) > _FEWEST and names[0] == names[-1] else names
     _expect_once(names)
     legs = []
     for have, want in zip(names, [*names[1:], names[0]], strict=True):
