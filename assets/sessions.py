@@ -15,7 +15,8 @@ from pydantic import Field
 from arb_pipelines.alerts import raise_alert
 from arb_pipelines.execution.records.values import SessionState
 from arb_pipelines.lake.store import Lake
-from arb_pipelines.research.session_requests import begin_session, new_request
+from arb_pipelines.research.request_folder import begin_session
+from arb_pipelines.research.session_requests import new_request
 from arb_pipelines.research.sessions import SessionBrokenOff, SessionSummary, run_session
 from arb_pipelines.trading.strategy import load_strategy
 from assets.partitions import STRATEGIES, STRATEGY_DAYS, VENUES

@@ -9,8 +9,9 @@ from arb_pipelines.alerts import raise_alert
 from arb_pipelines.clock import now_ns
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.lost_sessions import bring_end, give_up, late_sessions
+from arb_pipelines.research.request_folder import admit_requests, reject
 from arb_pipelines.research.session_folders import Heartbeat, active_sessions, lost_sessions
-from arb_pipelines.research.session_requests import SessionRequest, admit_requests, reject
+from arb_pipelines.research.session_requests import SessionRequest
 from arb_pipelines.research.session_turns import whose_turn
 from arb_pipelines.research.session_windows import ask_for_open_windows
 from assets.sessions import SESSION_TAG, SessionConfig, live_session_job

@@ -47,7 +47,8 @@ def start(
 
     Example: arb session start --strategy demo --venue kucoin --mode paper --minutes 30
     """
-    from arb_pipelines.research.session_requests import drop_request, new_request
+    from arb_pipelines.research.request_folder import drop_request
+    from arb_pipelines.research.session_requests import new_request
     from arb_pipelines.settings import load_settings
 
     settings = load_settings()

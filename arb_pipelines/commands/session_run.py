@@ -88,7 +88,7 @@ def run_here(settings: Settings, requests: Sequence[SessionRequest], *, json: bo
     from arb_pipelines.errors import ConfigError
     from arb_pipelines.execution.records.values import SessionState
     from arb_pipelines.lake.store import Lake
-    from arb_pipelines.research.session_requests import begin_session, refuse_sessions
+    from arb_pipelines.research.request_folder import begin_session, refuse_sessions
     from arb_pipelines.research.sessions import run_sessions
 
     for request in requests:

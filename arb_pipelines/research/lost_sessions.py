@@ -12,10 +12,10 @@ from arb_pipelines.errors import ConfigError, DataError
 from arb_pipelines.execution.records.values import SessionState
 from arb_pipelines.lake.store import Lake, Transaction
 from arb_pipelines.research.lost_records import bring_records
+from arb_pipelines.research.request_folder import drop_request
 from arb_pipelines.research.session_folders import Heartbeat, heartbeats, mark_lost
 from arb_pipelines.research.session_requests import (
     RequestFile,
-    drop_request,
     new_request,
     session_key,
     strategy_file,

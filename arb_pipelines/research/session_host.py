@@ -22,7 +22,8 @@ from arb_pipelines.execution.manager import SessionManager
 from arb_pipelines.execution.records.heartbeat import beat
 from arb_pipelines.execution.records.values import SessionState
 from arb_pipelines.research.hosted_session import HostedSession
-from arb_pipelines.research.session_requests import SessionRequest, begin_session, session_key
+from arb_pipelines.research.request_folder import begin_session
+from arb_pipelines.research.session_requests import SessionRequest, session_key
 from arb_pipelines.research.session_state import AccountStates
 from arb_pipelines.research.session_values import SessionBrokenOff, SessionSummary
 from arb_pipelines.trading.strategy import load_strategy

@@ -9,9 +9,10 @@ from typing import Any
 from arb_pipelines.clock import iso, now_ns
 from arb_pipelines.errors import ConfigError, DataError
 from arb_pipelines.lake.store import Lake
+from arb_pipelines.research.request_folder import waiting_requests
 from arb_pipelines.research.session_folders import heartbeats
 from arb_pipelines.research.session_reports import SessionStanding, session_rows, session_standing
-from arb_pipelines.research.session_requests import checked_key, waiting_requests
+from arb_pipelines.research.session_requests import checked_key
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from arb_pipelines.research.session_requests import Asked
+from arb_pipelines.research.request_folder import Asked
 
 #: How a key ends after strategy and venue: ``-20260105T093000Z``.
 _STAMP = len("-20260105T093000Z")

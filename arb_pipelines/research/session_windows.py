@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from arb_pipelines.clock import NS_PER_S, day_of, window_at
 from arb_pipelines.lake.store import Lake
-from arb_pipelines.research.session_requests import (
-    drop_request,
-    new_request,
-    requests_folder,
-    session_key,
-)
+from arb_pipelines.research.request_folder import drop_request, requests_folder
+from arb_pipelines.research.session_requests import new_request, session_key
 from arb_pipelines.research.strategies import find_strategy_file, load_strategies
 
 _MINUTE_NS = 60 * NS_PER_S

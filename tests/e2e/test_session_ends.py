@@ -19,7 +19,7 @@ from arb_pipelines.errors import ArbError, ConfigError, Rejected
 from arb_pipelines.execution.records.values import SessionState
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research import hosted_session
-from arb_pipelines.research.session_requests import begin_session
+from arb_pipelines.research.request_folder import begin_session
 from arb_pipelines.research.sessions import (
     SessionBrokenOff,
     SessionProgress,

@@ -15,7 +15,8 @@ from arb_pipelines.execution.records.journal_reading import read_journal, unfini
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.lost_records import bring_records
 from arb_pipelines.research.reconcile import booked_in_rows, reconcile
-from arb_pipelines.research.session_requests import SessionRequest, begin_session
+from arb_pipelines.research.request_folder import begin_session
+from arb_pipelines.research.session_requests import SessionRequest
 from arb_pipelines.research.sessions import run_session
 from arb_pipelines.settings import load_settings
 from tests.e2e.exchange_process import ExchangeProcess, running_exchange

@@ -16,7 +16,7 @@ from arb_pipelines.execution.state.opening import open_state
 from arb_pipelines.execution.state.reader import StateReader
 from arb_pipelines.execution.state.values import Cycle, CycleState, OrderStatus, Outcome, Purpose
 from arb_pipelines.lake.store import Lake
-from arb_pipelines.research.session_requests import begin_session
+from arb_pipelines.research.request_folder import begin_session
 from arb_pipelines.research.sessions import (
     SessionProgress,
     SessionRequest,

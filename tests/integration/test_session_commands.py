@@ -16,9 +16,9 @@ import pytest
 from arb_pipelines import cli
 from arb_pipelines.clock import iso, now_ns
 from arb_pipelines.lake.store import Lake
+from arb_pipelines.research.request_folder import requests_folder
 from arb_pipelines.research.session_ends import end_sessions_of
 from arb_pipelines.research.session_folders import heartbeats
-from arb_pipelines.research.session_requests import requests_folder
 from arb_pipelines.research.session_tables import write_batch
 from arb_pipelines.settings import Settings
 from tests.integration.session_worker import batches_of

@@ -10,7 +10,7 @@ import pytest
 from arb_pipelines.clock import NS_PER_S
 from arb_pipelines.lake.schemas import CYCLES
 from arb_pipelines.lake.store import Lake
-from arb_pipelines.research.session_requests import (
+from arb_pipelines.research.request_folder import (
     begin_session,
     reject,
     requests_folder,

@@ -10,16 +10,15 @@ import pytest
 
 from arb_pipelines.clock import NS_PER_S, now_ns
 from arb_pipelines.errors import ConfigError
-from arb_pipelines.research.session_requests import (
+from arb_pipelines.research.request_folder import (
     Asked,
-    SessionRequest,
     admit_requests,
     begin_session,
     drop_request,
-    new_request,
     requests_folder,
     waiting_requests,
 )
+from arb_pipelines.research.session_requests import SessionRequest, new_request
 from arb_pipelines.research.session_turns import whose_turn
 from arb_pipelines.settings import Settings, load_settings
 from arb_pipelines.trading.session_rules import TradingMode

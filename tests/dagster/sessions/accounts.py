@@ -11,10 +11,8 @@ import orjson
 from arb_pipelines.alerts import alerts_path
 from arb_pipelines.clock import NS_PER_S, now_ns
 from arb_pipelines.lake.store import Lake
-from arb_pipelines.research.session_requests import (
-    SessionRequest,
-    begin_session,
-)
+from arb_pipelines.research.request_folder import begin_session
+from arb_pipelines.research.session_requests import SessionRequest
 from arb_pipelines.settings import Settings
 from assets.sessions import SESSION_TAG, live_session_job
 from sensors.sessions import sessions

@@ -16,12 +16,8 @@ from arb_pipelines.definitions import build_defs
 from arb_pipelines.errors import ArbError, DataError
 from arb_pipelines.execution.records.values import Counts, ExecutionStatus, SessionState
 from arb_pipelines.lake.store import Lake
-from arb_pipelines.research.session_requests import (
-    SessionRequest,
-    drop_request,
-    new_request,
-    requests_folder,
-)
+from arb_pipelines.research.request_folder import drop_request, requests_folder
+from arb_pipelines.research.session_requests import SessionRequest, new_request
 from arb_pipelines.research.sessions import SessionBrokenOff, SessionProgress, SessionSummary
 from arb_pipelines.trading.session_rules import TradingMode
 from assets.sessions import SESSION_TAG, SessionReports, live_session_job

@@ -10,11 +10,8 @@ import dagster as dg
 import pytest
 
 from arb_pipelines.lake.store import Lake
-from arb_pipelines.research.session_requests import (
-    drop_request,
-    new_request,
-    requests_folder,
-)
+from arb_pipelines.research.request_folder import drop_request, requests_folder
+from arb_pipelines.research.session_requests import new_request
 from assets.sessions import SESSION_TAG, SessionConfig
 from tests.dagster.sessions.accounts import SECRETS, add_run, alerts, beat, begun, evaluate, skipped
 
