@@ -48,6 +48,7 @@ class AccountStates:
         self._holder, self._folder = holder, folder or settings.state
         self._stores: dict[bool, StateStore] = {}
         self._followers: list[StateFollower] = []
+        self._troubles: list[Callable[[str], object]] = []
         #: Who sells what cycles leave; there is one where orders are placed, once recovery is over.
         self.seller: PanicSeller | None = None
 
@@ -100,9 +101,11 @@ class AccountStates:
         free = line_of(container).free
         free.listen(follower.on_account)
         self._followers.append(follower)
+        self._troubles.append(trouble)
         try:
             yield follower
         finally:
+            self._troubles.remove(trouble)
             free.leave(follower.on_account)
             if follower.flush():  # else it is tried again as long as the file is open
                 self._followers.remove(follower)
@@ -163,6 +166,13 @@ class AccountStates:
                 with suppress(Transient):
                     store.renew_lease()
             self.flush()
+            self.check_there()
+
+    def check_there(self) -> None:
+        """Have the sessions stop if somebody took a file away: who comes next would not find it."""
+        if not all(store.is_there() for store in self._stores.values()):
+            for trouble in self._troubles:
+                trouble("the state file was removed or replaced while it was written")
 
     def flush(self) -> None:
         """Write what waits."""

@@ -174,3 +174,25 @@ def test_open_cycles_of_a_session_that_has_ended_are_the_sellers(home: Settings)
             assert seller.cycles == ["c0"]
 
     asyncio.run(body())
+
+
+@pytest.mark.parametrize("another", [False, True])
+def test_a_state_file_that_is_taken_away_stops_the_sessions(home: Settings, another: bool) -> None:
+    """What is written from then on is in a file that nobody finds."""
+
+    async def body() -> None:
+        connection: Any = QuietConnection()
+        with ExitStack() as opened:
+            states, told = AccountStates(home, connection, "test", opened), list[str]()
+            states.of(places_orders=True)
+            states._troubles.append(told.append)
+            states.check_there()
+            assert not told
+            (file,) = home.state.glob("*.sqlite")
+            file.rename(file.with_suffix(".aside"))
+            if another:
+                file.touch()
+            states.check_there()
+            assert told == ["the state file was removed or replaced while it was written"]
+
+    asyncio.run(body())

@@ -41,6 +41,8 @@ class StateWriter(StateReader):
         self._wall_ns, self._committed, self._reserve = wall_ns, committed, reserve
         self._within = False
         self._lease: Lease | None = None
+        self._path = Path()
+        self._file: tuple[int, int] | None = None
         self._balances: dict[str, Decimal] | None = None
         self._seen_ns = 0
 
@@ -80,6 +82,11 @@ class StateWriter(StateReader):
         """
         with self.together():
             self._lease = take_lease(self._db, path, holder, self._wall_ns())
+        self._path, self._file = path, _file_at(path)
+
+    def is_there(self) -> bool:
+        """Whether the file is where it was opened: nobody removed it, or put another there."""
+        return self._file is not None and _file_at(self._path) == self._file
 
     def renew_lease(self) -> None:
         """Say that the file is still ours.
@@ -150,3 +157,12 @@ class StateWriter(StateReader):
             )
         self._seen_ns = now
         self._balances |= changed
+
+
+def _file_at(path: Path) -> tuple[int, int] | None:
+    """Name the file that is there, whatever it is called; ``None`` without one."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
