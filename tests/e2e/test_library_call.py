@@ -15,7 +15,7 @@ import pytest
 
 from arb_pipelines import CycleResult, execute_cycle
 from arb_pipelines.clock import now_ns
-from arb_pipelines.errors import ConfigError
+from arb_pipelines.errors import ConfigError, Fatal
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.library import call as library
 from arb_pipelines.research.sessions import SessionRequest, recover_only
@@ -219,6 +219,19 @@ def test_a_killed_call_is_recovered_by_the_next(exchange: ExchangeProcess) -> No
     kill_at_second_order(exchange)
     result = run(exchange, PROFITABLE, AMOUNT)
     assert result.status == "completed"
+    (recovered,) = result.recovered
+    assert recovered.state in ("completed", "failed")
+    assert changed(exchange, before) == added(explained(result), recovered.changes)
+
+
+def test_a_key_that_is_turned_away_on_the_way_is_told(exchange: ExchangeProcess) -> None:
+    """An error, not a result; the next call finds the cycle where it stopped."""
+    before = free_balances(exchange)
+    fault = {"kind": "reject", "match": "ETH-BTC buy", "code": "400003", "msg": "no such key"}
+    exchange.operate("POST", "/faults", fault)
+    with pytest.raises(Fatal, match="no such key"):
+        run(exchange, PROFITABLE, AMOUNT)
+    result = run(exchange, PROFITABLE, AMOUNT)
     (recovered,) = result.recovered
     assert recovered.state in ("completed", "failed")
     assert changed(exchange, before) == added(explained(result), recovered.changes)
