@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import time
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from arb_pipelines.trading.zones import ZoneName
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Milliseconds = Annotated[float, Field(gt=0, le=600_000, allow_inf_nan=False)]
@@ -42,7 +43,7 @@ class TradingWindow(BaseModel):
 
     open: TimeOfDay = Field(description="HH:MM at which it opens.")
     close: TimeOfDay = Field(description="HH:MM at which it closes.")
-    zone: str = Field("UTC", description="Time zone of both, such as Europe/Berlin.")
+    zone: ZoneName = Field("UTC", description="Time zone of both, such as Europe/Berlin.")
 
     @field_validator("open", "close", mode="after")
     @classmethod
@@ -50,15 +51,6 @@ class TradingWindow(BaseModel):
         if at.tzinfo is not None:
             raise ValueError("name the time zone as zone")
         return at
-
-    @field_validator("zone", mode="after")
-    @classmethod
-    def _known(cls, zone: str) -> str:
-        try:
-            ZoneInfo(zone)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(f"no time zone is named {zone!r}; write one such as UTC") from None
-        return zone
 
 
 #: How a leg is ordered: at market; immediate-or-cancel at the plan's limit; resting.

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Annotated, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from arb_pipelines.trading.zones import ZoneName
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 #: By start currency.
@@ -103,7 +104,9 @@ class Exposure(_Section):
 class RiskRules(_Section):
     """Limits of a strategy; each that is not given is off."""
 
-    zone: str = Field("UTC", description="Time zone of the calendar day, such as Europe/Berlin.")
+    zone: ZoneName = Field(
+        "UTC", description="Time zone of the calendar day, such as Europe/Berlin."
+    )
     max_open_cycles: int | None = Field(None, ge=1, description="Most cycles in flight.")
     max_cycle: dict[str, Positive] = Field(
         {}, description="Most that one cycle commits, by start currency."
@@ -129,15 +132,6 @@ class RiskRules(_Section):
     losses: Losses | None = Field(None, description="Stop after losses in a row.")
     daily_loss: DailyLoss | None = Field(None, description="Stop at a day's loss.")
     drawdown: Drawdown | None = Field(None, description="Stop at a fall from the peak.")
-
-    @field_validator("zone", mode="after")
-    @classmethod
-    def _known(cls, zone: str) -> str:
-        try:
-            ZoneInfo(zone)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(f"no time zone is named {zone!r}; write one such as UTC") from None
-        return zone
 
     def check_currencies(self, start: tuple[str, ...]) -> None:
         """Refuse a limit in a currency that no cycle begins with: it would never bind.
