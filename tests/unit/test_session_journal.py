@@ -94,7 +94,7 @@ def test_an_intent_is_on_the_disk_before_its_order_leaves(tmp_path: Path) -> Non
         "funds": "12.50",
         "price": None,
         "time_in_force": "gtc",
-            "post_only": False,
+        "post_only": False,
     }
     assert (tmp_path / JOURNAL).stat().st_mode & 0o777 == 0o600
     journal.close()
