@@ -10,7 +10,7 @@ import polars as pl
 
 from arb_pipelines.clock import NS_PER_S, day_of, now_ns
 from arb_pipelines.errors import DataError
-from arb_pipelines.lake.schemas import STRATEGY_CYCLES, STRATEGY_ORDERS
+from arb_pipelines.lake.schemas import STRATEGY_CYCLES, STRATEGY_ORDERS, STRATEGY_TRANSITIONS
 from arb_pipelines.lake.schemas.table import Table
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.state_files import StateFile, reading_state, state_files
@@ -19,7 +19,7 @@ from arb_pipelines.research.state_rows import rows_of
 #: What ended or changed so lately may still be on its way to the lake.
 _ON_ITS_WAY_NS = 60 * NS_PER_S
 _CHUNK = 5_000
-_COMPARED = (STRATEGY_CYCLES, STRATEGY_ORDERS)
+_COMPARED = (STRATEGY_CYCLES, STRATEGY_TRANSITIONS, STRATEGY_ORDERS)
 
 
 @dataclass(frozen=True, slots=True)

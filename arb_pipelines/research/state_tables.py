@@ -25,6 +25,15 @@ _CHUNK = 2_000
 #: How long after a cycle's end a copy of what is new still looks for a fee that was told late.
 _LATE_NS = 60 * NS_PER_S
 _EVER_NS = 2**63 - 1
+_ROWS = "venue = $1 AND day BETWEEN $2 AND $3 AND account = $4"
+#: Cycles of an account that are there with all their rows.
+_WHOLE_SQL = (
+    f"SELECT cycle, ts_updated FROM strategy_cycles AS cycles WHERE {_ROWS} "
+    "AND orders = (SELECT count(*) FROM strategy_orders AS found "
+    f"WHERE {_ROWS} AND found.cycle = cycles.cycle) "
+    "AND transitions = (SELECT count(*) FROM strategy_transitions AS found "
+    f"WHERE {_ROWS} AND found.cycle = cycles.cycle)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,16 +132,12 @@ def _ended(file: StateFile, from_ns: int, before_ns: int) -> list[Ended]:
 
 
 def _lacking(lake: Lake, file: StateFile, ended: Sequence[Ended]) -> list[str]:
-    """Those that the lake does not have as they stand."""
+    """Those that the lake does not have as they stand, or not with all their rows."""
     if not ended:
         return []
     days = day_of(ended[0][1]), day_of(ended[-1][1])
     try:
-        rows = lake.query(
-            "SELECT cycle, ts_updated FROM strategy_cycles "
-            "WHERE venue = ? AND day BETWEEN ? AND ? AND account = ?",
-            [file.venue, *days, file.account],
-        ).rows()
+        rows = lake.query(_WHOLE_SQL, [file.venue, *days, file.account]).rows()
     except DataError:  # no lake yet
         rows = []
     known = dict(rows)

@@ -102,6 +102,21 @@ def test_a_copy_cut_short_is_made_again_without_doubles(
         assert copy_day(lake, "kucoin", DAY) == Copied(cycles=1, transitions=4, orders=3)
 
 
+@pytest.mark.parametrize("table", ["strategy_cycles", "strategy_transitions", "strategy_orders"])
+def test_rows_that_were_lost_are_brought_again(lake: Lake, home: Settings, table: str) -> None:
+    """From any of the tables, and no cycle that is whole is written anew."""
+    with state_world(home) as world:
+        world.complete("c-1")
+        world.fail("c-2")
+    copy_day(lake, "kucoin", DAY)
+    before = contents(lake)
+    lost = f"DELETE FROM {table} WHERE cycle = 'c-1'"
+    lake.commit(lambda transaction: transaction.connection.execute(lost))
+    assert copy_day(lake, "kucoin", DAY) == Copied(cycles=1, transitions=4, orders=3)
+    assert contents(lake) == before
+    assert copy_day(lake, "kucoin", DAY) == Copied()
+
+
 def test_two_accounts_stay_apart(lake: Lake, home: Settings) -> None:
     """The same id in two files is two cycles, and orders that were only tested are marked."""
     with state_world(home) as world:
@@ -119,6 +134,14 @@ def test_two_accounts_stay_apart(lake: Lake, home: Settings) -> None:
     [
         ("DELETE FROM strategy_cycles WHERE cycle = 'c-1'", "has no row in strategy_cycles"),
         ("DELETE FROM strategy_orders WHERE client_id = 'c-1-1'", "has no row in strategy_orders"),
+        (
+            "DELETE FROM strategy_transitions WHERE cycle = 'c-1' AND step_no = 2",
+            "has no row in strategy_transitions",
+        ),
+        (
+            "UPDATE strategy_transitions SET why = 'x' WHERE cycle = 'c-2' AND step_no = 0",
+            "has why",
+        ),
         ("UPDATE strategy_cycles SET profit = 0.7 WHERE cycle = 'c-1'", "has profit 0.6992"),
         ("UPDATE strategy_orders SET fee = 0 WHERE client_id = 'c-1-2'", "has fee 0.1008"),
         (
