@@ -155,9 +155,14 @@ def uptime(key: Key, json: JsonFlag = False) -> None:
 def health(key: Key, json: JsonFlag = False) -> None:
     """Show the state of a session, its counts, and the signals from outside by refusal.
 
+    What was done about its limits is listed by `arb strategy standing`, and here by --json.
+
     Example: arb session health demo-kucoin-20260105T093000Z
     """
-    _print(_ask(key, "health"), json)
+    answer = _ask(key, "health")
+    if not json:
+        (answer["risk"] or {}).pop("last", None)
+    _print(answer, json)
 
 
 def stop(key: Key, reason: Why = None, json: JsonFlag = False) -> None:
