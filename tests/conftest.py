@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from arb_pipelines.execution import locks
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.settings import Settings, load_settings
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the accounts of fakes, which all have one name, apart between test processes."""
+    folder = tmp_path_factory.mktemp("machine-locks")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(locks, "machine_folder", lambda: folder)
+        yield
 
 
 @pytest.fixture

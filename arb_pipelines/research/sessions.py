@@ -15,7 +15,7 @@ from typing import Any
 
 from arb_pipelines.errors import ConfigError
 from arb_pipelines.execution.limits import KILL_FILE, found_kill_file, kill_files
-from arb_pipelines.execution.locks import held
+from arb_pipelines.execution.locks import account_held, held
 from arb_pipelines.execution.manager import SessionManager, managing
 from arb_pipelines.execution.recovery.recover import end_tested
 from arb_pipelines.execution.recovery.values import Recovery
@@ -196,8 +196,7 @@ async def _on_account(
 ) -> AsyncIterator[tuple[SessionManager, AccountStates]]:
     """Have an account to oneself within the block, its connection in service and its state open."""
     async with open_venue(venue, settings) as connection:
-        account = f"account-{venue}-{connection.account_id}"
-        with held(settings.sessions / "locks", account, names):
+        with account_held(settings.sessions / "locks", venue, connection.account_id, names):
             async with (
                 account_states(settings, connection, names) as states,
                 managing(names, connection) as manager,

@@ -18,7 +18,7 @@ from arb_pipelines.containers.factories import NoParams
 from arb_pipelines.containers.spec import MARKET_DATA, ContainerSpec, component
 from arb_pipelines.errors import ConfigError, Transient
 from arb_pipelines.execution.components import strategy_spec, universe_of, venue_books
-from arb_pipelines.execution.locks import held
+from arb_pipelines.execution.locks import account_held
 from arb_pipelines.execution.manager import Managed, SessionManager, managing
 from arb_pipelines.market.symbols import Market
 from arb_pipelines.research.told import Listener, Told
@@ -138,8 +138,8 @@ async def watched_session(settings: Settings, strategy: Strategy) -> AsyncIterat
                 "costs nothing: see `arb exchange --help`",
                 source="exchange",
             )
-        account = f"account-{venue}-{connection.account_id}"
-        with held(settings.sessions / "locks", account, strategy.name):
+        locks = settings.sessions / "locks"
+        with account_held(locks, venue, connection.account_id, strategy.name):
             async with managing(strategy.name, connection) as manager:
                 managed = manager.add(_spec(strategy, settings.max_cycles))
                 session = _session(manager, managed, tuple(connection.markets))

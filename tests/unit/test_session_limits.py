@@ -19,7 +19,7 @@ from arb_pipelines.execution.limits import (
     kill_files,
     watch_kill_files,
 )
-from arb_pipelines.execution.locks import held
+from arb_pipelines.execution.locks import account_held, held
 from arb_pipelines.execution.session_risk import SessionRisk
 from arb_pipelines.execution.spent import read_spent
 from arb_pipelines.trading.events import Approved, CycleSignal, Ended, Refused, Signal
@@ -177,3 +177,18 @@ def test_who_is_in_more_of_a_hurry_shortens_the_end() -> None:
     controls.stop("again", settle_s=30.0)
     assert controls.stop_reason == "its minutes are over"
     assert controls.settle_s == 7.0
+
+
+def test_an_account_is_one_sessions_whatever_home_it_is_traded_from(tmp_path: Path) -> None:
+    """Two homes with the same key would sell each other's coins; another account is free."""
+    first, second = tmp_path / "first" / "locks", tmp_path / "second" / "locks"
+    with account_held(first, "kucoin", "42", "one"):
+        with (
+            pytest.raises(ConfigError, match=r"account-kucoin-42 is traded by session one"),
+            account_held(second, "kucoin", "42", "two"),
+        ):
+            pass
+        with account_held(second, "kucoin", "43", "two"):
+            pass
+    with account_held(second, "kucoin", "42", "two"):
+        pass

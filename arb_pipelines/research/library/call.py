@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from arb_pipelines.errors import ConfigError, Rejected, Unfunded
 from arb_pipelines.execution.limits import KILL_FILE
-from arb_pipelines.execution.locks import held
+from arb_pipelines.execution.locks import account_held
 from arb_pipelines.execution.orders.amounts import order_spending
 from arb_pipelines.execution.recovery.finishing import Books
 from arb_pipelines.execution.recovery.values import Recovered
@@ -99,8 +99,8 @@ async def _placed(
     plan: Plan,
     folder: Path | None,
 ) -> CycleResult:
-    account = f"account-{connection.venue}-{connection.account_id}"
-    with held(settings.sessions / "locks", account, NAME):
+    locks, venue = settings.sessions / "locks", connection.venue
+    with account_held(locks, venue, connection.account_id, NAME):
         async with account_states(settings, connection, NAME, folder) as states:
             store = states.of(places_orders=True)
             engine, _ = account_engine(settings, store, connection, [strategy])
