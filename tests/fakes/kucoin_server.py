@@ -62,6 +62,7 @@ class FakeKucoin:
         self.requests: list[tuple[str, str]] = []
         self.orders: list[dict[str, str]] = []
         self.bad_signatures = 0
+        self.too_many: list[str] = []  # paths that are refused once, with a pause of 20 ms
         self.timestamp_status, self.timestamp_code = 200, "200000"
         self.now_ms: Callable[[], int] = lambda: 0
         self.permission = "General,Spot"
@@ -150,6 +151,11 @@ class FakeKucoin:
             stamp = request.headers["KC-API-TIMESTAMP"]
             right = sign(f"{stamp}{request.method}{request.path_qs}{body}")
             self.bad_signatures += request.headers["KC-API-SIGN"] != right
+        if request.path in self.too_many:
+            self.too_many.remove(request.path)
+            told = {"limit": "2000", "remaining": "0", "reset": "20"}
+            headers = {f"gw-ratelimit-{name}": value for name, value in told.items()}
+            return no("429000", "Too many requests", status=429, **headers)
         return await handler(request)
 
     async def _timestamp(self, request: web.Request) -> web.Response:

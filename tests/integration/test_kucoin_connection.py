@@ -81,6 +81,17 @@ async def test_each_market_has_the_fees_that_the_account_pays() -> None:
 
 
 @on_loop
+async def test_a_start_waits_for_the_next_window_of_the_venues_limits() -> None:
+    """Starts in a row, after crashes, spend what an address may ask: the next one still begins."""
+    async with fake_kucoin() as fake:
+        fake.listed, fake.own_fees = [listed("C0-USDT")], {"C0-USDT": "0.001"}
+        fake.too_many = ["/api/v1/timestamp", "/api/v1/user/api-key", "/api/v2/symbols"]
+        async with open_kucoin(settings_of(fake)) as connection:
+            assert [market.symbol for market in connection.markets] == ["C0-USDT"]
+        assert not fake.too_many
+
+
+@on_loop
 async def test_where_the_budget_ends_base_rates_and_coefficients_tell_the_fees() -> None:
     """Those that were told stand; no order was ever at stake."""
     async with fake_kucoin() as fake:

@@ -162,7 +162,9 @@ class Lane:
     def _start_exchange(self) -> None:
         """Start it, with a rate budget that the audits of one case after the other leave alone."""
         self.exchange.start()
-        self.client.operate("POST", "/limits", dict.fromkeys(("spot", "management"), 10**6))
+        self.client.operate(
+            "POST", "/limits", dict.fromkeys(("spot", "management", "public"), 10**6)
+        )
 
     def _check_intents(self, found: Findings) -> Kept:
         """See that what the dead engine sent was written down, at books that are fresh again."""

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from functools import partial
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import SecretStr
 
-from arb_pipelines.errors import ConfigError
+from arb_pipelines.errors import ConfigError, Transient
 from arb_pipelines.market.book import Top
 from arb_pipelines.market.symbols import Market
 from arb_pipelines.settings import Settings
@@ -43,6 +43,10 @@ _CHANNELS: Mapping[str, Channel] = {channel.name.lower(): channel for channel in
 _ENTRY_PATH = "/v1/private"
 #: Points of the orders' pool that questions which can wait leave alone.
 _SPARE_POINTS = 1_000
+#: A window of the rate limits, and a little more.
+_LONGEST_PAUSE_S = 35.0
+
+T = TypeVar("T")
 
 
 @asynccontextmanager
@@ -59,9 +63,9 @@ async def open_kucoin(settings: Settings) -> AsyncIterator[KucoinConnection]:
     if entry_url is not None:
         expect_secrecy(entry_url, "ARB_KUCOIN_ENTRY_URL")
     async with open_client(settings, clock) as client:
-        await client.warm_up()
-        key = await ask_key(client)
-        markets, fees = await ask_markets(client)
+        await _when_welcome(client.warm_up)
+        key = await _when_welcome(partial(ask_key, client))
+        markets, fees = await _when_welcome(partial(ask_markets, client))
         yield KucoinConnection(client, clock, url, entry_url, key, markets, fees)
 
 
@@ -78,8 +82,23 @@ async def open_client(
     signer = Signer(_credentials(settings)) if signed else None
     trust = _trust(settings)
     async with Rest(_url(settings), signer, trust=trust, wall_ns=clock.now_ns) as client:
-        await clock.measure(client)
+        await _when_welcome(partial(clock.measure, client))
         yield client
+
+
+async def _when_welcome(ask: Callable[[], Awaitable[T]]) -> T:
+    """Ask; where the venue answers "too many", ask again after the pause it asks for.
+
+    Starts in a row spend the budget of an address; who waits for its next window need not
+    be a person.
+    """
+    while True:
+        try:
+            return await ask()
+        except Transient as refused:
+            if refused.retry_after_s is None or refused.retry_after_s > _LONGEST_PAUSE_S:
+                raise
+            await asyncio.sleep(refused.retry_after_s)
 
 
 class KucoinConnection:
