@@ -21,9 +21,9 @@ from tests.e2e.soak import soak, unexplained
 SYMBOLS, RATE = 20, 50.0
 #: What a session remembers up to a bound, made small, and the signals until all is full.
 BOUNDS = (
-    "control_board.KEPT",
-    "fees._MOST_WAITING",
-    "following._REMEMBERED",
+    "control.board.KEPT",
+    "orders.fees._MOST_WAITING",
+    "records.following._REMEMBERED",
 )
 BOUND, WARM_UP, SOAK = 32, 150, 250
 
