@@ -40,12 +40,12 @@ demo: $(VENV)/.kernels ## run the main job on generated books
 ui: $(VENV)/.base ## Dagster on http://127.0.0.1:3000
 	@$(BIN)/arb ui
 
-test: $(VENV)/.dev ## lint, types, import rules, tests
+test: $(VENV)/.dev ## lint, types, import rules, tests; LONG=--long for all of them
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/python -m pytest -n auto --dist loadgroup
+	@$(BIN)/python -m pytest -n auto --dist loadgroup $(LONG)
 
 torture: $(VENV)/.dev ## kill the engine at every point of a cycle, and audit each time
 	@$(BIN)/python -m tests.torture

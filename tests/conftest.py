@@ -15,6 +15,21 @@ from arb_pipelines.settings import Settings, load_settings
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take ``--long``: run what is left out to keep a test run within twenty minutes."""
+    parser.addoption("--long", action="store_true", help="run the tests marked long, too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip the long tests unless they are asked for."""
+    if config.getoption("--long"):
+        return
+    skip = pytest.mark.skip(reason="long: give pytest --long, or make test LONG=--long")
+    for item in items:
+        if "long" in item.keywords:
+            item.add_marker(skip)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep the accounts of fakes, which all have one name, apart between test processes."""

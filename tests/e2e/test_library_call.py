@@ -104,6 +104,7 @@ def test_a_leg_that_fails_brings_the_cycle_home(exchange: ExchangeProcess) -> No
     assert changed(exchange, before) == explained(result)
 
 
+@pytest.mark.long
 def test_a_leg_that_would_slip_beyond_the_bound_is_not_sent(exchange: ExchangeProcess) -> None:
     """Immediate-or-cancel legs look at the book of their own moment."""
 
@@ -117,6 +118,7 @@ def test_a_leg_that_would_slip_beyond_the_bound_is_not_sent(exchange: ExchangePr
     assert changed(exchange, before) == explained(result)
 
 
+@pytest.mark.long
 def test_what_nobody_takes_is_held_until_a_call_that_finds_a_way(exchange: ExchangeProcess) -> None:
     """The books around BTC are empty for one call, and back for the next."""
 

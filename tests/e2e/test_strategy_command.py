@@ -240,6 +240,7 @@ def test_a_strategy_is_replaced_while_its_cycles_are_in_flight(
     assert len(ids) == len(set(ids)) == sum(one["counts"]["orders"] for one in summaries)
 
 
+@pytest.mark.long
 def test_a_strategy_is_added_paused_resumed_and_stopped_by_its_name(
     exchange: ExchangeProcess, home: Settings, tmp_path: Path
 ) -> None:

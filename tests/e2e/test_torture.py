@@ -31,6 +31,7 @@ def test_a_crash_loses_nothing() -> None:
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.long
 def test_broken_engines_are_caught(tmp_path: Path) -> None:
     """Each rule that must not be broken is broken once, and the audit says which."""
     done = run("tests.torture.mutants", str(tmp_path))
