@@ -40,6 +40,8 @@ from tests.e2e.library_at_exchange import (
 )
 from tests.e2e.session_process import free_balances, strategy_file, until
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExchangeProcess]:
@@ -104,7 +106,6 @@ def test_a_leg_that_fails_brings_the_cycle_home(exchange: ExchangeProcess) -> No
     assert changed(exchange, before) == explained(result)
 
 
-@pytest.mark.long
 def test_a_leg_that_would_slip_beyond_the_bound_is_not_sent(exchange: ExchangeProcess) -> None:
     """Immediate-or-cancel legs look at the book of their own moment."""
 
@@ -118,7 +119,6 @@ def test_a_leg_that_would_slip_beyond_the_bound_is_not_sent(exchange: ExchangePr
     assert changed(exchange, before) == explained(result)
 
 
-@pytest.mark.long
 def test_what_nobody_takes_is_held_until_a_call_that_finds_a_way(exchange: ExchangeProcess) -> None:
     """The books around BTC are empty for one call, and back for the next."""
 

@@ -16,6 +16,8 @@ from arb_pipelines.venues.base import Accepted
 from tests.e2e.exchange_process import ExchangeProcess, running_exchange
 from tests.e2e.session_at_exchange import SessionAt, session_at
 
+pytestmark = pytest.mark.long
+
 GTC, IOC = TimeInForce.GTC, TimeInForce.IOC
 SYMBOL = "BTC-USDT"
 

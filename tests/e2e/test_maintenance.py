@@ -15,6 +15,8 @@ from tests.e2e.exchange_process import ExchangeProcess, running_exchange
 from tests.e2e.session_at_exchange import SessionAt, session_at
 from tests.e2e.session_process import free_balances, keys_of, running_session, strategy_file, until
 
+pytestmark = pytest.mark.long
+
 Status = Literal["close", "cancelonly"]
 
 

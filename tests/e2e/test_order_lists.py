@@ -22,6 +22,8 @@ from arb_pipelines.venues.kucoin.connection import open_kucoin
 from tests.e2e.ccxt_at_exchange import connected, run
 from tests.e2e.exchange_process import ExchangeProcess, running_exchange
 
+pytestmark = pytest.mark.long
+
 SYMBOL, OTHER = "BTC-USDT", "ETH-USDT"
 
 

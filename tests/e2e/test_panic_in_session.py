@@ -13,6 +13,8 @@ from arb_pipelines.execution.state.values import Cycle, CycleState, Outcome, Pur
 from tests.e2e.exchange_process import ExchangeProcess, running_exchange
 from tests.e2e.session_process import free_balances, keys_of, running_session, until
 
+pytestmark = pytest.mark.long
+
 STRATEGY = """
 name: thin
 exchange: kucoin

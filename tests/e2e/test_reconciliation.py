@@ -32,6 +32,8 @@ from arb_pipelines.venues.kucoin.signing import Credentials, Signer
 from tests.e2e.exchange_process import ExchangeProcess, running_exchange, settings_of
 from tests.e2e.session_process import keys_of, running_session, strategy_file
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExchangeProcess]:

@@ -33,6 +33,8 @@ from arb_pipelines.venues.kucoin.signing import Credentials, Signer
 from tests.e2e.exchange_process import ExchangeProcess, running_exchange
 from tests.e2e.session_process import SessionProcess, keys_of, running_session, until
 
+pytestmark = pytest.mark.long
+
 #: At 10 bps a leg it loses with every cycle.
 LOSING = """
 name: {name}

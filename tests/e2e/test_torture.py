@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 VERDICT = re.compile(r"kills (\d+), lost (\d+), twice (\d+), unexplained (\d+)")
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)  # a machine that is busy with other tests starts sessions slowly
 def test_a_crash_loses_nothing() -> None:
     """A point of every variant, the end of each, and some random kills under load."""
