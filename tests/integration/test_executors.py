@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +152,7 @@ def test_closing_ends_what_runs_and_leaves_nothing(model: ThreadModel, tmp_path:
             executor.submit(number, call, str(marker))
         pids = [read_pid(marker) for marker in markers]
     assert threading.active_count() == threads
-    assert open_files() == files
+    assert open_files() <= files  # fewer, where an earlier test's were collected meanwhile
     assert not (tmp_path / "never").exists()
     if model in SPAWNED:
         assert not any(map(is_alive, pids))
@@ -248,8 +248,13 @@ def test_a_limit_that_the_system_does_not_enforce_is_refused(
     memory._is_enforced.cache_clear()
 
 
-def open_files() -> int:
-    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+def open_files() -> set[str]:
+    """Name what each descriptor of this process refers to; sockets and pipes have a number."""
+    names = set()
+    for descriptor in os.listdir("/proc/self/fd"):  # noqa: PTH208
+        with suppress(FileNotFoundError):  # the listing's own
+            names.add(os.readlink(f"/proc/self/fd/{descriptor}"))  # noqa: PTH115
+    return names
 
 
 def is_alive(pid: int) -> bool:
