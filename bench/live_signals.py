@@ -1,53 +1,45 @@
 """From a signal's acceptance to its first order on the wire, in process and over the socket.
 
-The session is put together as ``run_session`` does it, journal (which writes an order's
-intent before it leaves) and recorder included, and trades on the local exchange by REST. In
-process the time runs from the call of the intake; over the socket from before another
-process writes the line, so that the way through the system counts. It ends when the
-order's bytes are handed to the system. The call that sends them is left out: on loopback
-it may not return before the exchange has run, and that is the exchange's time, not ours.
+The session is whole, as ``arb session run`` has it, state file (which holds an order's
+intent before it leaves), journal and recorder included, and trades on the local exchange by
+REST. One run gives both times: another process sends signals over the socket. In process
+the time runs from the call of the intake; over the socket from before the other process
+writes the line, so that the way through the system counts. It ends when the order's bytes
+are handed to the system. The call that sends them is left out: on loopback it may not
+return before the exchange has run, and that is the exchange's time, not ours.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
 import resource
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import msgspec
-from aiohttp.http import StreamWriter
 
-from arb_pipelines.clock import now_ns
-from arb_pipelines.execution.components import strategy_spec, universe_of
-from arb_pipelines.execution.control.board import execution_number
-from arb_pipelines.execution.control.client import SOCKET
-from arb_pipelines.execution.control.service import SessionControl, open_control
-from arb_pipelines.execution.manager import managing
-from arb_pipelines.execution.records.journal import Journal
-from arb_pipelines.execution.records.recorder import SessionRecorder
-from arb_pipelines.execution.records.values import SessionHead
-from arb_pipelines.execution.signals.wire import WireSignal, decode_signal
-from arb_pipelines.execution.switches import Permission
-from arb_pipelines.execution.warm_up import warm_up
+from arb_pipelines.execution.control.client import SOCKET, ask
+from arb_pipelines.execution.orders.client_ids import cycle_of
+from arb_pipelines.execution.signals.intake import SignalIntake
+from arb_pipelines.execution.signals.wire import SignalAnswer, WireSignal
+from arb_pipelines.lake.store import Lake
+from arb_pipelines.research.session_requests import SessionRequest
+from arb_pipelines.research.sessions import run_session
 from arb_pipelines.settings import load_settings
-from arb_pipelines.trading.session_rules import TradingMode
-from arb_pipelines.trading.strategy import load_strategy
-from arb_pipelines.venues.opening import open_venue
+from arb_pipelines.venues import http_lines
 from bench.live_cycles import UNLIMITED
-from tests.e2e.exchange_process import ExchangeProcess, running_exchange
+from tests.e2e.exchange_process import running_exchange
 from tests.e2e.soak import KEY, STRATEGY, percentiles, session_socket, signals
 
 SYMBOLS, SIGNALS, WARM_UP = 20, 400, 40
-PREFIX, PAUSE_S = "bench-", 0.02
+PAUSE_S = 0.02
 BAR_IN_PROCESS_MS, BAR_SOCKET_MS = 1.0, 1.5
 _MS = 1_000_000
 
@@ -59,34 +51,55 @@ class _Body(msgspec.Struct):
 
 
 @dataclass(slots=True)
-class Wire:
-    """Times (wall clock, ns) at which the first order of each execution had left."""
+class Times:
+    """Wall clock, ns, by execution: when its signal was sent, taken, and its first order left."""
 
+    sent: dict[int, int] = field(default_factory=dict)
+    taken: dict[int, int] = field(default_factory=dict)
     left: dict[int, int] = field(default_factory=dict)
+
+    def since(self, began: dict[int, int]) -> list[float]:
+        """Give the ms from ``began`` until the order left, without the first few."""
+        return [
+            (self.left[execution] - at) / _MS
+            for execution, at in began.items()
+            if execution in self.left
+        ][WARM_UP:]
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Note the orders that leave within the block."""
-        write = StreamWriter.write
+        """Note what is taken and what leaves within the block."""
+        take, send = SignalIntake.take, http_lines._Line.ask
 
-        async def noting(writer: StreamWriter, chunk: Any, **options: Any) -> None:
+        def taking(intake: SignalIntake, signal: WireSignal) -> SignalAnswer:
+            began = time.time_ns()
+            answer = take(intake, signal)
+            if answer.execution is not None:
+                self.taken[answer.execution] = began
+            return answer
+
+        async def sending(
+            line: http_lines._Line, request: bytes, within_s: float
+        ) -> http_lines.Answer:
             at = time.time_ns()
-            await write(writer, chunk, **options)
-            if b'"clientOid"' in bytes(chunk):
-                client_id = msgspec.json.decode(chunk, type=_Body).client_id
-                self.left.setdefault(execution_number(client_id, PREFIX), at)
+            _, _, body = request.partition(b"\r\n\r\n")
+            if b'"clientOid"' in body:
+                client_id = msgspec.json.decode(body, type=_Body).client_id
+                self.left.setdefault(int(cycle_of(client_id).rpartition("-")[2]), at)
+            return await send(line, request, within_s)
 
-        StreamWriter.write = noting  # type: ignore[method-assign]
+        SignalIntake.take = taking  # type: ignore[method-assign]
+        http_lines._Line.ask = sending  # type: ignore[method-assign]
         try:
             yield
         finally:
-            StreamWriter.write = write  # type: ignore[method-assign]
+            SignalIntake.take = take  # type: ignore[method-assign]
+            http_lines._Line.ask = send  # type: ignore[method-assign]
 
 
 def run() -> list[dict[str, object]]:
-    """Send signals both ways; give p50 and p99 of each."""
-    import uvloop
-
+    """Send signals; give p50 and p99 of each way."""
+    times = Times()
     with tempfile.TemporaryDirectory(prefix="bench-signals-") as folder:
         home = Path(folder)
         arguments = ("--symbols", str(SYMBOLS), "--balance", "USDT=1000000")
@@ -99,10 +112,15 @@ def run() -> list[dict[str, object]]:
                 "ARB_KUCOIN_SECRET": exchange.secret,
                 "ARB_KUCOIN_PASSPHRASE": exchange.passphrase,
             }
-            times = uvloop.run(_measure(exchange, home))
+            with times.watched():
+                _trade(home, exchange.rest, times)
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     rows: list[dict[str, object]] = []
-    for (way, taken), bar in zip(times.items(), (BAR_IN_PROCESS_MS, BAR_SOCKET_MS), strict=True):
+    for way, began, bar in (
+        ("in process", times.taken, BAR_IN_PROCESS_MS),
+        ("over the socket", times.sent, BAR_SOCKET_MS),
+    ):
+        taken = times.since(began)
         p50, p99 = percentiles(taken)
         sys.stderr.write(f"bench: {len(taken)} signals accepted {way}\n")
         for name, value, told, holds in (
@@ -124,111 +142,24 @@ def run() -> list[dict[str, object]]:
     return rows
 
 
-async def _measure(exchange: ExchangeProcess, home: Path) -> dict[str, list[float]]:
-    """Give the times in ms, by way."""
-    wire = Wire()
-    async with _session(home) as (control, folder):
-        with wire.watched():
-            inside = await _in_process(control, exchange)
-            outside = await _over_the_socket(folder, exchange)
-    return {
-        way: [
-            (wire.left[execution] - began) / _MS
-            for execution, began in accepted.items()
-            if execution in wire.left
-        ][WARM_UP:]
-        for way, accepted in (("in process", inside), ("over the socket", outside))
-    }
+def _trade(home: Path, rest: str, times: Times) -> None:
+    """Host a session until another process has sent its signals; main thread only."""
+    lake, strategy = Lake(load_settings()), home / "strategy.yaml"
+    strategy.write_text(STRATEGY)
+    folder = lake.settings.sessions / KEY
 
+    def send() -> None:
+        arguments = ["-m", "bench.live_signals", str(folder / SOCKET), rest]
+        try:
+            told = subprocess.run([sys.executable, *arguments], stdout=subprocess.PIPE, check=True)
+            times.sent.update(msgspec.json.decode(told.stdout, type=list[tuple[int, int]]))
+        finally:
+            ask(folder, "stop", {"reason": "measured"})
 
-@asynccontextmanager
-async def _session(home: Path) -> AsyncIterator[tuple[SessionControl, Path]]:
-    """A session in service, and the folder of its socket."""
-    file = home / "strategy.yaml"
-    file.write_text(STRATEGY)
-    strategy, settings = load_strategy(file), load_settings()
-    folder = settings.sessions / KEY
-    folder.mkdir(parents=True)
-    async with (
-        open_venue(strategy.exchange, settings) as connection,
-        managing(KEY, connection) as manager,
-    ):
-        spec = strategy_spec(
-            strategy, places_orders=True, id_prefix=PREFIX, max_cycles=settings.max_cycles
-        )
-        managed = manager.add(spec)
-        universe = universe_of(managed.container)
-        warm_up()
-        head = SessionHead(
-            session=KEY,
-            strategy=strategy.name,
-            venue=connection.venue,
-            mode=TradingMode.PAPER,
-            account="",
-            strategy_digest=strategy.digest,
-            ts_started=now_ns(),
-            cycles=universe.traded.cycles,
-        )
-        recorder = SessionRecorder(head, wall_ns=now_ns)
-        with closing(Journal(folder, universe.traded.cycles, trouble=sys.exit)) as journal:
-            managed.container.bus.subscribe(object, journal.hear)
-            managed.container.bus.subscribe(object, recorder.hear)
-            control = open_control(
-                managed.container, folder, Permission(TradingMode.PAPER, True), id_prefix=PREFIX
-            )
-            manager.start(strategy.name)
-            async with asyncio.TaskGroup() as tasks:
-                serving = tasks.create_task(control.run())
-                while (universe.seen.updated == 0).any():
-                    await asyncio.sleep(0.05)
-                yield control, folder
-                managed.controls.stop("measured")
-                await managed.ended.wait()
-                serving.cancel()
-
-
-async def _in_process(control: SessionControl, exchange: ExchangeProcess) -> dict[int, int]:
-    """Hand signals to the intake; give when each that was accepted was handed over, ns."""
-    made = await asyncio.to_thread(_prepared, exchange)
-    accepted: dict[int, int] = {}
-    for number in range(SIGNALS + WARM_UP):
-        signal = _timed(made[number])
-        began = time.time_ns()
-        answer = control.intake.take(signal)
-        if answer.execution is not None:
-            accepted[answer.execution] = began
-        await asyncio.sleep(PAUSE_S)
-    return accepted
-
-
-def _prepared(exchange: ExchangeProcess) -> list[WireSignal]:
-    made = signals(exchange.rest)
-    return [
-        decode_signal(msgspec.json.encode(next(made) | {"correlation_id": f"inside-{number}"}))
-        for number in range(SIGNALS + WARM_UP)
-    ]
-
-
-def _timed(signal: WireSignal) -> WireSignal:
-    """Let a signal be of now."""
-    now_ms = msgspec.convert(time.time_ns() / _MS, type(signal.ts_ms))
-    return msgspec.structs.replace(
-        signal, t_sock_arrive_ms=now_ms, t_arrive_ms=now_ms, t_eval_ms=now_ms, ts_ms=now_ms
-    )
-
-
-async def _over_the_socket(folder: Path, exchange: ExchangeProcess) -> dict[int, int]:
-    """Have another process send signals; give when each that was accepted was sent, ns."""
-    sender = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "bench.live_signals",
-        str(folder / SOCKET),
-        exchange.rest,
-        stdout=subprocess.PIPE,
-    )
-    told, _ = await sender.communicate()
-    return {int(execution): began for execution, began in msgspec.json.decode(told)}
+    sender = threading.Thread(target=send)
+    sender.start()
+    run_session(lake, SessionRequest(KEY, strategy, None, None, None, time.time_ns()))
+    sender.join()
 
 
 def _send(path: Path, rest: str) -> None:
