@@ -98,6 +98,13 @@ class Settings(BaseSettings):
     kucoin_passphrase: SecretStr | None = Field(
         None, description="Passphrase of the KuCoin API key."
     )
+    kucoin_awake_ms: float = Field(
+        10.0,
+        ge=0,
+        le=1000,
+        description="How long the wait for KuCoin's word on an order polls before it sleeps, ms; "
+        "0 for machines of one core, or a venue far away.",
+    )
     ccxt_url: str | None = Field(
         None,
         pattern=r"^(https?://.+|venue)$",

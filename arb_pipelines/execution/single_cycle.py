@@ -92,9 +92,8 @@ async def carry_out(engine: Engine, plan: Plan, new: NewCycle, first: PricedLeg)
             recovered by the next start.
     """
     store, books = engine.store, Books(engine.snapshot)
-    with store.together():
-        store.begin(new, "asked for by a program")
-        store.move(new.id, CycleState.VALIDATING, what="plan", why="priced and rounded exactly")
+    planned = (CycleState.VALIDATING, "plan", "priced and rounded exactly")
+    store.begin(new, "asked for by a program", planned)
     short = await _walk(engine, books, plan, new, first)
     await _end(engine, books, new.id, short)
     if short is not None:

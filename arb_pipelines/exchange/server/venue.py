@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
+from arb_pipelines.awake import Awake
 from arb_pipelines.exchange.engine.events import (
     BalanceChanged,
     BookChanged,
@@ -34,6 +35,9 @@ from arb_pipelines.exchange.server.streams import Streams
 from arb_pipelines.exchange.server.tokens import Tokens
 from arb_pipelines.exchange.server.weights import Quotas
 
+#: A cycle's next order comes this soon after the one before, if at all.
+_NEXT_ORDER_S = 0.001
+
 Levels = Sequence[tuple[Decimal, Decimal]]
 
 
@@ -51,6 +55,7 @@ class Venue:
         self.symbols: Mapping[str, ListedSymbol] = {s.symbol: s for s in exchange.symbols()}
         self.streams = Streams(self.tokens, self.faults, self.symbols.__contains__)
         self.market_data = MarketData(exchange, self.streams)
+        self._awake = Awake(_NEXT_ORDER_S)
 
     def place(self, user: str, request: NewOrder) -> Order:
         """Place an order and tell everybody; gives the order as it stands then.
@@ -59,6 +64,7 @@ class Venue:
             Refused: the engine refuses it.
             Refusal: a fault does, or maintenance.
         """
+        self._awake.stay()
         self.service.check(places=True)
         if self.faults.armed:
             self._strike(request)

@@ -161,9 +161,8 @@ def _begin(engine: Engine, cycle: str, first: OrderReport) -> None:
     spent = Booked.of(first, engine.fees[first.symbol], market).spent  # its fee, too
     legs, metadata = ((first.symbol, first.side),), {"adopted": True}
     new = NewCycle(cycle, UNKNOWN, UNKNOWN, start, legs, spent, metadata)
-    store.begin(new, "found at the venue")
-    for state in (CycleState.VALIDATING, CycleState.ACTIVE):
-        store.move(cycle, state, what="adopt", why=first.client_id)
+    lived = [(s, "adopt", first.client_id) for s in (CycleState.VALIDATING, CycleState.ACTIVE)]
+    store.begin(new, "found at the venue", *lived)
 
 
 def _place_of(engine: Engine, cycle: str, report: OrderReport) -> tuple[Purpose, int | None]:

@@ -162,9 +162,10 @@ class StateFollower:
     def _intend(self, desk: FollowedOrder, new: NewOrder) -> None:
         store, cycle = self._store, desk.cycle.new.id
         if not desk.cycle.begun:
-            store.begin(desk.cycle.new, desk.cycle.why)
-            store.move(cycle, CycleState.VALIDATING, what="plan", why="priced and rounded exactly")
-        if store.state_of(cycle) is not CycleState.ACTIVE:
+            planned = (CycleState.VALIDATING, "plan", "priced and rounded exactly")
+            leaving = (CycleState.ACTIVE, "intent", new.client_id)
+            store.begin(desk.cycle.new, desk.cycle.why, planned, leaving)
+        elif store.state_of(cycle) is not CycleState.ACTIVE:
             store.move(cycle, CycleState.ACTIVE, what="intent", why=new.client_id)
         if desk.order.unwinds:
             store.intend(cycle, new, Purpose.UNWIND, None)

@@ -33,6 +33,11 @@ from arb_pipelines.execution.state.writer import StateWriter
 from arb_pipelines.market.symbols import Market
 from arb_pipelines.venues.base import Match, NewOrder
 
+#: Of a cycle's life: the state it comes to, what happened, and why.
+Step = tuple[CycleState, str, str]
+#: A row of ``transitions``.
+_Note = tuple[str, int, CycleState | None, CycleState, str, str]
+
 
 class StateStore(StateWriter):
     """The state of one account's engine; made by ``open_state``.
@@ -65,21 +70,30 @@ class StateStore(StateWriter):
                 return prefix
         raise AssertionError("counting does not end")
 
-    def begin(self, new: NewCycle, why: str) -> None:
-        """Write a cycle down, pending."""
-        now = self._wall_ns()
+    def begin(self, new: NewCycle, why: str, *steps: Step) -> None:
+        """Write a cycle down, pending, and the first steps of its life.
+
+        Raises:
+            InvariantBroken: its life has no such step.
+        """
+        now, state = self._wall_ns(), CycleState.PENDING
+        notes: list[_Note] = [(new.id, now, None, state, "signal", why)]
+        for after, what, because in steps:
+            check_step(new.id, state, after)
+            notes.append((new.id, now, state, after, what, because))
+            state = after
         with self.together():
             self._db.execute(
                 "INSERT INTO cycles (id, strategy, session, start_currency, legs, initial_amount, "
                 "current_currency, current_amount, changes, state, step, started_ns, updated_ns, "
-                "metadata) VALUES (?, ?, ?, ?, ?, ?, ?, ?, '{}', 'pending', 0, ?, ?, ?)",
+                "metadata) VALUES (?, ?, ?, ?, ?, ?, ?, ?, '{}', ?, 0, ?, ?, ?)",
                 (
                     new.id, new.strategy, new.session, new.start, _json(new.legs),
-                    f"{new.initial:f}", new.start, f"{new.initial:f}", now, now,
+                    f"{new.initial:f}", new.start, f"{new.initial:f}", state, now, now,
                     _json(new.metadata),
                 ),
             )  # fmt: skip
-            self._note(new.id, now, None, CycleState.PENDING, "signal", why)
+            self._note(*notes)
 
     def move(self, cycle: str, after: CycleState, *, what: str, why: str) -> None:
         """Change a cycle's state, and say what happened and why.
@@ -94,7 +108,7 @@ class StateStore(StateWriter):
             self._db.execute(
                 "UPDATE cycles SET state = ?, updated_ns = ? WHERE id = ?", (after, now, cycle)
             )
-            self._note(cycle, now, before, after, what, why)
+            self._note((cycle, now, before, after, what, why))
 
     def end(
         self,
@@ -123,7 +137,7 @@ class StateStore(StateWriter):
                 "updated_ns = ? WHERE id = ?",
                 (after, outcome, f"{profit:f}", error, now, now, cycle),
             )
-            self._note(cycle, now, before, after, what, why)
+            self._note((cycle, now, before, after, what, why))
             self.risk.count(self.cycle(cycle))
 
     def intend(self, cycle: str, order: NewOrder, purpose: Purpose, leg: int | None) -> None:
@@ -225,14 +239,11 @@ class StateStore(StateWriter):
 
     # -- inside ------------------------------------------------------------------------
 
-    def _note(
-        self, cycle: str, ts_ns: int, before: CycleState | None, after: CycleState, what: str,
-        why: str,
-    ) -> None:  # fmt: skip
-        self._db.execute(
+    def _note(self, *notes: _Note) -> None:
+        self._db.executemany(
             "INSERT INTO transitions (cycle, ts_ns, before, after, what, why) "
             "VALUES (?, ?, ?, ?, ?, ?)",
-            (cycle, ts_ns, before, after, what, why),
+            notes,
         )
 
     def _set_changes(

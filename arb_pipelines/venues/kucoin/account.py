@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 
+from arb_pipelines.awake import Awake
 from arb_pipelines.clock import NS_PER_MS, now_ns
 from arb_pipelines.errors import Rejected, Transient
 from arb_pipelines.venues.base import (
@@ -65,6 +66,7 @@ class KucoinAccount:
         *,
         patience: Patience = RECONNECT,
         wall_ns: Callable[[], int] = now_ns,
+        awake: Awake | None = None,
     ) -> None:
         self._client, self._patience, self._wall_ns = client, patience, wall_ns
         self._orders = FollowedOrders()
@@ -72,6 +74,7 @@ class KucoinAccount:
         self._returned = asyncio.Event()
         self._told: dict[str, int] = {}
         self.in_service = asyncio.Event()
+        self.awake = awake or Awake()
 
     def follow(self, order: NewOrder) -> FollowedOrder:
         """Follow an order from now on; before it is sent."""
@@ -118,8 +121,9 @@ class KucoinAccount:
         """
         followed = self._orders.get(client_id)
         try:
-            async with asyncio.timeout(timeout_s):
-                await followed.settled.wait()
+            with self.awake:
+                async with asyncio.timeout(timeout_s):
+                    await followed.settled.wait()
         except TimeoutError:
             return await self.look_up(client_id, followed.order.symbol)
         return followed.report()

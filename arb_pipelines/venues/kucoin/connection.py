@@ -17,6 +17,7 @@ from typing import Literal, TypeVar
 
 from pydantic import SecretStr
 
+from arb_pipelines.awake import Awake
 from arb_pipelines.errors import ConfigError, Transient
 from arb_pipelines.market.book import Top
 from arb_pipelines.market.symbols import Market
@@ -66,7 +67,8 @@ async def open_kucoin(settings: Settings) -> AsyncIterator[KucoinConnection]:
         await _when_welcome(client.warm_up)
         key = await _when_welcome(partial(ask_key, client))
         markets, fees = await _when_welcome(partial(ask_markets, client))
-        yield KucoinConnection(client, clock, url, entry_url, key, markets, fees)
+        awake = Awake(settings.kucoin_awake_ms / 1000)
+        yield KucoinConnection(client, clock, url, entry_url, key, markets, fees, awake)
 
 
 @asynccontextmanager
@@ -113,13 +115,14 @@ class KucoinConnection:
         key: KeyInfo,
         markets: Sequence[Market],
         fees: Mapping[str, Decimal],
+        awake: Awake,
     ) -> None:
         self.venue = VENUE
         self.local = is_loopback(url) and (entry_url is None or is_loopback(entry_url))
         self.account_id = account_name(VENUE, url, str(key.uid), local=self.local)
         self.can_withdraw: bool | None = key.can_withdraw
         self.markets, self.fees = markets, fees
-        self.account = KucoinAccount(client)
+        self.account = KucoinAccount(client, awake=awake)
         self.clock = clock
         self.status = VenueStatus(VENUE, partial(ask_closed, client))
         self._client, self._url, self._entry_url = client, url, entry_url

@@ -63,7 +63,8 @@ class RestOrderEntry:
         self._account.follow(order)
         sent = self._wall_ns()
         try:
-            answer = await self._client.call(rest.ORDER, body=order_fields(order))
+            with self._account.awake:
+                answer = await self._client.call(rest.ORDER, body=order_fields(order))
         except _NOTHING_HAPPENED:
             self._account.forget(order.client_id)
             raise
@@ -119,7 +120,8 @@ class SocketOrderEntry:
         self._account.follow(order)
         sent = self._wall_ns()
         try:
-            answer = await self._ask("spot.order", rest.ORDER, order_fields(order))
+            with self._account.awake:
+                answer = await self._ask("spot.order", rest.ORDER, order_fields(order))
         except _NOTHING_HAPPENED:
             self._account.forget(order.client_id)
             raise
