@@ -26,7 +26,8 @@ from arb_pipelines.lake.ingest import check_venue, find_sources
 from arb_pipelines.lake.readers.bars import BAR_SOURCES, read_bar_file
 from arb_pipelines.lake.readers.registry import Format
 from arb_pipelines.lake.schemas import BARS, REJECTED_ROWS
-from arb_pipelines.lake.store import Lake, Transaction
+from arb_pipelines.lake.store import Lake
+from arb_pipelines.lake.transaction import Transaction
 
 _FILES = Format("", (".parquet", ".csv", ".csv.gz"))
 

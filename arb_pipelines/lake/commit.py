@@ -30,7 +30,8 @@ from arb_pipelines.lake.schemas import (
     Table,
 )
 from arb_pipelines.lake.spool import Writer
-from arb_pipelines.lake.store import Lake, Transaction
+from arb_pipelines.lake.store import Lake
+from arb_pipelines.lake.transaction import Transaction
 
 _ATTEMPTS = 8
 

@@ -13,7 +13,8 @@ from decimal import Decimal
 import polars as pl
 
 from arb_pipelines.lake.schemas import MARKETS
-from arb_pipelines.lake.store import Lake, Transaction
+from arb_pipelines.lake.store import Lake
+from arb_pipelines.lake.transaction import Transaction
 from arb_pipelines.market.symbols import FeeSide, Market, Status
 
 _FIELDS = tuple(name for name in MARKETS.names if name not in ("day", "list_day"))

@@ -37,6 +37,7 @@ from arb_pipelines.lake.attachment import (
 from arb_pipelines.lake.locks import advisory_lock, file_lock
 from arb_pipelines.lake.schemas import Table
 from arb_pipelines.lake.staging import Rows, Staged, gathered, stage
+from arb_pipelines.lake.transaction import Transaction, check_keys
 from arb_pipelines.settings import Settings
 
 T = TypeVar("T")
@@ -44,65 +45,18 @@ T = TypeVar("T")
 #: Fewer rows than this are inserted within the commit instead of staged.
 STAGED_ROWS = 50_000
 
+#: Connections that one DuckDB instance is opened for. DuckLake keeps the statistics of each
+#: snapshot that an instance has seen for as long as it lives (duckdb/ducklake #1018, #1136).
+_USES = 500
+
 _CONFLICTS = ("database is locked", "conflict", "could not serialize", "deadlock", "try again")
-
-
-class Transaction:
-    """What a commit function may do. Valid only inside ``Lake.commit``."""
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self.connection = connection
-
-    def replace(self, table: Table, keys: Mapping[str, object], rows: Rows | Staged) -> int:
-        """Replace the partition ``keys`` of ``table`` by ``rows``; return how many came in.
-
-        ``keys`` names every column of ``table.partition_by``; each row must lie
-        in the partition. The rows go in by column name. Large ones are better
-        staged first, as ``Lake.replace`` does: less is done within the lock.
-        """
-        _check_keys(table, keys)
-        where = " AND ".join(f"{name} = ?" for name in keys)
-        self.connection.execute(f"DELETE FROM {table.name} WHERE {where}", list(keys.values()))
-        if not isinstance(rows, Staged):
-            return self.append(table, rows)
-        if (rows.table.name, dict(rows.keys)) != (table.name, dict(keys)):
-            raise ConfigError(f"rows staged for {rows.table.name} {rows.keys} belong nowhere else")
-        if rows.path is not None:
-            self.adopt(table, rows.path)
-        return rows.rows
-
-    def adopt(self, table: Table, file: Path) -> None:
-        """Add the rows of a file that lies where ``parquet.new_file`` said."""
-        self.connection.execute(
-            "CALL ducklake_add_data_files('lake', ?, ?, hive_partitioning => true)",
-            [table.name, str(file)],
-        )
-
-    def append(self, table: Table, rows: Rows) -> int:
-        """Add ``rows`` to ``table`` by column name; return how many."""
-        with _registered(self.connection, rows) as name:
-            columns = ", ".join(table.names)
-            done = self.connection.execute(
-                f"INSERT INTO {table.name} ({columns}) SELECT {columns} FROM {name}"
-            ).fetchone()
-        return int(done[0]) if done else 0
-
-    def upsert(self, table: Table, rows: pl.DataFrame) -> int:
-        """Add ``rows``, replacing those of the same ``table.key``; return how many came in.
-
-        For tables that grow by a few rows at a time.
-        """
-        with _registered(self.connection, rows) as name:
-            same = " AND ".join(f"{table.name}.{key} = {name}.{key}" for key in table.key)
-            self.connection.execute(f"DELETE FROM {table.name} USING {name} WHERE {same}")
-        return self.append(table, rows)
 
 
 class Lake:
     """One process's door to the lake.
 
-    Cheap to make and to pickle; the first use opens one DuckDB instance, which
-    every later use shares, from any thread.
+    Cheap to make and to pickle; the first use opens a DuckDB instance, which the next
+    few hundred share, from any thread.
     """
 
     def __init__(self, settings: Settings, *, read_only: bool = False) -> None:
@@ -111,6 +65,7 @@ class Lake:
         self.root = settings.root
         self.embedded = settings.lake_catalog is None
         self._database: duckdb.DuckDBPyConnection | None = None
+        self._uses = 0
         self._opener = threading.Lock()
         self._pid = os.getpid()
 
@@ -147,11 +102,13 @@ class Lake:
 
     def _instance(self) -> duckdb.DuckDBPyConnection:
         with self._opener:
-            if self._database is None or self._pid != os.getpid():  # a fork shares nothing
+            self._uses += 1
+            used_up = self._uses > _USES  # who has a connection keeps the old one alive
+            if self._database is None or used_up or self._pid != os.getpid():  # forks share nothing
                 self._database = (
                     self._open("READ_ONLY") if self.read_only else self._open_to_write()
                 )
-                self._pid = os.getpid()
+                self._pid, self._uses = os.getpid(), 1
             return self._database
 
     def _open(self, *options: str) -> duckdb.DuckDBPyConnection:
@@ -232,7 +189,7 @@ class Lake:
             raise ConfigError("this lake was opened read-only")
         ready: dict[Table, Rows | Staged] = {}
         for table, rows in tables.items():
-            _check_keys(table, keys)
+            check_keys(table, keys)
             ready[table] = self._staged(table, keys, rows)
 
         def work(transaction: Transaction) -> dict[str, int]:
@@ -335,11 +292,6 @@ def _has_content(file: Path) -> bool:
     return file.exists() and file.stat().st_size > 0
 
 
-def _check_keys(table: Table, keys: Mapping[str, object]) -> None:
-    if set(keys) != set(table.partition_by):
-        raise ConfigError(f"{table.name} is replaced by {table.partition_by}, not {tuple(keys)}")
-
-
 def _committed(connection: duckdb.DuckDBPyConnection, work: Callable[[Transaction], T]) -> T:
     connection.execute("BEGIN")
     try:
@@ -350,14 +302,3 @@ def _committed(connection: duckdb.DuckDBPyConnection, work: Callable[[Transactio
             connection.execute("ROLLBACK")
         raise
     return result
-
-
-@contextlib.contextmanager
-def _registered(connection: duckdb.DuckDBPyConnection, rows: Rows) -> Iterator[str]:
-    if isinstance(rows, duckdb.DuckDBPyRelation):
-        rows = rows.to_arrow_reader()  # a relation belongs to another connection
-    connection.register("incoming", rows)
-    try:
-        yield "incoming"
-    finally:
-        connection.unregister("incoming")

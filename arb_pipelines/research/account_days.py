@@ -19,7 +19,8 @@ from arb_pipelines.execution.state.reader import StateReader
 from arb_pipelines.execution.state.rows import order_of
 from arb_pipelines.execution.state.values import BalanceSeen, StoredOrder
 from arb_pipelines.lake.schemas import RECONCILIATIONS
-from arb_pipelines.lake.store import Lake, Transaction
+from arb_pipelines.lake.store import Lake
+from arb_pipelines.lake.transaction import Transaction
 from arb_pipelines.market.symbols import Market
 from arb_pipelines.research.reconciliation import (
     Line,

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from arb_pipelines.clock import NS_PER_S, iso
 from arb_pipelines.errors import ConfigError, DataError
 from arb_pipelines.execution.records.values import SessionState
-from arb_pipelines.lake.store import Lake, Transaction
+from arb_pipelines.lake.store import Lake
+from arb_pipelines.lake.transaction import Transaction
 from arb_pipelines.research.lost_records import bring_records
 from arb_pipelines.research.request_folder import drop_request
 from arb_pipelines.research.session_folders import Heartbeat, heartbeats, mark_lost

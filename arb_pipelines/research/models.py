@@ -9,7 +9,8 @@ from arb_pipelines.lake.models.checks import Check, CheckResult, check_of, check
 from arb_pipelines.lake.models.files import load_audits, load_models
 from arb_pipelines.lake.models.fixtures import relation_columns, run_fixture
 from arb_pipelines.lake.models.runner import build_model, ensure_table
-from arb_pipelines.lake.store import Lake, Transaction
+from arb_pipelines.lake.store import Lake
+from arb_pipelines.lake.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,8 @@ from arb_pipelines.lake.schemas import (
     TABLES,
 )
 from arb_pipelines.lake.schemas.table import Table
-from arb_pipelines.lake.store import Lake, Transaction
+from arb_pipelines.lake.store import Lake
+from arb_pipelines.lake.transaction import Transaction
 from arb_pipelines.market.cycles import BUY, SIDES
 
 _BPS = 10_000.0

@@ -14,7 +14,8 @@ from typing import TypeVar
 
 from arb_pipelines.clock import NS_PER_DAY, NS_PER_S, day_of, day_start_ns
 from arb_pipelines.errors import DataError
-from arb_pipelines.lake.store import Lake, Transaction
+from arb_pipelines.lake.store import Lake
+from arb_pipelines.lake.transaction import Transaction
 from arb_pipelines.research.state_files import StateFile, reading_state, state_files
 from arb_pipelines.research.state_rows import STATE_TABLES, rows_of
 

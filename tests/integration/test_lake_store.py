@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import resource
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -19,7 +21,8 @@ import pytest
 from arb_pipelines.errors import ArbError, ConfigError, DataError
 from arb_pipelines.lake.attachment import attach_statements
 from arb_pipelines.lake.schemas import BOOK_GAPS, BOOK_TOPS, MARKETS, TABLES, Column, Table
-from arb_pipelines.lake.store import STAGED_ROWS, Lake, Transaction
+from arb_pipelines.lake.store import STAGED_ROWS, Lake
+from arb_pipelines.lake.transaction import Transaction
 from arb_pipelines.settings import Settings, load_settings
 
 DAY = date(2025, 8, 31)
@@ -60,6 +63,29 @@ def test_a_partition_written_twice_is_the_same_as_once(any_home: Settings, count
     assert counts(lake) == [("v", count, count - 1), ("w", 1, 0)]
     lake.replace(KEYS, {BOOK_GAPS: gaps(0)})
     assert counts(lake) == [("w", 1, 0)]
+
+
+def test_an_instance_is_used_up_and_nobody_notices(
+    any_home: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What DuckLake remembers goes with its instance; connections to it live on until closed."""
+    monkeypatch.setattr("arb_pipelines.lake.store._USES", 3)
+    lake = Lake(any_home)
+    lake.replace(KEYS, {BOOK_GAPS: gaps(1)})
+    with closing(lake.connect()) as before:
+        before.execute("SET GLOBAL default_null_order = 'nulls_first'")
+        before.execute("BEGIN")
+        held = before.execute("SELECT count(*) FROM book_gaps").fetchone()
+        for count in range(2, 12):
+            lake.replace(KEYS, {BOOK_GAPS: gaps(count)})
+        files = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+        for count in range(12, 20):
+            lake.replace(KEYS, {BOOK_GAPS: gaps(count)})
+            assert counts(lake) == [("v", count, count - 1)]
+        assert len(os.listdir("/proc/self/fd")) <= files + 2  # noqa: PTH208
+        assert before.execute("SELECT count(*) FROM book_gaps").fetchone() == held == (1,)
+    order = lake.query("SELECT current_setting('default_null_order')").item()
+    assert order.lower() != "nulls_first"
 
 
 @pytest.mark.parametrize("count", [3, STAGED_ROWS])

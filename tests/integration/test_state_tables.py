@@ -9,7 +9,8 @@ import pytest
 from arb_pipelines.clock import NS_PER_DAY, day_start_ns
 from arb_pipelines.errors import ArbError
 from arb_pipelines.execution.orders.amounts import Booked
-from arb_pipelines.lake.store import Lake, Transaction
+from arb_pipelines.lake.store import Lake
+from arb_pipelines.lake.transaction import Transaction
 from arb_pipelines.research.models import all_checks, build_models
 from arb_pipelines.research.state_agreement import disagreements
 from arb_pipelines.research.state_rows import STATE_TABLES

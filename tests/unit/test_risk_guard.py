@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 import numpy as np
@@ -132,6 +133,15 @@ def test_exposure_is_of_all_strategies_on_the_connection() -> None:
     two.approve(two.show())
     assert there.by_symbol("USDT") == pytest.approx(dict.fromkeys(SYMBOLS, 1_000.0))
     assert there.at_venue("BTC") == 0.0
+
+
+def test_orders_that_nobody_counts_are_forgotten() -> None:
+    """A strategy without a check of their rate sends them for weeks."""
+    sent = OrdersOfAMinute()
+    for second in range(200_000):
+        sent.add(second * NS_PER_S)
+    assert sys.getsizeof(sent._sent_ns) < 4_096
+    assert sent.count(199_999 * NS_PER_S) == 60
 
 
 def test_orders_count_for_a_minute() -> None:

@@ -9,7 +9,7 @@ import duckdb
 
 from arb_pipelines.errors import ConfigError
 from arb_pipelines.lake.models.files import Model
-from arb_pipelines.lake.store import Transaction
+from arb_pipelines.lake.transaction import Transaction
 
 
 def build_model(
