@@ -217,7 +217,7 @@ ROUTES = [
     Route("DELETE", f"{_ORDERS}/{{order}}", 1, _cancel, permission="Spot"),
     Route("GET", f"{_ORDERS}/active", 2, _active),
     Route("GET", f"{_ORDERS}/active/page", 2, _active_page),
-    Route("GET", f"{_ORDERS}/active/symbols", 2, _active_symbols),
+    Route("GET", f"{_ORDERS}/active/symbols", 2, _active_symbols, permission="Spot"),
     Route("GET", f"{_ORDERS}/done", 2, _done),
     Route("GET", f"{_ORDERS}/client-order/{{client}}", 2, _order_client),
     Route("GET", f"{_ORDERS}/{{order}}", 2, _order),
