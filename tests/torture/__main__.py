@@ -7,6 +7,7 @@ line: what all kills came to. Exits 1 if anything was lost, happened twice, or s
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import pickle
 import random
@@ -23,7 +24,7 @@ from tests.torture.cases import VARIANTS, Variant
 from tests.torture.lane import Lane
 from tests.torture.matrix import TRADED, Row, kill_at_random, torture
 from tests.torture.processes import Forked, fork, warm
-from tests.torture.report import details, failed, table, verdict
+from tests.torture.report import details, failed, table, transitions, verdict
 from tests.torture.signals import BOOKS
 
 #: Where the table is written, for docs/torture.md.
@@ -75,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     warm()
     folder = Path(tempfile.mkdtemp(prefix="torture-"))
     rows = _run(works, folder, asked.jobs)
-    made = table(rows)
+    made = f"{table(rows)}\n\n{transitions(rows)}"
     TABLE.parent.mkdir(exist_ok=True)
     TABLE.write_text(f"{made}\n", encoding="utf-8")
     sys.stdout.write(f"{made}\n\n")
@@ -109,7 +110,7 @@ def _works(asked: argparse.Namespace) -> list[Work]:
 
 
 def _rules(variant: Variant) -> str:
-    return variant.rules
+    return json.dumps(variant.rules)
 
 
 def _run(works: Sequence[Work], folder: Path, jobs: int) -> list[Row]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -87,7 +87,12 @@ def _check_plans(venue: VenueRecords, kept: Kept, found: Findings) -> None:
 
     Of its start currency that is what it began with, whatever came back; of any other what it
     got. Told from the venue's fills alone, each counted for the cycle its client id names.
+
+    Legs that leave together are lent what they give, and what one of them does not get is bought
+    back: for their cycles two orders of one leg are looked for as such, by the leg that the
+    state file has them down for.
     """
+    _check_legs_sent_together(venue, kept, found)
     cycles = {cycle.id: cycle for cycle in kept.cycles}
     names = {order.order_id: order.client_id.rpartition("-")[0] for order in venue.orders}
     had: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
@@ -103,8 +108,22 @@ def _check_plans(venue: VenueRecords, kept: Kept, found: Findings) -> None:
         had[cycle.id, cycle.start] = cycle.initial
     for (name, currency), amount in gave.items():
         most = had[name, currency]
-        if name in cycles and amount > most:
+        if name in cycles and not cycles[name].together and amount > most:
             found.twice.append(f"cycle {name} gave {amount:f} {currency} of the {most:f} it had")
+
+
+def _check_legs_sent_together(venue: VenueRecords, kept: Kept, found: Findings) -> None:
+    """Each leg that left with the others is traded by one order at most."""
+    filled = {order.client_id for order in venue.orders if order.filled}
+    together = {cycle.id for cycle in kept.cycles if cycle.together}
+    legs = Counter(
+        (order.cycle, order.leg)
+        for order in kept.orders
+        if order.cycle in together and order.leg is not None and order.client_id in filled
+    )
+    for (cycle, leg), count in legs.items():
+        if count > 1:
+            found.twice.append(f"leg {leg} of cycle {cycle} was traded by {count} orders")
 
 
 def _check_balances(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -19,7 +19,8 @@ from typing import Self
 from tests.torture.audit import Findings, audit, check_intents
 from tests.torture.processes import ExchangeHost, Forked, plan, start_engine
 from tests.torture.signals import Peer, connect, show_books
-from tests.torture.state_file import Kept, read_state, tear
+from tests.torture.state_file import Kept, Step, read_state, tear
+from tests.torture.strategy import Rules, strategy
 from tests.torture.venue import VenueClient
 
 BALANCE = "USDT=100000,BTC=10,ETH=100,SOL=1000,XRP=100000"
@@ -34,45 +35,31 @@ _KEPT = 20
 _ARRIVES_S = 0.02
 _LOOK_S = 0.01
 
-STRATEGY = """
-name: torture
-exchange: kucoin
-universe: {{start: [USDT]}}
-min_profit_bps: -500
-max_slippage_bps: 200
-max_age_ms: 600000
-slots: 3
-isolation: {{symbol: false}}
-capital_allocation: {{mode: fixed_amount, amount: 100}}
-balances: {{USDT: 5000}}
-unwind: {{max_slippage_bps: 500}}
-session: {{books: depth5, depth: 5, scan: false, fill_wait_ms: 250, unknown_wait_ms: 600,
-  leg_timeout_ms: 3000, flush_s: 0.5{rules}}}
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Restarted:
     """What came of a restart: seconds until every cycle had ended, and what is wrong.
 
-    ``cut`` is how many cycles the kill had cut short.
+    ``cut`` is how many cycles the kill had cut short; ``steps`` are the changes of state that
+    the state file has of all its cycles.
     """
 
     cut: int
     terminal_s: float
     found: Findings
+    steps: Collection[Step]
 
 
 @dataclass(slots=True)
 class Lane:
-    """Home, exchange and engine in ``folder``; ``rules`` are added to the session's.
+    """Home, exchange and engine in ``folder``; ``rules`` are added to the strategy's.
 
     ``symbols`` are those that the lane's cycles trade.
     """
 
     folder: Path
     symbols: Sequence[str]
-    rules: str = ""
+    rules: Rules = field(default_factory=dict)
     break_it: Callable[[], None] | None = None
     exchange: ExchangeHost = field(init=False)
     client: VenueClient = field(init=False)
@@ -147,13 +134,13 @@ class Lane:
         plan(self.home, when="never")
         terminal_s = self._start()
         time.sleep(_ARRIVES_S)  # what a recovery that thinks it is over would still send
-        records = self.client.records(self.symbols, self._since_ms)
-        audit(records, self.kept(), self._before, found)
+        records, kept = self.client.records(self.symbols, self._since_ms), self.kept()
+        audit(records, kept, self._before, found)
         if terminal_s > TERMINAL_S:
             found.lost.append(f"{terminal_s:.1f} s until every cycle had ended")
         if found:
             self._keep_for_reading()
-        return Restarted(cut, terminal_s, found)
+        return Restarted(cut, terminal_s, found, kept.steps)
 
     def kept(self) -> Kept:
         """Read the engine's state file."""
@@ -203,7 +190,7 @@ class Lane:
         self._starts = 0
         self.home = self.folder / f"home{self._homes}"
         self.home.mkdir(parents=True)
-        (self.home / "torture.yaml").write_text(STRATEGY.format(rules=self.rules))
+        (self.home / "torture.yaml").write_text(strategy(self.rules))
         if self._homes > 1:
             shutil.rmtree(self.folder / f"home{self._homes - 1}", ignore_errors=True)
         self.client.arm(())

@@ -12,6 +12,7 @@ from tests.torture.cases import Variant
 from tests.torture.lane import Lane, Restarted
 from tests.torture.processes import passed, plan
 from tests.torture.signals import MIDDLES, legs_through, signal
+from tests.torture.state_file import Step
 
 VOLUME = "50"
 #: The cycle of the matrix is USDT > BTC > ETH > USDT.
@@ -47,12 +48,14 @@ class Row:
     worst_s: float = 0.0
     not_reached: list[str] = field(default_factory=list)
     found: Findings = field(default_factory=Findings)
+    steps: set[Step] = field(default_factory=set)
 
     def add(self, at: str, restarted: Restarted) -> None:
         """Count a kill and what its audit found."""
         self.kills += 1
         self.cut += restarted.cut
         self.worst_s = max(self.worst_s, restarted.terminal_s)
+        self.steps.update(restarted.steps)
         for kind in KINDS:
             lines = (f"[{self.name}; {at}] {line}" for line in getattr(restarted.found, kind))
             getattr(self.found, kind).extend(lines)
@@ -64,6 +67,7 @@ class Row:
         self.cut += other.cut
         self.worst_s = max(self.worst_s, other.worst_s)
         self.not_reached += other.not_reached
+        self.steps |= other.steps
         for kind in KINDS:
             getattr(self.found, kind).extend(getattr(other.found, kind))
 

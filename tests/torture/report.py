@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from arb_pipelines.execution.state.machine import FOLLOWS
 from tests.torture.audit import KINDS
 from tests.torture.matrix import Row
+from tests.torture.state_file import Step
 
 
 def verdict(rows: Sequence[Row]) -> str:
@@ -32,6 +34,27 @@ def table(rows: Sequence[Row]) -> str:
         for row in rows
     ]
     return "\n".join(lines)
+
+
+def transitions(rows: Sequence[Row]) -> str:
+    """Say which of the changes of state that a cycle may make were made, and which were not.
+
+    What may follow what is the engine's own list: that nothing else was made is the store's to
+    see to, and tested elsewhere.
+    """
+    made = {step for row in rows for step in row.steps}
+    every = [(before, after) for before, afters in FOLLOWS.items() for after in sorted(afters)]
+    missed = [step for step in every if step not in made]
+    passed = [step for step in every if step in made]
+    return (
+        f"Changes of state: {len(passed)} of {len(every)} passed.\n\n"
+        f"- passed: {_listed(passed)}\n"
+        f"- not passed: {_listed(missed)}"
+    )
+
+
+def _listed(steps: Sequence[Step]) -> str:
+    return ", ".join(f"{before or 'nothing'} > {after}" for before, after in steps) or "none"
 
 
 def details(rows: Sequence[Row]) -> list[str]:

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
+#: A change of a cycle's state: from, and to; one that begins comes from nothing.
+Step = tuple[str | None, str]
 _HEADER_BYTES, _FRAME_HEADER_BYTES = 32, 24
 
 
@@ -34,7 +36,7 @@ class KeptOrder:
 
 @dataclass(frozen=True, slots=True)
 class KeptCycle:
-    """A cycle in the state file."""
+    """A cycle in the state file; the legs of one ``together`` left all at once."""
 
     id: str
     state: str
@@ -43,14 +45,16 @@ class KeptCycle:
     initial: Decimal
     changes: Mapping[str, Decimal]
     ended: bool
+    together: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What a state file says."""
+    """What a state file says; ``steps`` are all changes of state that its cycles made."""
 
     cycles: Sequence[KeptCycle] = ()
     orders: Sequence[KeptOrder] = ()
+    steps: frozenset[Step] = frozenset()
 
     @property
     def open(self) -> list[str]:
@@ -123,6 +127,7 @@ def _read(file: Path) -> Kept:
                 initial=Decimal(row["initial_amount"]),
                 changes={of: Decimal(by) for of, by in json.loads(row["changes"]).items()},
                 ended=row["ended_ns"] is not None,
+                together=bool(json.loads(row["metadata"]).get("together")),
             )
             for row in db.execute("SELECT * FROM cycles ORDER BY started_ns")
         ]
@@ -138,4 +143,5 @@ def _read(file: Path) -> Kept:
             )
             for row in db.execute("SELECT * FROM orders ORDER BY intended_ns")
         ]
-    return Kept(cycles, orders)
+        steps = db.execute("SELECT DISTINCT before, after FROM transitions").fetchall()
+    return Kept(cycles, orders, frozenset((row["before"], row["after"]) for row in steps))
