@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -13,6 +13,27 @@ T = TypeVar("T")
 
 LOCATION = {"repositoryName": "__repository__", "repositoryLocationName": "arb_pipelines"}
 FINISHED = {"SUCCESS", "FAILURE", "CANCELED"}
+
+#: What the UI shows of a run: its config and tags, and of each event all that has words.
+_SHOWN_OF_RUN = """
+query($id: ID!, $after: String) { runOrError(runId: $id) { __typename ... on Run {
+  runConfigYaml tags { key value }
+  eventConnection(afterCursor: $after) { cursor hasMore events {
+    __typename
+    ... on MessageEvent { message }
+    ... on DisplayableEvent { label description metadataEntries { ...entry } }
+    ... on ErrorEvent { error { ...error } }
+    ... on ExecutionStepFailureEvent { failureMetadata { metadataEntries { ...entry } } }
+    ... on AssetCheckEvaluationEvent {
+      evaluation { description metadataEntries { ...entry } } } } } } } }
+fragment error on PythonError { message stack causes { message stack } }
+fragment entry on MetadataEntry { label description
+  ... on TextMetadataEntry { text } ... on JsonMetadataEntry { jsonString }
+  ... on MarkdownMetadataEntry { mdStr } ... on UrlMetadataEntry { url }
+  ... on PathMetadataEntry { path } ... on NotebookMetadataEntry { path }
+  ... on PythonArtifactMetadataEntry { module name }
+  ... on TableMetadataEntry { table { records } } }
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +155,24 @@ class DagsterClient:
           ... on Run { status } } }"""
         return str(self.ask(query, id=run_id)["status"])
 
+    def shown(self) -> Iterator[tuple[str, str]]:
+        """Yield ``(place, text)`` for every text that the UI shows of any run.
+
+        Config, tags, and events: their messages and errors, what runs and checks reported.
+        """
+        for run in self.runs():
+            name, more, after = f"run {run['runId']}", True, None
+            while more:
+                seen = self.ask(_SHOWN_OF_RUN, id=run["runId"], after=after)
+                yield f"{name}, config", seen["runConfigYaml"]
+                for tag in seen["tags"]:
+                    yield from ((f"{name}, tag {tag['key']}", text) for text in tag.values())
+                page = seen["eventConnection"]
+                for event in page["events"]:
+                    place = f"{name}, {event['__typename']}"
+                    yield from ((f"{place}.{field}", text) for field, text in _texts(event))
+                more, after = page["hasMore"], page["cursor"]
+
     def terminate(self, run_id: str) -> None:
         """Press Terminate: ask a run to end in order."""
         self.ask(
@@ -179,3 +218,16 @@ class DagsterClient:
             assert time.monotonic() < deadline, f"gave up after {timeout_s} s on {seen}"
             time.sleep(0.25)  # between two looks at a condition, not in place of one
         return seen
+
+
+def _texts(document: Any, field: str = "") -> Iterator[tuple[str, str]]:
+    """Each text in a document, with the name of the field that has it."""
+    match document:
+        case str():
+            yield field, document
+        case list():
+            for part in document:
+                yield from _texts(part, field)
+        case dict():
+            for name, part in document.items():
+                yield from _texts(part, name)
