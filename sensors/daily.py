@@ -7,6 +7,7 @@ import dagster as dg
 
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.state_files import traded_venues
+from arb_pipelines.venues.opening import missing_settings
 from assets.jobs import reconcile, research
 from assets.partitions import VENUES, VenueDay
 from assets.upkeep import maintenance
@@ -31,18 +32,30 @@ def research_yesterday(context: dg.ScheduleEvaluationContext) -> Iterator[dg.Run
     job=reconcile,
     cron_schedule="30 0 * * *",
     execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Brings yesterday's ended cycles of every venue with a state file to the lake, and "
-    "reconciles them with the venue. Off until switched on, since it needs the account's keys.",
+    "reconciles them with the venue. Passes over a venue whose address or keys are not set.",
 )
 def reconcile_yesterday(
     context: dg.ScheduleEvaluationContext, lake: dg.ResourceParam[Lake]
-) -> Iterator[dg.RunRequest]:
-    """Request one run a venue on which an engine has traded."""
+) -> list[dg.RunRequest] | dg.SkipReason:
+    """Request one run a venue on which an engine has traded, and say which is passed over."""
+    settings = lake.settings
     yesterday = context.scheduled_execution_time.date() - timedelta(days=1)
-    for venue in traded_venues(lake.settings):
+    requests, passed_over = [], []
+    for venue in traded_venues(settings):
+        if missing := missing_settings(venue, settings):
+            passed_over.append(f"{venue} is not reconciled: set {', '.join(missing)}")
+            continue
         context.instance.add_dynamic_partitions(str(VENUES.name), [venue])
         key = VenueDay(venue, yesterday).key
-        yield dg.RunRequest(run_key=key, partition_key=key)
+        requests.append(dg.RunRequest(run_key=key, partition_key=key))
+    if requests:
+        for reason in passed_over:
+            context.log.warning(reason)
+        return requests
+    idle = f"no engine has traded: {settings.state} has no state file with orders placed"
+    return dg.SkipReason("; ".join(passed_over) or idle)
 
 
 upkeep_daily = dg.ScheduleDefinition(

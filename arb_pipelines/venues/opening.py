@@ -16,6 +16,9 @@ Opener = Callable[[Settings], AbstractAsyncContextManager[VenueConnection]]
 
 #: Opens the connection of a venue that has a client of its own.
 _OPENERS = {"kucoin": "arb_pipelines.venues.kucoin.connection:open_kucoin"}
+#: Settings without which nothing connects, by venue; and through ccxt.
+_NEEDS = {"kucoin": ("kucoin_url", "kucoin_key", "kucoin_secret", "kucoin_passphrase")}
+_CCXT_NEEDS = ("ccxt_url", "ccxt_key", "ccxt_secret")
 
 
 def open_venue(venue: str, settings: Settings) -> AbstractAsyncContextManager[VenueConnection]:
@@ -32,3 +35,12 @@ def open_venue(venue: str, settings: Settings) -> AbstractAsyncContextManager[Ve
     module, _, name = _OPENERS[venue].partition(":")
     opener: Opener = getattr(import_module(module), name)
     return opener(settings)
+
+
+def missing_settings(venue: str, settings: Settings) -> list[str]:
+    """Name what has to be set before ``open_venue`` can connect, as ``ARB_KUCOIN_KEY`` is."""
+    return [
+        f"ARB_{name.upper()}"
+        for name in _NEEDS.get(venue, _CCXT_NEEDS)
+        if not getattr(settings, name)
+    ]

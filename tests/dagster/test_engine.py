@@ -13,6 +13,7 @@ import pytest
 
 from arb_pipelines.alerts import alerts_path
 from arb_pipelines.clock import day_start_ns
+from arb_pipelines.definitions import build_defs
 from arb_pipelines.execution.state.files import account_name
 from arb_pipelines.execution.state.risk import RiskEvent
 from arb_pipelines.execution.state.values import CycleState, Outcome
@@ -22,6 +23,7 @@ from arb_pipelines.settings import Settings
 from assets.checks import table_checks
 from assets.engine import ended_cycles, reconciliations, state_and_lake_agree
 from assets.partitions import VENUES, VenueDay
+from resources.lake import LakeResource
 from sensors.daily import reconcile_yesterday
 from sensors.engine import breached_risk_limits, cycles_that_stick
 from tests.fakes.state_worlds import DAY, state_world
@@ -118,17 +120,75 @@ def test_a_reconciliation_says_how_many_lines_came_to_what(
     assert (unexplained.passed, unexplained.metadata["bad_rows"].value) == (False, 6)
 
 
+def tick_after(instance: dg.DagsterInstance) -> dg.ScheduleEvaluationContext:
+    """The tick of the night after ``DAY``, with the code location as Dagster loads it."""
+    at = datetime.fromtimestamp(day_start_ns(DAY) / 10**9, UTC) + timedelta(days=1, minutes=30)
+    return dg.build_schedule_context(
+        instance,
+        scheduled_execution_time=at,
+        repository_def=build_defs().get_repository_def(),
+        resources={"lake": LakeResource()},
+    )
+
+
+KEYS = {
+    "ARB_KUCOIN_URL": "http://127.0.0.1:9",
+    "ARB_KUCOIN_KEY": "key",
+    "ARB_KUCOIN_SECRET": "secret",
+    "ARB_KUCOIN_PASSPHRASE": "phrase",
+}
+
+
 def test_the_schedule_asks_for_yesterday_of_each_venue_traded_at(
-    lake: Lake, home: Settings, stored_instance: dg.DagsterInstance
+    home: Settings, stored_instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One run a venue; accounts on which orders are only tested have nothing to reconcile."""
-    for venue, account in (("kucoin", "0" * 16), ("binance", "1" * 16 + "-tested")):
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    for venue, account in (
+        ("binance", "1" * 16 + "-tested"),
+        ("kraken", "2" * 16),
+        ("kucoin", "0" * 16),
+    ):
         with state_world(home, venue=venue, account=account) as world:
             world.fail("c-1")
-    at = datetime.fromtimestamp(day_start_ns(DAY) / 10**9, UTC) + timedelta(days=1, minutes=30)
-    context = dg.build_schedule_context(stored_instance, scheduled_execution_time=at)
-    requests = [*reconcile_yesterday(context, lake=lake)]
-    assert [request.partition_key for request in requests] == [KEY]
+    tick = reconcile_yesterday.evaluate_tick(tick_after(stored_instance))
+    assert tick.run_requests is not None
+    assert [request.partition_key for request in tick.run_requests] == [KEY]
+    assert stored_instance.get_dynamic_partitions(str(VENUES.name)) == ["kucoin"]
+
+
+def test_the_schedule_runs_by_itself_and_rests_until_an_engine_has_traded(
+    home: Settings, stored_instance: dg.DagsterInstance
+) -> None:
+    """In an empty home every night passes with a reason; nobody has to switch anything on."""
+    assert reconcile_yesterday.default_status is dg.DefaultScheduleStatus.RUNNING
+    tick = reconcile_yesterday.evaluate_tick(tick_after(stored_instance))
+    assert not tick.run_requests
+    assert tick.skip_message == (
+        f"no engine has traded: {home.state} has no state file with orders placed"
+    )
+
+
+@pytest.mark.parametrize("missing", KEYS)
+def test_the_schedule_names_the_keys_that_it_lacks(
+    home: Settings,
+    stored_instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
+    missing: str,
+) -> None:
+    """One of them is enough to pass a venue over; a venue through ccxt has keys of its own."""
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, "" if name == missing else value)
+    for venue in ("kraken", "kucoin"):
+        with state_world(home, venue=venue) as world:
+            world.fail("c-1")
+    tick = reconcile_yesterday.evaluate_tick(tick_after(stored_instance))
+    assert not tick.run_requests
+    assert tick.skip_message == (
+        "kraken is not reconciled: set ARB_CCXT_URL, ARB_CCXT_KEY, ARB_CCXT_SECRET; "
+        f"kucoin is not reconciled: set {missing}"
+    )
 
 
 def look(
