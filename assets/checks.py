@@ -60,14 +60,15 @@ def checks_of_table(
     return check_table
 
 
-def evaluation(result: CheckResult) -> dg.AssetCheckEvaluation:
-    """Make of a check that was run beside an op what Dagster shows of it."""
+def evaluation(results: Sequence[CheckResult]) -> dg.AssetCheckEvaluation:
+    """Make of one check that was run beside an op, on a partition each, what Dagster shows."""
+    check = results[0].check
     return dg.AssetCheckEvaluation(
-        asset_key=dg.AssetKey(asset_of(result.check.on)),
-        check_name=result.check.name,
-        passed=result.passed,
-        severity=_severity(result.check),
-        metadata=_metadata([result]),
+        asset_key=dg.AssetKey(asset_of(check.on)),
+        check_name=check.name,
+        passed=all(result.passed for result in results),
+        severity=_severity(check),
+        metadata=_metadata(results),
     )
 
 

@@ -1,4 +1,4 @@
-"""Telling Dagster how a session stands, while it trades: figures, pictures and checks.
+"""Telling Dagster how sessions stand, while they trade: figures, pictures and checks.
 
 Trading waits for none of it. Reports are made in a thread of their own, and pictures, which
 would keep Python's lock for long, drawn in a process of their own.
@@ -17,7 +17,7 @@ from arb_pipelines.containers.executors import open_executor
 from arb_pipelines.containers.modes import ThreadModel
 from arb_pipelines.errors import ArbError
 from arb_pipelines.execution.records.timings import Stage
-from arb_pipelines.lake.models.checks import run_checks
+from arb_pipelines.lake.models.checks import CheckResult, run_checks
 from arb_pipelines.lake.schemas import LIVE_EXECUTIONS, LIVE_LEGS, LIVE_METRICS, LIVE_SESSIONS
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.models import all_checks, define_models
@@ -25,7 +25,7 @@ from arb_pipelines.research.session_pictures import session_pictures
 from arb_pipelines.research.sessions import SessionProgress
 from arb_pipelines.research.state_rows import STATE_TABLES
 from assets.checks import evaluation
-from assets.partitions import StrategyDay, VenueDay
+from assets.partitions import STRATEGIES, VENUES, StrategyDay, VenueDay
 from assets.tables import asset_of, row_counts
 
 #: The tables that a session fills.
@@ -38,12 +38,13 @@ _POLITENESS = 10
 
 
 class SessionReports:
-    """Reports the newest standing of a session now and then, and the last one when it is closed."""
+    """Reports the newest standing of each session of a process now and then, and when it is closed.
 
-    def __init__(
-        self, context: dg.OpExecutionContext, lake: Lake, strategy: str, venue: str
-    ) -> None:
-        self._context, self._lake, self._strategy, self._venue = context, lake, strategy, venue
+    Whatever strategies it comes to host, each is reported under its own partition.
+    """
+
+    def __init__(self, context: dg.OpExecutionContext, lake: Lake) -> None:
+        self._context, self._lake = context, lake
         checks = all_checks()
         self._checks, self._engine_checks = (
             [check for check in checks if check.on in {table.name for table in tables}]
@@ -52,7 +53,11 @@ class SessionReports:
         self._draughtsman = open_executor(
             ThreadModel.PROCESS_PARALLEL, 1, initializer=os.nice, initargs=(_POLITENESS,)
         )
-        self._newest: SessionProgress | None = None
+        self._newest: dict[str, SessionProgress] = {}  # by session
+        self._taking = threading.Lock()  # each session tells from a thread of its own
+        self._partitions: set[tuple[str, str]] = set()
+        # by strategy: Dagster shows one result a check, and one strategy's may not hide another's
+        self._checked: dict[str, list[CheckResult]] = {}
         self._models_defined = False
         self._news, self._closing = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="session-reports", daemon=True)
@@ -65,8 +70,9 @@ class SessionReports:
         self.close(within_s=0.0)
 
     def tell(self, progress: SessionProgress) -> None:
-        """Take note of how the session stands; returns at once."""
-        self._newest = progress
+        """Take note of how a session stands; returns at once."""
+        with self._taking:
+            self._newest[progress.session] = progress
         self._news.set()
 
     def close(self, within_s: float) -> None:
@@ -85,18 +91,23 @@ class SessionReports:
         self._draughtsman.close()
 
     def _report_newest(self) -> None:
-        progress, self._newest = self._newest, None
-        if progress is None:
-            return
-        try:
-            if not self._closing.is_set():  # the last report is waited for, but not for long
-                self._define_models()
-            self._report(progress)
-        except (dg.DagsterError, SQLAlchemyError, ArbError, OSError) as error:
-            structlog.get_logger().warning("session.report_fails", error=str(error))
+        with self._taking:
+            newest, self._newest = self._newest, {}
+        # a session that took another's place began later: its figures are to be the last
+        for _, progress in sorted(newest.items()):
+            try:
+                if not self._closing.is_set():  # the last report is waited for, but not for long
+                    self._define_models()
+                self._report(progress)
+            except (dg.DagsterError, SQLAlchemyError, ArbError, OSError) as error:
+                structlog.get_logger().warning(
+                    "session.report_fails", of=progress.session, error=str(error)
+                )
 
     def _report(self, progress: SessionProgress) -> None:
-        part = StrategyDay(self._strategy, day_of(progress.ts_ns))
+        self._define_partition(str(STRATEGIES.name), progress.strategy)
+        self._define_partition(str(VENUES.name), progress.venue)
+        part = StrategyDay(progress.strategy, day_of(progress.ts_ns))
         facts = facts_of(progress, self._pictures(progress.session))
         for table, rows in row_counts(self._lake, TABLES, part).items():
             shown: dict[str, Any] = {
@@ -109,7 +120,7 @@ class SessionReports:
                     asset, partition=part.key, metadata=shown | facts.get(asset, {})
                 )
             )
-        venue_day = VenueDay(self._venue, day_of(progress.ts_ns))
+        venue_day = VenueDay(progress.venue, day_of(progress.ts_ns))
         for table, rows in row_counts(self._lake, STATE_TABLES, venue_day).items():
             self._context.log_event(
                 dg.AssetMaterialization(
@@ -118,12 +129,17 @@ class SessionReports:
                     metadata={"session": progress.session, "dagster/partition_row_count": rows},
                 )
             )
-        for result in (
-            *run_checks(self._lake, self._checks, part._asdict()),
-            *run_checks(self._lake, self._engine_checks, venue_day._asdict()),
-        ):
+        self._checked[progress.strategy] = run_checks(self._lake, self._checks, part._asdict())
+        engine = run_checks(self._lake, self._engine_checks, venue_day._asdict())
+        for results in (*zip(*self._checked.values(), strict=True), *zip(engine, strict=True)):
             # Dagster takes these too, and only its annotation leaves them out
-            self._context.log_event(evaluation(result))  # type: ignore[arg-type]
+            self._context.log_event(evaluation(results))  # type: ignore[arg-type]
+
+    def _define_partition(self, dimension: str, name: str) -> None:
+        """Have a strategy or venue among the partitions, once: one that is added may be new."""
+        if (dimension, name) not in self._partitions:
+            self._context.instance.add_dynamic_partitions(dimension, [name])
+            self._partitions.add((dimension, name))
 
     def _define_models(self) -> None:
         """Have the views over the session's tables defined, once: nobody else may ever do it."""

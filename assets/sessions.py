@@ -1,11 +1,13 @@
-"""Live and paper sessions: the tables they fill, and the job that hosts one while it lasts.
+"""Live and paper sessions: the tables they fill, and the job that hosts them while they last.
 
 A session is no partition that could be computed: it happens once. So its tables are external
 assets, which the op reports as they grow. What a session does belongs in
 ``arb_pipelines.research.sessions``, whose turn it is in ``sensors.sessions``.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -17,9 +19,8 @@ from arb_pipelines.execution.records.values import SessionState
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.request_folder import begin_session
 from arb_pipelines.research.session_requests import new_request
-from arb_pipelines.research.sessions import SessionBrokenOff, SessionSummary, run_session
-from arb_pipelines.trading.strategy import load_strategy
-from assets.partitions import STRATEGIES, STRATEGY_DAYS, VENUES
+from arb_pipelines.research.sessions import SessionSummary, run_sessions
+from assets.partitions import STRATEGY_DAYS
 from assets.session_reports import TABLES, SessionReports
 from assets.tables import asset_of, described
 
@@ -57,34 +58,34 @@ class SessionConfig(dg.Config):
 def live_session(
     context: dg.OpExecutionContext, config: SessionConfig, lake: dg.ResourceParam[Lake]
 ) -> None:
-    """Run one session, report it as it goes, and say how it ended."""
+    """Run a session and those that join it, report them as they go, and say how they ended."""
     request = new_request(lake.settings, **config.model_dump())
-    strategy = load_strategy(request.strategy)
-    venue = request.venue or strategy.exchange
     context.instance.add_run_tags(context.run_id, {SESSION_TAG: request.key})
-    context.instance.add_dynamic_partitions(str(STRATEGIES.name), [strategy.name])
-    context.instance.add_dynamic_partitions(str(VENUES.name), [venue])
     begin_session(lake.settings, request)
-    with SessionReports(context, lake, strategy.name, venue) as reports:
-        try:
-            summary = run_session(lake, request, on_flush=reports.tell, run_id=context.run_id)
-        except SessionBrokenOff as broken:
-            tell_what_is_left(lake, broken.summary)
-            raise
+    with SessionReports(context, lake) as reports:
+        summaries = run_sessions(
+            lake,
+            [request],
+            on_flush=reports.tell,
+            on_end=partial(tell_what_is_left, lake),
+            run_id=context.run_id,
+        )
         terminated = is_canceling(context)
         reports.close(_HASTY_REPORT_S if terminated else _LAST_REPORT_S)
-    tell_what_is_left(lake, summary)
     if terminated:
-        raise dg.DagsterExecutionInterruptedError(f"{request.key} was terminated: {summary.reason}")
-    if summary.state is SessionState.FAILED:
-        raise dg.Failure(f"{request.key} failed: {summary.reason}", metadata=shown(summary))
-    context.add_output_metadata(shown(summary))
+        raise dg.DagsterExecutionInterruptedError(
+            f"{request.key} was terminated: {summaries[-1].reason}"
+        )
+    if failed := [one for one in summaries if one.state is SessionState.FAILED]:
+        said = "; ".join(f"{one.session} failed: {one.reason}" for one in failed)
+        raise dg.Failure(said, metadata=shown(summaries))
+    context.add_output_metadata(shown(summaries))
 
 
 def tell_what_is_left(lake: Lake, summary: SessionSummary) -> None:
     """Alert to what a session has left for a person to look at, if it has."""
     if summary.left_something:
-        raise_alert(lake.settings, "session left something behind", **shown(summary))
+        raise_alert(lake.settings, "session left something behind", **plain(summary))
 
 
 def is_canceling(context: dg.OpExecutionContext) -> bool:
@@ -93,11 +94,18 @@ def is_canceling(context: dg.OpExecutionContext) -> bool:
     return run is not None and run.status is dg.DagsterRunStatus.CANCELING
 
 
-def shown(summary: SessionSummary) -> dict[str, Any]:
+def shown(summaries: Sequence[SessionSummary]) -> dict[str, Any]:
+    """What came of the last session to begin, and, by key, of those before it in the process."""
+    *earlier, last = summaries
+    by_key = {one.session: plain(one) for one in earlier}
+    return plain(last) | ({"earlier": by_key} if by_key else {})
+
+
+def plain(summary: SessionSummary) -> dict[str, Any]:
     """What came of a session, as plain values."""
     document = orjson.dumps(asdict(summary), option=orjson.OPT_NON_STR_KEYS)
-    plain: dict[str, Any] = orjson.loads(document)
-    return plain
+    values: dict[str, Any] = orjson.loads(document)
+    return values
 
 
 @dg.job(

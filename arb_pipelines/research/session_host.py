@@ -29,12 +29,18 @@ from arb_pipelines.research.session_values import SessionBrokenOff, SessionSumma
 from arb_pipelines.trading.strategy import load_strategy
 
 Make = Callable[[SessionRequest], HostedSession]
+OnEnd = Callable[[SessionSummary], None]
+
+
+def unheeded(summary: SessionSummary) -> None:
+    """Take no note of what came of a session."""
 
 
 class SessionHost:
     """Sessions on one connection; ``sessions`` grows by those that come later.
 
     ``make`` gives the session of a request, checked; ``opened`` lasts as long as they trade.
+    ``on_end`` is told what came of each that traded when it ends, by an error too.
     """
 
     def __init__(
@@ -44,9 +50,10 @@ class SessionHost:
         states: AccountStates,
         make: Make,
         opened: ExitStack,
+        on_end: OnEnd = unheeded,
     ) -> None:
         self._sessions, self._manager, self._states = sessions, manager, states
-        self._make, self._opened = make, opened
+        self._make, self._opened, self._on_end = make, opened, on_end
         self._locks: dict[str, ExitStack] = {}
         self._ends: dict[str, SessionSummary | BaseException] = {}
         self._tasks = asyncio.TaskGroup()
@@ -126,6 +133,9 @@ class SessionHost:
         if len(self._ends) < len(self._sessions):
             self._states.take_over(session.request.key)
         self._locks.pop(session.request.key, ExitStack()).close()
+        summary = end if isinstance(end, SessionSummary) else session.broken_off
+        if summary is not None:
+            self._on_end(summary)
 
     async def _told(self, session: HostedSession) -> SessionSummary:
         if not session.late:  # the failure of one of the first is told by who began them

@@ -16,10 +16,13 @@ class SessionProgress:
     """How a session stands after a write to the lake.
 
     ``profit`` is by start currency, ``latency_us`` by stage and then by ``p50``, ``p99`` and
-    ``max``. ``written`` counts writes.
+    ``max``. ``written`` counts writes. One process may host several sessions, so each says whose
+    figures they are.
     """
 
     session: str
+    strategy: str
+    venue: str
     ts_ns: int
     written: int
     counts: Counts
@@ -35,7 +38,17 @@ class SessionProgress:
             if metric.name.startswith("latency_"):
                 name = metric.name.removeprefix("latency_").removesuffix("_us")
                 latency.setdefault(metric.label, {})[name] = metric.value
-        return cls(batch.head.session, batch.ts, written, batch.counts, profit, latency)
+        head = batch.head
+        return cls(
+            head.session,
+            head.strategy,
+            head.venue,
+            batch.ts,
+            written,
+            batch.counts,
+            profit,
+            latency,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,13 @@ from arb_pipelines.execution.recovery.values import Recovery
 from arb_pipelines.execution.warm_up import warm_up
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.hosted_session import HostedSession
-from arb_pipelines.research.session_host import Make, SessionHost, failure_told
+from arb_pipelines.research.session_host import (
+    Make,
+    OnEnd,
+    SessionHost,
+    failure_told,
+    unheeded,
+)
 from arb_pipelines.research.session_process import on_loop, stopped_by_signals
 from arb_pipelines.research.session_recovery import account_engine, recover_account
 from arb_pipelines.research.session_requests import SessionRequest, checked_key
@@ -80,12 +86,15 @@ def run_sessions(
     requests: Sequence[SessionRequest],
     *,
     on_flush: OnFlush = _unheard,
+    on_end: OnEnd = unheeded,
     run_id: str | None = None,
 ) -> list[SessionSummary]:
     """Host several sessions on one account: as ``run_session``, each with a folder of its own.
 
     They share connection, rate budget and account. None begins unless all can; one that fails
-    ends alone.
+    ends alone. Summaries are in order of their beginnings, of those that came later too.
+    ``on_end`` is told each as it ends, on the loop, so it may not dawdle; also of one that an
+    error ended while it traded.
 
     Raises:
         ConfigError: as ``run_session``, or they trade at different venues.
@@ -101,7 +110,7 @@ def run_sessions(
             stack.enter_context(held(locks, name, session.request.key))
             stack.enter_context(failure_told(session))
         make = partial(_hosted, lake, on_flush=on_flush, run_id=run_id)
-        return on_loop(_host(settings, venue, sessions, make))
+        return on_loop(_host(settings, venue, sessions, make, on_end))
 
 
 def recover_only(lake: Lake, requests: Sequence[SessionRequest]) -> Recovery:
@@ -157,7 +166,7 @@ def _hosted(
 
 
 async def _host(
-    settings: Settings, venue: str, sessions: list[HostedSession], make: Make
+    settings: Settings, venue: str, sessions: list[HostedSession], make: Make, on_end: OnEnd
 ) -> list[SessionSummary]:
     """Connect, have every session join, then let all trade until the last has ended."""
     task = asyncio.current_task()
@@ -170,7 +179,7 @@ async def _host(
             await _recover(settings, sessions, manager, states)
             async with states.selling(manager):
                 with ExitStack() as opened:
-                    host = SessionHost(sessions, manager, states, make, opened)
+                    host = SessionHost(sessions, manager, states, make, opened, on_end)
                     host.join()
                     manager.balances.tell(states.see_balances)
                     await manager.ready()

@@ -103,6 +103,7 @@ class _Leaves:
     until: asyncio.Event
     error: Exception | None = None
     late: bool = False
+    broken_off: Any = None
 
     @property
     def request(self) -> SessionRequest:
@@ -139,6 +140,35 @@ def test_what_a_session_left_is_taken_over_while_others_trade() -> None:
             with pytest.raises(ConfigError, match="over"):
                 await running
         assert asked.taken == ["first"]
+
+    asyncio.run(asyncio.wait_for(body(), 20))
+
+
+def test_what_came_of_each_is_told_as_it_ends() -> None:
+    """Of one that an error ended too, while others trade; no other waits to be told of it."""
+
+    async def body() -> None:
+        first = _Leaves("first", asyncio.Event(), broken_off="what the first left")
+        last = _Leaves("last", asyncio.Event(), broken_off="what the last left")
+        told: list[Any] = []
+        with ExitStack() as opened:
+            host = SessionHost(
+                [first, last],  # type: ignore[list-item]
+                None,  # type: ignore[arg-type]
+                _Asked([]),  # type: ignore[arg-type]
+                None,  # type: ignore[arg-type]
+                opened,
+                told.append,
+            )
+            running = asyncio.create_task(host.run())
+            first.until.set()
+            while not told:
+                await asyncio.sleep(0)
+            assert told == ["what the first left"]
+            last.until.set()
+            with pytest.raises(ConfigError, match="over"):
+                await running
+        assert told == ["what the first left", "what the last left"]
 
     asyncio.run(asyncio.wait_for(body(), 20))
 
