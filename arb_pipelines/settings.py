@@ -143,7 +143,9 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="Age at which a cycle that has not ended is told as stuck, s.",
     )
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severity of what is logged."
+    )
     log_json: bool = Field(False, description="Log lines as JSON instead of text.")
 
     @classmethod
