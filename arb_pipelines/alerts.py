@@ -21,10 +21,16 @@ def alerts_path(settings: Settings) -> Path:
 
 
 def raise_alert(settings: Settings, event: str, **facts: object) -> None:
-    """Log ``event`` as an error and append it, with the time and ``facts``, to the file."""
-    structlog.get_logger().error(event, **facts)
-    path = alerts_path(settings)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Log ``event`` as an error and append it, with the time and ``facts``, to the file.
+
+    A file that cannot be written is told in the log: nobody who raises an alert shall fail by it.
+    """
+    log, path = structlog.get_logger(), alerts_path(settings)
+    log.error(event, **facts)
     line = orjson.dumps({"time": iso(now_ns()), "event": event, **facts}, default=str)
-    with path.open("ab") as file:
-        file.write(line + b"\n")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab") as file:
+            file.write(line + b"\n")
+    except OSError as error:
+        log.warning("alert.unwritten", file=str(path), error=str(error))

@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 import duckdb
 import polars as pl
 import pyarrow as pa
+import structlog
 
 from arb_pipelines.errors import ArbError, ConfigError, DataError
 from arb_pipelines.lake import evolution
@@ -41,6 +42,7 @@ from arb_pipelines.lake.transaction import Transaction, check_keys
 from arb_pipelines.settings import Settings
 
 T = TypeVar("T")
+_log = structlog.get_logger()
 
 #: Fewer rows than this are inserted within the commit instead of staged.
 STAGED_ROWS = 50_000
@@ -104,11 +106,18 @@ class Lake:
         with self._opener:
             self._uses += 1
             used_up = self._uses > _USES  # who has a connection keeps the old one alive
-            if self._database is None or used_up or self._pid != os.getpid():  # forks share nothing
-                self._database = (
-                    self._open("READ_ONLY") if self.read_only else self._open_to_write()
-                )
+            ours = self._database is not None and self._pid == os.getpid()  # forks share nothing
+            if not ours or used_up:
+                try:
+                    self._database = (
+                        self._open("READ_ONLY") if self.read_only else self._open_to_write()
+                    )
+                except (ArbError, duckdb.Error) as error:
+                    if not ours:
+                        raise
+                    _log.warning("lake.instance_kept", error=str(error))
                 self._pid, self._uses = os.getpid(), 1
+            assert self._database is not None
             return self._database
 
     def _open(self, *options: str) -> duckdb.DuckDBPyConnection:

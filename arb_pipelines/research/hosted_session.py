@@ -311,6 +311,7 @@ class HostedSession:
         if left:
             heard.journal.note("left", open_orders=left)
         await heard.finish(state, reason, lambda: self._over_by_s)
+        joined.manager.balances.end(recorder)
         return SessionSummary(
             session=self.request.key,
             strategy=self.strategy.name,

@@ -17,6 +17,8 @@ from arb_pipelines.execution.records.values import Batch
 
 #: After the end, the longest pause between two attempts.
 _AGAIN_S = 0.5
+#: Batches that wait at most; while so many do, what happens stays in the records.
+_MOST_WAITING = 100
 
 _log = structlog.get_logger()
 
@@ -87,7 +89,9 @@ class SessionWriter:
 
     def _flush(self) -> None:
         with self._taking:
-            if not self._ending.is_set():  # else the last one has been taken
+            # An end has taken the last one; and what a lake that fails keeps waiting has a
+            # bound: the next batch has what this one would have had.
+            if not self._ending.is_set() and len(self._waiting) < _MOST_WAITING:
                 self._take_one()
         self._write_waiting()
 

@@ -70,6 +70,7 @@ class FakeKucoin:
         self.own_fees: dict[str, str] = {}
         self.base_fee = "0.001"
         self.most_fee_requests = 1_000
+        self.login_refusals: list[str] = []
         self.order_answers: deque[Callable[[web.Request], Awaitable[web.StreamResponse]]] = deque()
         self.before_reply: Callable[[dict[str, str]], Awaitable[None]] | None = None
         self.book: Callable[[str], dict[str, Any]] = lambda symbol: {
@@ -263,6 +264,9 @@ class FakeKucoin:
         query = request.query
         if query["sign"] != sign(query["apikey"] + query["timestamp"]):
             await socket.send_json({"code": "400005", "msg": "Invalid KC-API-SIGN"})
+            return socket
+        if self.login_refusals:
+            await socket.send_json({"code": self.login_refusals.pop(), "msg": "not now"})
             return socket
         self.sockets.append(socket)
         challenge = '{"sessionId":"s1","timestamp":1700000000000}'

@@ -162,3 +162,27 @@ def test_keys_that_do_no_more_end_comparing_but_not_the_end_of_a_session() -> No
         assert "400003" in str(watch.trouble)
 
     asyncio.run(asyncio.wait_for(body(), 10))
+
+
+def test_one_who_ended_with_something_in_flight_keeps_nobody_from_comparing() -> None:
+    """What it left shows as unexplained; what is booked of it late explains it."""
+
+    async def body() -> None:
+        left, trading, account = Booked(in_flight=1), Booked(), {"USDT": Decimal(100)}
+
+        async def ask() -> Mapping[str, Decimal]:
+            return dict(account)
+
+        watch = BalanceWatch(ask, dict(account))
+        watch.add(left)
+        watch.add(trading)
+        assert not await watch.compare()
+        watch.end(left)
+        account["USDT"] = Decimal(90)
+        assert await watch.compare()
+        assert watch.unexplained == {"USDT": Decimal(-10)}
+        left.changes["USDT"] = Decimal(-10)
+        assert await watch.compare()
+        assert watch.unexplained == {"USDT": Decimal(0)}
+
+    asyncio.run(body())

@@ -228,6 +228,27 @@ def test_a_line_that_was_cut_off_does_not_spoil_the_next(tmp_path: Path) -> None
     assert path.read_bytes() == b'{"a":1}\n{"b"\n{"c":3}\n'
 
 
+def test_a_file_that_could_not_be_begun_is_begun_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Out of descriptors, lines go on in the old file, and later in a new one."""
+    path = tmp_path / "x.ndjson"
+    file = RollingFile(path, 4)
+    file.append(b"1st\n")
+
+    def full_up(_file: RollingFile) -> None:
+        raise OSError("too many open files")
+
+    with monkeypatch.context() as full:
+        full.setattr(RollingFile, "_open", full_up)
+        file.append(b"2nd\n")
+        file.append(b"3rd\n")
+    file.append(b"4th\n")
+    file.close()
+    assert path.read_bytes() == b"4th\n"
+    assert [one.read_bytes() for one in rolled_files(path)] == [b"1st\n2nd\n3rd\n"]
+
+
 def test_a_file_beyond_its_limit_is_an_error_and_no_signal(tmp_path: Path) -> None:
     """A real system's refusal (a limit on file sizes) comes as trouble, and ends nothing."""
     code = f"""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -142,6 +143,30 @@ def test_a_lake_that_hangs_keeps_nobody_waiting() -> None:
     release.set()
     until(lambda: not writer.running)
     assert lake.rows == [0, 1]
+
+
+def test_a_lake_that_stays_away_fills_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond a bound nothing more is taken until it returns; the end is taken all the same."""
+    monkeypatch.setattr("arb_pipelines.research.session_writer._MOST_WAITING", 3)
+    lake, away, tries = Lake(), threading.Event(), counting()
+    away.set()
+
+    def fail(batch: Any) -> None:
+        if away.is_set():
+            tries()
+            raise OSError("no lake")
+        lake.write(batch)
+
+    writer = SessionWriter(
+        counting(), fail, 0.001, prepare=lake.prepare, on_written=lambda batch: None
+    )
+    writer.start()
+    until(lambda: tries() > 20)
+    assert writer.unwritten == 3
+    assert writer.end() == 3
+    away.clear()
+    until(lambda: not writer.running)
+    assert lake.rows == [0, 1, 2, 3]
 
 
 def test_who_hears_of_writes_may_fail() -> None:

@@ -95,7 +95,7 @@ class ControlDesk:
             return self._encode(self._intake.take_line(line))
         try:
             told = self._carry_out(decode_request(line), client)
-        except (DataError, ConfigError, Transient) as error:
+        except (DataError, ConfigError, Transient, OSError) as error:  # a full disk is the asker's
             return self._encode({"op": asked, "ok": False, "detail": str(error)})
         return self._encode({"op": asked, "ok": True, **told})
 

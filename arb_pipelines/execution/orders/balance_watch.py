@@ -39,6 +39,20 @@ class Bookings(Protocol):
         ...
 
 
+class _Ended:
+    """Whoever trades no more: what was in flight at its end keeps nobody from comparing."""
+
+    in_flight = 0
+
+    def __init__(self, bookings: Bookings) -> None:
+        self._bookings = bookings
+        self.booked = bookings.booked  # what is told late still counts
+
+    @property
+    def orders(self) -> int:
+        return self._bookings.orders
+
+
 def unexplained(
     before: Mapping[str, Decimal], now: Mapping[str, Decimal], booked: Mapping[str, Decimal]
 ) -> dict[str, Decimal]:
@@ -80,6 +94,10 @@ class BalanceWatch:
     def add(self, bookings: Bookings) -> None:
         """Count one more who trades on the account; it goes on to count when it has ended."""
         self._traders.append(bookings)
+
+    def end(self, bookings: Bookings) -> None:
+        """Note that one of them trades no more; what it left shows as unexplained, if it does."""
+        self._traders = [_Ended(one) if one is bookings else one for one in self._traders]
 
     def begin_again(self, before: Mapping[str, Decimal]) -> None:
         """Compare with what the venue says now; nobody has traded yet whom this has to explain."""

@@ -71,7 +71,8 @@ class RollingFile:
 
     def _roll(self) -> None:
         with suppress(OSError):  # without room for another the file grows on
-            self._path.rename(_next_name(self._path))
+            if self._path.exists():  # else it was renamed, and nothing could be opened then
+                self._path.rename(_next_name(self._path))
             old = self._file
             self._open()
             os.close(old)

@@ -24,6 +24,7 @@ from arb_pipelines.errors import (
     ProtocolViolation,
     Rejected,
     Transient,
+    VenueError,
 )
 from arb_pipelines.venues.base import Accepted, NewOrder
 from arb_pipelines.venues.kucoin import rest
@@ -221,9 +222,11 @@ class SocketOrderEntry:
         return f'{{"id":"{next(self._ids)}","op":"ping","timestamp":{now_ms}}}'
 
 
-def _turned_away(text: str) -> Fatal:
+def _turned_away(text: str) -> VenueError:
+    """Say why the venue let nobody in: for a person, or it has too much to do just now."""
     answer = _ANSWER.read(text)
-    return Fatal(f"{_WHAT}: code {answer.code or 'missing'} {answer.msg[:200]}", code=answer.code)
+    why = refusal(answer.code, answer.msg, status=200, quota=None, acts=False, what=_WHAT)
+    return Fatal(str(why), code=why.code) if isinstance(why, Rejected) else why
 
 
 def _accepted(order: NewOrder, answer: msgspec.Raw, sent: int, now: int) -> Accepted:

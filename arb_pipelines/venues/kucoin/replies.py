@@ -14,7 +14,6 @@ from arb_pipelines.errors import (
     Closed,
     Fatal,
     OutcomeUnknown,
-    ProtocolViolation,
     Rejected,
     Transient,
     Unfunded,
@@ -49,13 +48,13 @@ def data_of(status: int, body: bytes, quota: Quota | None, *, acts: bool, what: 
     """Give the ``data`` of an answer. ``what`` names the request in errors, without secrets.
 
     Raises:
-        Transient: too many requests; or a 5xx or nonsense to a question, which did nothing.
+        Transient: too many requests; or a 5xx, or an answer that is not the venue's (a page
+            of a proxy), to a question, which did nothing.
         Closed: a 503 to a question: the venue is in maintenance.
-        Rejected: the venue says no, with its code; or a 4xx without one, to a question.
+        Rejected: the venue says no, with its code.
         Fatal: keys, permission, clock or account need a person.
         OutcomeUnknown: a 5xx, or an answer without the venue's code or sense, to a request
             that acts.
-        ProtocolViolation: an answer to a question without sense.
     """
     try:
         answer = _ANSWER.decode(body)
@@ -79,7 +78,7 @@ def refusal(
         if acts:
             return OutcomeUnknown(f"{said}; look it up, never send it again", code=known)
         return (Closed if status == _UNAVAILABLE else Transient)(said, code=known)
-    if code in _FOR_A_PERSON or (not code and status in (401, 403)):
+    if code in _FOR_A_PERSON:
         return Fatal(
             f"{said}; check key, permissions, address and this machine's clock", code=known
         )
@@ -87,8 +86,7 @@ def refusal(
         return Unfunded(said, code=known)
     if code not in ("", OK):
         return Rejected(said, code=known)
-    if acts:  # without a code of the venue, a proxy may speak for what it passed on
+    # without a code of the venue a proxy speaks, for what it may have passed on
+    if acts:
         return OutcomeUnknown(f"{said}; look it up, never send it again", code=known)
-    if 400 <= status < 500:
-        return Rejected(said, code=known)
-    return ProtocolViolation(said, code=known)
+    return Transient(said, code=known)
