@@ -85,6 +85,39 @@ class DagsterClient:
                 "mutation($id: String!) { stopSensor(id: $id) { __typename } }", id=sensor["id"]
             )
 
+    def ticks(self) -> dict[str, list[str]]:
+        """What the ticks of each running sensor and schedule came to; a failed one, its error."""
+        found = self.ask(
+            """query($selector: RepositorySelector!) {
+              repositoryOrError(repositorySelector: $selector) { __typename ... on Repository {
+                sensors { name sensorState { ...state } }
+                schedules { name scheduleState { ...state } } } } }
+            fragment state on InstigationState { status ticks { status error { message } } }""",
+            selector=LOCATION,
+        )
+        states = {one["name"]: one["sensorState"] for one in found["sensors"]}
+        states |= {one["name"]: one["scheduleState"] for one in found["schedules"]}
+        return {
+            name: [
+                tick["error"]["message"] if tick["error"] else tick["status"]
+                for tick in state["ticks"]
+            ]
+            for name, state in states.items()
+            if state["status"] == "RUNNING"
+        }
+
+    def try_schedule(self, name: str, at_s: float) -> Any:
+        """Evaluate a schedule for a time without launching anything; give what it says."""
+        tried = self.ask(
+            """mutation($selector: ScheduleSelector!, $at: Float!) {
+              scheduleDryRun(selectorData: $selector, timestamp: $at) { __typename
+                ... on DryRunInstigationTick { evaluationResult {
+                  skipReason error { message } runRequests { runKey } } } } }""",
+            selector=LOCATION | {"scheduleName": name},
+            at=at_s,
+        )
+        return tried["evaluationResult"]
+
     def launch(self, job: str, partition: str) -> str:
         """Launch one partition of a job; return the run id."""
         launched = self.ask(

@@ -16,11 +16,12 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
+from arb_pipelines.definitions import build_defs
 from arb_pipelines.generator.write import generate
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.settings import load_settings
@@ -107,6 +108,20 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         code = process.wait(90)
     assert code == 0
     assert processes_of(home) == []
+
+
+def test_a_fresh_home_has_no_failing_tick(running: Running) -> None:
+    """Every sensor has looked without an error, and the schedules that run find nothing yet."""
+    client = running.client
+    sensors = len(build_defs().sensors or ())
+    ticks = client.until(client.ticks, lambda seen: sum(map(bool, seen.values())) >= sensors)
+    assert {"reconcile_yesterday", "upkeep_daily"} < ticks.keys()
+    assert {one for seen in ticks.values() for one in seen} <= {"STARTED", "SKIPPED", "SUCCESS"}
+    half_past_midnight = datetime(2026, 1, 9, 0, 30, tzinfo=UTC)
+    tried = client.try_schedule("reconcile_yesterday", half_past_midnight.timestamp())
+    assert tried["error"] is None
+    assert not tried["runRequests"]
+    assert tried["skipReason"].startswith("no engine has traded: ")
 
 
 def test_what_is_asked_for_ends_in_the_lake(running: Running) -> None:
