@@ -89,8 +89,8 @@ def _check_plans(venue: VenueRecords, kept: Kept, found: Findings) -> None:
     got. Told from the venue's fills alone, each counted for the cycle its client id names.
 
     Legs that leave together are lent what they give, and what one of them does not get is bought
-    back: for their cycles two orders of one leg are looked for as such, by the leg that the
-    state file has them down for.
+    back: for their cycles two orders of one leg are looked for as such, among those that the
+    state file has not down as bringing something home.
     """
     _check_legs_sent_together(venue, kept, found)
     cycles = {cycle.id: cycle for cycle in kept.cycles}
@@ -113,17 +113,17 @@ def _check_plans(venue: VenueRecords, kept: Kept, found: Findings) -> None:
 
 
 def _check_legs_sent_together(venue: VenueRecords, kept: Kept, found: Findings) -> None:
-    """Each leg that left with the others is traded by one order at most."""
-    filled = {order.client_id for order in venue.orders if order.filled}
+    """Each leg that left with the others is traded by one order, and what brings home by others."""
+    home = {order.client_id for order in kept.orders if order.leg is None}
     together = {cycle.id for cycle in kept.cycles if cycle.together}
     legs = Counter(
-        (order.cycle, order.leg)
-        for order in kept.orders
-        if order.cycle in together and order.leg is not None and order.client_id in filled
+        (order.client_id.rpartition("-")[0], f"{order.symbol} {order.side}")
+        for order in venue.orders
+        if order.filled and order.client_id not in home
     )
     for (cycle, leg), count in legs.items():
-        if count > 1:
-            found.twice.append(f"leg {leg} of cycle {cycle} was traded by {count} orders")
+        if count > 1 and cycle in together:
+            found.twice.append(f"{count} orders of cycle {cycle} traded its leg {leg}")
 
 
 def _check_balances(

@@ -77,7 +77,7 @@ _CROSS = _limit("cross")
 _JOIN = _limit("join")
 _SOCKET = _session(entry="socket")
 #: Each leg is paid for by a balance of its own, which the account has.
-_PARALLEL: Rules = _session(legs="parallel") | {"balances": {"BTC": 1, "ETH": 10}}
+PARALLEL: Rules = _session(legs="parallel") | {"balances": {"BTC": 1, "ETH": 10}}
 #: What a crash cuts short is not finished. An order takes about half of what a cycle holds,
 #: since that is more than a share of the books' size: a sale is two orders, and a pause.
 _SOLD: Rules = {
@@ -86,6 +86,8 @@ _SOLD: Rules = {
 }
 #: The desk gives up after one order back, and leaves the rest to the seller.
 _ONE_BACK: Rules = {"unwind": {"max_orders": 1}, "panic_sell": {"retry_every_s": 0.2}}
+
+_DUST_LEFT = _partial("ETH-USDT sell", 0.999)
 
 VARIANTS: Sequence[Variant] = (
     *_of_orders("market", {}),
@@ -97,12 +99,17 @@ VARIANTS: Sequence[Variant] = (
         [_second("lost_acknowledgement", _PLACE_BY_SOCKET)],
         _SOCKET,
     ),
-    Variant("parallel: full", rules=_PARALLEL),
-    Variant("parallel: second leg partial", [_partial("ETH-BTC buy", 0.5)], _PARALLEL),
+    Variant("parallel: full", rules=PARALLEL),
+    Variant("parallel: second leg partial", [_partial("ETH-BTC buy", 0.5)], PARALLEL),
     Variant(
         "market: left by the desk, sold",
         [_refused("ETH-BTC buy"), _refused("BTC-USDT sell")],
         _ONE_BACK,
+    ),
+    Variant("market: first order refused", [_refused("BTC-USDT buy")]),
+    Variant("market: dust of the third leg left, sold", [_DUST_LEFT]),
+    Variant(
+        "market: dust of the third leg left, held", [_DUST_LEFT], {"panic_sell": {"enabled": False}}
     ),
     Variant("market: sold after the restart", rules=_SOLD),
     Variant("market: killed again while recovering", recovering=True),

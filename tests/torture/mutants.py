@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.torture.audit import KINDS
-from tests.torture.cases import Variant
+from tests.torture.cases import PARALLEL, Variant
 from tests.torture.lane import Lane
 from tests.torture.matrix import TRADED, Row, kill_once
 from tests.torture.processes import passed, warm
@@ -84,25 +84,27 @@ def taken_for_unsent() -> None:
 
 _FULL = Variant("full")
 _CUT = Variant("cut", [{"kind": "drop_after", "match": "POST /api/v1/hf/orders", "skip": 1}])
+_TOGETHER = Variant("cut, legs together", _CUT.faults, PARALLEL)
 #: The venue has an order by then, and the engine has not heard of it.
 _SENT = "resumed venues/kucoin/streams.py:_read"
 #: Each with what its cycle meets.
 MUTANTS: Sequence[tuple[Callable[[], None], Variant]] = (
     (intent_after_sending, _FULL),
     (resent_on_timeout, _CUT),
+    (resent_on_timeout, _TOGETHER),
     (misbooked, _FULL),
     (taken_for_unsent, _FULL),
 )
 
 
 def main(folder: Path) -> None:
-    """Torture each mutant, and print what was found of it as JSON, by its name."""
+    """Torture each mutant, and print what was found of it as JSON, by its name and what it met."""
     warm()
     found: dict[str, dict[str, list[str]]] = {}
     for number, (break_it, variant) in enumerate(MUTANTS):
-        row, home = Row(break_it.__name__), folder / f"mutant{number}"
+        row, home = Row(f"{break_it.__name__}: {variant.name}"), folder / f"mutant{number}"
         home.mkdir()
-        with Lane(home, TRADED, break_it=break_it) as lane:
+        with Lane(home, TRADED, variant.rules, break_it) as lane:
             row.add("after the cycle", kill_once(lane, variant, None)[0])
             sent = [point for point in passed(lane.home) if point.startswith(_SENT)]
             row.add(sent[1], kill_once(lane, variant, sent[1])[0])
