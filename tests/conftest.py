@@ -26,7 +26,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     skip = pytest.mark.skip(reason="long: give pytest --long, or make test LONG=--long")
     for item in items:
-        if "long" in item.keywords:
+        if "long" in item.keywords and "each_time" not in item.keywords:
             item.add_marker(skip)
 
 

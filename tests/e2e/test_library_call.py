@@ -187,7 +187,7 @@ async def traces(exchange: ExchangeProcess) -> list[str]:
         return [entry["id"] for entries in lists for entry in entries]
 
 
-@pytest.mark.parametrize("orders", ["market", "ioc"])
+@pytest.mark.parametrize("orders", [pytest.param("market", marks=pytest.mark.each_time), "ioc"])
 def test_a_dry_run_places_nothing(exchange: ExchangeProcess, orders: str) -> None:
     """The exchange knows of no order; the result is what a real call then comes to."""
     before, known = free_balances(exchange), asyncio.run(traces(exchange))

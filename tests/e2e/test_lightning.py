@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from arb_pipelines.execution.control.client import ask
 from arb_pipelines.settings import Settings
 from tests.e2e.exchange_process import running_exchange
@@ -16,7 +14,6 @@ LIGHTNING = Path(__file__).resolve().parents[2] / "strategies" / "lightning.yaml
 SYMBOLS, LEAST_CYCLES = "150", 1_920
 
 
-@pytest.mark.long
 def test_lightning_scans_every_cycle_and_trades_what_pays(home: Settings, tmp_path: Path) -> None:
     """At an exchange without a fee, cycles pay: they are traded as they come, over all cycles."""
     money = ("--fee-bps", "0", "--balance", "USDT=100000,BTC=1")

@@ -106,6 +106,7 @@ def test_it_rests_at_the_bid_until_somebody_sells(
     run(body)
 
 
+@pytest.mark.each_time
 def test_it_follows_the_bid_and_trades_at_last(exchange: ExchangeProcess) -> None:
     """The bid rises twice; then what is left trades at once within the plan's limit."""
 

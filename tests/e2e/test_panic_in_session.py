@@ -73,6 +73,7 @@ def fallen_short(
         return cycle, store.orders(cycle.id)
 
 
+@pytest.mark.each_time
 def test_what_the_desk_leaves_is_sold_before_the_session_ends(
     exchange: ExchangeProcess, tmp_path: Path
 ) -> None:

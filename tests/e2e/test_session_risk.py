@@ -143,7 +143,9 @@ def test_a_breach_stands_until_a_person_gives_a_reason(
     assert [pause.check for pause in stands.pauses] == ["paused"]
 
 
-@pytest.mark.parametrize("thrown_by", ["command", "signal"])
+@pytest.mark.parametrize(
+    "thrown_by", [pytest.param("command", marks=pytest.mark.each_time), "signal"]
+)
 def test_a_kill_switch_lets_only_what_brings_home_leave(
     exchange: ExchangeProcess, home: Settings, tmp_path: Path, thrown_by: str
 ) -> None:
