@@ -1,5 +1,6 @@
 """Start the sessions that were asked for, one at a time where they would meet; miss lost ones."""
 
+import json
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict
 
@@ -11,6 +12,7 @@ from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.lost_sessions import bring_end, give_up, late_sessions
 from arb_pipelines.research.request_folder import admit_requests, reject
 from arb_pipelines.research.session_folders import Heartbeat, active_sessions, lost_sessions
+from arb_pipelines.research.session_handover import hand_over
 from arb_pipelines.research.session_requests import SessionRequest
 from arb_pipelines.research.session_turns import whose_turn
 from arb_pipelines.research.session_windows import ask_for_open_windows
@@ -29,8 +31,9 @@ _BEFORE_IT_BEGAN = "its run ended before the session began; see the run's log"
     minimum_interval_seconds=5,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Starts a run for each session that was asked for by command, file or trading "
-    "window: one run a key, one session a strategy and venue, and one an account. What is no "
-    "request is moved to rejected/ and named in ARB_HOME/logs/alerts.jsonl.",
+    "window: one run a key, one session a strategy and venue, and one process an account, which "
+    "takes in those that come while it trades. What is no request is moved to rejected/ and named "
+    "in ARB_HOME/logs/alerts.jsonl.",
 )
 def sessions(
     context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake]
@@ -43,9 +46,13 @@ def sessions(
     rejected += [reject(a.file, _BEFORE_IT_BEGAN) for a in asked if a.request.key in over]
     for one in rejected:
         raise_alert(settings, "session request rejected", file=str(one.file), reason=one.reason)
-    active = {*runs_of(context.instance, None, finished=False), *active_sessions(settings, now)}
+    hosted = runs_of(context.instance, None, finished=False)
+    active = {*hosted, *active_sessions(settings, now)}
     turns = whose_turn([one for one in asked if one.request.key not in over], active)
-    waits += [turn.wait for turn in turns]
+    refused = json.loads(context.cursor or "{}")
+    told = hand_over(settings, [turn for turn in turns if turn.wait], hosted, refused, now)
+    context.update_cursor(json.dumps(told.refused))
+    waits += told.said
     if begin := [run_of(turn.asked.request) for turn in turns if turn.wait is None]:
         return dg.SensorResult(run_requests=begin)
     return dg.SkipReason("; ".join(filter(None, waits)) or "no session to begin")

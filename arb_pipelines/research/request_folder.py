@@ -87,6 +87,18 @@ def waiting_requests(settings: Settings) -> tuple[list[Asked], list[RejectedFile
     return sorted(asked, key=lambda each: (each.request.asked_ns, each.request.key)), wrong
 
 
+def waiting_request(settings: Settings, file: Path) -> Asked:
+    """Read one request that waits.
+
+    Raises:
+        ConfigError: it waits no longer, or cannot be understood.
+    """
+    try:
+        return _read(settings, file, file.stat().st_mtime_ns)
+    except FileNotFoundError:
+        raise ConfigError("no such request waits", source=str(file)) from None
+
+
 def admit_requests(settings: Settings) -> tuple[list[Asked], list[RejectedFile]]:
     """Read the requests that wait, oldest first; move away and give the files that are none.
 

@@ -22,7 +22,7 @@ from arb_pipelines.execution.manager import SessionManager
 from arb_pipelines.execution.records.heartbeat import beat
 from arb_pipelines.execution.records.values import SessionState
 from arb_pipelines.research.hosted_session import HostedSession
-from arb_pipelines.research.request_folder import begin_session
+from arb_pipelines.research.request_folder import begin_session, requests_folder, waiting_request
 from arb_pipelines.research.session_requests import SessionRequest, session_key
 from arb_pipelines.research.session_state import AccountStates
 from arb_pipelines.research.session_values import SessionBrokenOff, SessionSummary
@@ -84,6 +84,7 @@ class SessionHost:
     def bring(self, by: HostedSession, file: Path, instead: bool) -> str:
         """Have a strategy's file traded, instead of the session that was asked or beside it.
 
+        Beside it, the file may be that of a request that waits, which is held to all it says.
         Gives the key of its session, which has begun.
 
         Raises:
@@ -104,6 +105,10 @@ class SessionHost:
                 "places orders, and this process began with none that does: what a crash left "
                 "open is looked for at a start alone; stop this one, and start it by itself",
                 source=str(file),
+            )
+        if by.stopping:
+            raise ConfigError(
+                "is stopping, so nothing takes its place or joins it", source=by.request.key
             )
         session.late = True
         with ExitStack() as taken:
@@ -144,7 +149,11 @@ class SessionHost:
             return await session.trade()
 
     def _request(self, by: HostedSession, file: Path, instead: bool) -> SessionRequest:
-        name, now = load_strategy(file).name, now_ns()
+        settings = by.lake.settings
+        waits = not instead and file.parent == requests_folder(settings)
+        asked = waiting_request(settings, file) if waits else None
+        name = load_strategy(file).name if asked is None else asked.strategy
+        now = now_ns()
         trading = {one.strategy.name for one in self._sessions if one.request.key not in self._ends}
         if instead and name != by.strategy.name:
             raise ConfigError(
@@ -152,15 +161,16 @@ class SessionHost:
                 "name, or bring it with arb strategy add",
                 source=str(file),
             )
-        if instead and by.stopping:
-            raise ConfigError("is stopping, so nothing takes its place", source=by.request.key)
         if not instead and name in trading:
             raise ConfigError(
                 f"name: {name} trades already; see arb strategy replace", source=str(file)
             )
         key = session_key(name, self._manager.connection.venue, now)
+        key = key if asked is None else asked.request.key
         if any(one.request.key == key for one in self._sessions):
             raise ConfigError("began within this second; ask again in a second", source=key)
+        if asked is not None:
+            return asked.request
         was = by.request
         minutes = was.minutes if instead else None
         if minutes is not None:

@@ -16,8 +16,11 @@ import msgspec
 import pytest
 from pydantic import SecretStr
 
+from arb_pipelines.errors import ConfigError
 from arb_pipelines.execution.control.client import SOCKET, ask
-from arb_pipelines.settings import Settings
+from arb_pipelines.research.request_folder import drop_request
+from arb_pipelines.research.session_requests import new_request
+from arb_pipelines.settings import Settings, load_settings
 from arb_pipelines.venues.kucoin.limits import Pool
 from arb_pipelines.venues.kucoin.rest import Call, Rest
 from arb_pipelines.venues.kucoin.signing import Credentials, Signer
@@ -271,6 +274,31 @@ def test_a_strategy_is_added_paused_resumed_and_stopped_by_its_name(
         until(lambda: beat(again).get("executions", 0) >= 1, "executions of the guest that is back")
         summaries = ended(session, session.folder, again)
     assert [one["reason"] for one in summaries] == ["by request", "enough", "by request"]
+
+
+def test_a_request_that_waits_is_taken_in_by_who_trades_its_account(
+    exchange: ExchangeProcess, home: Settings, tmp_path: Path
+) -> None:
+    """Under its own key and with its own bounds; what it asks beside is refused, and waits."""
+    one = strategy_file(tmp_path, "host", "balances: {USDT: 1000}\n" + QUICK)
+    two = strategy_file(tmp_path, "guest")
+    with running_session(home.root, one, keys_of(exchange), group="strategy") as session:
+        session.traded(1)
+        settings = load_settings(home=home.root)
+        again = drop_request(settings, new_request(settings, str(one)))
+        with pytest.raises(ConfigError, match="host trades already"):
+            ask(session.folder, "add", {"strategy": str(again)})
+        assert again.exists()
+        request = new_request(settings, str(two), cycles=3)
+        file = drop_request(settings, request)
+        assert ask(session.folder, "add", {"strategy": str(file)})["session"] == request.key
+        assert not file.exists()
+        guest = session.sessions / request.key
+        until(lambda: beat(guest).get("state") == "ended", "end of the guest, by its own bound")
+        assert beat(guest)["executions"] == 3
+        assert beat(session.folder)["state"] == "running"
+        summaries = ended(session, session.folder)
+    assert [one["session"] for one in summaries] == [session.folder.name, request.key]
 
 
 def test_recovery_alone_ends_what_a_killed_strategy_left_and_begins_nothing(
