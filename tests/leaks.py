@@ -10,6 +10,7 @@ import contextlib
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 
 import duckdb
@@ -32,17 +33,23 @@ def leaks(words: Mapping[str, str], home: Path, told: Iterable[Text] = ()) -> li
     Looks at every column of the lake's tables and of its Parquet files, which still have the
     rows that were replaced, every file of ``home`` as it is, every value of its SQLite
     databases, and what was ``told`` elsewhere: ``(place, text)``. The words themselves are
-    called by their names.
+    called by their names. Nobody may be writing in ``home``.
     """
+    found = leaks_in(chain(told, _texts_of_files(home)), words)
+    return sorted({*found, *_in_tables(words, home), *_in_parquet(words, home)})
+
+
+def leaks_in(texts: Iterable[Text], words: Mapping[str, str]) -> list[str]:
+    """Name each place among ``(place, text)`` where one of ``words`` is read."""
     for name, word in words.items():
         assert len(word) >= _LEAST_LETTERS, f"{name} is too short to look for"
-    found = [
+    found = {
         f"{name}: {place}"
-        for place, text in (*told, *_texts_of_files(home))
+        for place, text in texts
         for name, word in words.items()
         if (word in text if isinstance(text, str) else word.encode() in text)
-    ]
-    return sorted({*found, *_in_tables(words, home), *_in_parquet(words, home)})
+    }
+    return sorted(found)
 
 
 def _in_tables(words: Mapping[str, str], home: Path) -> Iterator[str]:

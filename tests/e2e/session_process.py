@@ -59,6 +59,15 @@ def keys_of(exchange: ExchangeProcess) -> dict[str, str]:
     }
 
 
+def secrets_of(exchange: ExchangeProcess) -> dict[str, str]:
+    """What only the environment may know of the account, by its name."""
+    return {
+        "key": exchange.key,
+        "secret": exchange.secret,
+        "passphrase": exchange.passphrase,
+    }
+
+
 def free_balances(exchange: ExchangeProcess) -> dict[str, Decimal]:
     """What the exchange says the account has."""
 
@@ -116,21 +125,35 @@ class SessionProcess:
 
     def stop(self) -> dict[str, Any]:
         """Send SIGTERM; give the summary."""
+        out, _ = self.stop_saying()
+        summary: dict[str, Any] = json.loads(out)
+        return summary
+
+    def stop_saying(self) -> tuple[str, str]:
+        """Send SIGTERM; give all that it said on stdout and on stderr."""
         self.process.send_signal(signal.SIGTERM)
         out, errors = self.process.communicate(timeout=TIMEOUT_S)
         assert self.process.returncode == 0, errors
-        summary: dict[str, Any] = json.loads(out)
-        return summary
+        return out, errors
 
 
 @contextmanager
 def running_session(
-    home: Path, file: Path, settings: Mapping[str, str], *arguments: str, group: str = "session"
+    home: Path,
+    file: Path,
+    settings: Mapping[str, str],
+    *arguments: str,
+    group: str = "session",
+    folder: Path | None = None,
 ) -> Iterator[SessionProcess]:
-    """Run `arb session run --json`, or another group's; it has ended when the block is left."""
+    """Run `arb session run --json`, or another group's; it has ended when the block is left.
+
+    It works in ``folder``, or where the tests do.
+    """
     command = [sys.executable, "-m", "arb_pipelines.cli", group, "run", "--json"]
     process = subprocess.Popen(
         [*command, "--strategy", str(file), *arguments],
+        cwd=folder,
         env=os.environ | {"ARB_HOME": str(home)} | dict(settings),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -23,7 +23,18 @@ from arb_pipelines.market.graph import BUY
 from arb_pipelines.research.sessions import SessionRequest, run_session
 from arb_pipelines.settings import Settings, load_settings
 from tests.e2e.exchange_process import ExchangeProcess, running_exchange
-from tests.e2e.session_process import free_balances, keys_of, running_session, strategy_file, until
+from tests.e2e.session_process import (
+    free_balances,
+    keys_of,
+    running_session,
+    secrets_of,
+    strategy_file,
+    until,
+)
+from tests.leaks import leaks
+
+#: What is never logged is not logged at any level.
+TALKATIVE = {"ARB_LOG_LEVEL": "debug"}
 
 
 @pytest.fixture(scope="module")
@@ -45,15 +56,17 @@ def arb(home: Settings, *arguments: str) -> str:
 def test_a_session_trades_beats_ends_and_adds_up(
     exchange: ExchangeProcess, home: Settings, tmp_path: Path
 ) -> None:
-    """What it says it did to each balance is what the venue says; no secret is anywhere."""
+    """What it says it did to each balance is what the venue says; no key is anywhere."""
     before = free_balances(exchange)
     file = strategy_file(tmp_path, "thin")
-    with running_session(home.root, file, keys_of(exchange)) as session:
+    with running_session(home.root, file, keys_of(exchange) | TALKATIVE) as session:
         beat = session.traded(20)
         assert beat["state"] == "running"
         assert beat["pid"] == session.process.pid
-        shown = arb(home, "session", "config", session.folder.name)
-        summary = session.stop()
+        key = session.folder.name
+        shown = {"session config": arb(home, "session", "config", key)}
+        out, errors = session.stop_saying()
+    summary = json.loads(out)
     assert summary["state"] == "ended"
     assert summary["reason"] == "SIGTERM"
     assert summary["mode"] == "paper"
@@ -71,11 +84,27 @@ def test_a_session_trades_beats_ends_and_adds_up(
     last = json.loads((session.folder / "heartbeat.json").read_bytes())
     assert last["state"] == "ended"
     assert last["executions"] == executions
-    secrets = [secret.encode() for secret in (exchange.key, exchange.secret, exchange.passphrase)]
-    texts = [shown.encode(), json.dumps(summary).encode()]
-    texts += [found.read_bytes() for found in home.root.rglob("*") if found.is_file()]
-    assert len(texts) > 8
-    assert not [text[:200] for text in texts if any(secret in text for secret in secrets)]
+    shown |= {"session show": arb(home, "session", "show", key)}
+    shown |= {"its stdout": out, "its stderr": errors}
+    assert leaks(secrets_of(exchange), home.root, shown.items()) == []
+    seen = leaks({"session": key}, home.root, shown.items())  # what is there is found
+    for place in ("table live_sessions, session", "table live_legs, session", *shown):
+        assert f"session: {place}" in seen
+
+
+def test_keys_from_a_file_open_the_account_and_are_nowhere_else(
+    exchange: ExchangeProcess, home: Settings, tmp_path: Path
+) -> None:
+    """`.env` where the session works is enough to trade; nothing repeats what it says."""
+    (tmp_path / ".env").write_text("".join(f"{k}={v}\n" for k, v in keys_of(exchange).items()))
+    file = strategy_file(tmp_path, "filed")
+    with running_session(home.root, file, TALKATIVE, folder=tmp_path) as session:
+        session.traded(3)
+        out, errors = session.stop_saying()
+    counts = json.loads(out)["counts"]
+    assert min(counts["orders"], counts["fills"]) > 0
+    told = {"its stdout": out, "its stderr": errors}
+    assert leaks(secrets_of(exchange), home.root, told.items()) == []
 
 
 def test_a_second_session_is_refused_and_told_who_trades(
