@@ -1,7 +1,8 @@
 """Sessions as a person has them: asked for on the command line, hosted and ended by Dagster.
 
 One scenario with a real `arb ui` and a real `arb exchange`: the first session is terminated in
-the UI, the second, which waited for it, is killed, and the third ends with the UI.
+the UI, the second, which waited for it, is killed, and the third ends with the UI. The account's
+keys are then looked for in all that was shown, said and written.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,15 +21,23 @@ from typing import Any
 import pytest
 
 from arb_pipelines.alerts import alerts_path
+from arb_pipelines.clock import NS_PER_S, now_ns
 from arb_pipelines.errors import DataError
+from arb_pipelines.execution.state.reader import StateReader, open_state_for_reading
+from arb_pipelines.execution.state.values import OrderStatus
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.settings import load_settings
+from assets.sessions import SESSION_TAG
 from tests.e2e.dagster_client import DagsterClient
 from tests.e2e.exchange_process import ExchangeProcess, running_exchange
+from tests.e2e.session_process import keys_of, secrets_of
 from tests.e2e.test_dagster import free_port, lines_until, processes_of, tag
+from tests.leaks import leaks, leaks_in
 
 pytestmark = [pytest.mark.xdist_group("dagster-services"), pytest.mark.timeout(400)]
 
+#: From Terminate to the end of the session.
+END_WITHIN_S = 10
 STRATEGY = """
 name: thin
 exchange: kucoin
@@ -73,6 +83,26 @@ class Desk:
             return {}
         return rows.row(0, named=True) if len(rows) else {}
 
+    def sent_since(self, ts_ns: int) -> str | None:
+        """A cycle that has an order out which was intended after that moment, if one has."""
+        with self._state() as state:
+            for cycle in state.open_cycles():
+                for order in state.orders(cycle.id):
+                    if order.status is OrderStatus.INTENDED and order.intended_ns > ts_ns:
+                        return cycle.id
+        return None
+
+    def ended_ns(self, cycle: str) -> int:
+        """When a cycle ended."""
+        with self._state() as state:
+            ended_ns = state.cycle(cycle).ended_ns
+        assert ended_ns is not None
+        return ended_ns
+
+    def _state(self) -> AbstractContextManager[StateReader]:
+        (file,) = (self.home / "state").glob("*[0-9a-f].sqlite")
+        return open_state_for_reading(file)
+
     def heartbeat(self, key: str) -> dict[str, Any]:
         """The last sign of life of a session."""
         beat: dict[str, Any] = json.loads(
@@ -91,10 +121,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         environment = os.environ | {
             "ARB_HOME": str(home),
             "ARB_STRATEGIES": str(strategies),
-            "ARB_KUCOIN_URL": exchange.rest,
-            "ARB_KUCOIN_KEY": exchange.key,
-            "ARB_KUCOIN_SECRET": exchange.secret,
-            "ARB_KUCOIN_PASSPHRASE": exchange.passphrase,
+            "ARB_LOG_LEVEL": "debug",
+            **keys_of(exchange),
         }
         port = free_port()
         process = subprocess.Popen(
@@ -103,8 +131,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
             stderr=subprocess.PIPE,
             text=True,
         )
+        assert process.stderr is not None
         try:
-            assert process.stderr is not None
             said = "".join(lines_until(process.stderr, "Dagster is on"))
             assert f"http://127.0.0.1:{port}" in said, said
             client = DagsterClient(f"http://127.0.0.1:{port}")
@@ -112,10 +140,13 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         finally:
             process.send_signal(signal.SIGTERM)
             code = process.wait(90)
+            with process.stderr:
+                said += process.stderr.read()
         assert code == 0
         assert processes_of(home) == []
         ended = [*home.glob("sessions/*/heartbeat.json")]
         assert {json.loads(file.read_text())["state"] for file in ended} <= {"ended", "lost"}
+        assert leaks(secrets_of(exchange), home, {"stderr of arb ui": said}.items()) == []
 
 
 def test_a_session_from_its_request_to_its_end(desk: Desk) -> None:
@@ -136,10 +167,21 @@ def test_a_session_from_its_request_to_its_end(desk: Desk) -> None:
     )
 
     second = desk.arb("session", "start", "--strategy", "thin")["session"]
+    slow = {"kind": "delay", "match": "POST /api/v1/hf/orders", "ms": 1_500, "count": 1000}
+    desk.exchange.operate("POST", "/faults", slow)
+    armed_ns = now_ns()
+    cycle = client.until(lambda: desk.sent_since(armed_ns), lambda found: found is not None)
+    asked_ns = now_ns()
     client.terminate(run)
+    client.until(lambda: desk.heartbeat(first), lambda beat: beat["state"] == "ended")
+    desk.exchange.operate("DELETE", "/faults")
+    assert desk.heartbeat(first)["ts_ns"] - asked_ns <= END_WITHIN_S * NS_PER_S
     assert client.wait_for_run(run) == "CANCELED"
     ended = desk.session(first)
     assert (ended["state"], ended["end_reason"], ended["in_flight"]) == ("ended", "SIGINT", 0)
+    assert (
+        asked_ns < desk.ended_ns(cycle) <= ended["ts_ended"] <= asked_ns + END_WITHIN_S * NS_PER_S
+    )
     assert desk.arb("session", "show", first)["state"] == "ended"
 
     run = desk.run_of(second)
@@ -157,12 +199,8 @@ def test_a_session_from_its_request_to_its_end(desk: Desk) -> None:
 
     third = desk.arb("session", "start", "--strategy", "thin")["session"]
     client.until(lambda: desk.session(third), lambda row: row.get("state") == "running")
-    assert not [path for path in desk.home.rglob("*") if holds_secret(path, desk.exchange)]
-
-
-def holds_secret(path: Path, exchange: ExchangeProcess) -> bool:
-    """Whether a file shows what only the environment may know."""
-    if not path.is_file():
-        return False
-    content = path.read_bytes()
-    return any(word.encode() in content for word in (exchange.secret, exchange.passphrase))
+    shown = [*client.shown()]
+    assert leaks_in(shown, secrets_of(desk.exchange)) == []
+    seen = leaks_in(shown, {"first": first})  # what is there is found
+    kinds = {place.rpartition(", ")[2] for place in seen}
+    assert {"config", f"tag {SESSION_TAG}", "MaterializationEvent.text"} <= kinds
