@@ -187,6 +187,7 @@ def test_a_session_from_its_request_to_its_end(desk: Desk) -> None:
     run = desk.run_of(second)
     client.until(lambda: desk.session(second), lambda row: row.get("state") == "running")
     os.kill(desk.heartbeat(second)["pid"], signal.SIGKILL)
+    third = desk.arb("session", "start", "--strategy", "thin")["session"]
     lost = client.until(lambda: desk.session(second), lambda row: row["state"] != "running")
     assert lost["state"] == "lost"
     client.until(lambda: desk.heartbeat(second), lambda beat: beat["state"] == "lost")
@@ -197,7 +198,6 @@ def test_a_session_from_its_request_to_its_end(desk: Desk) -> None:
         (second, "no: session.restart is not set")
     ]
 
-    third = desk.arb("session", "start", "--strategy", "thin")["session"]
     client.until(lambda: desk.session(third), lambda row: row.get("state") == "running")
     shown = [*client.shown()]
     assert leaks_in(shown, secrets_of(desk.exchange)) == []
