@@ -25,6 +25,7 @@ from tests.e2e.session_process import (
     keys_of,
     running_session,
     strategy_file,
+    until,
 )
 
 EXECUTIONS = 12
@@ -112,6 +113,11 @@ def test_journal_log_rows_and_balances_agree(
     )
 
 
+def cycles_told(folder: Path) -> set[int]:
+    """The executions whose end a session's journal tells."""
+    return {told["execution"] for told in read_journal(folder) if told["event"] == "cycle"}
+
+
 def test_nothing_of_a_killed_session_stays_unexplained(
     exchange: ExchangeProcess, tmp_path: Path
 ) -> None:
@@ -122,14 +128,16 @@ def test_nothing_of_a_killed_session_stays_unexplained(
     before = free_balances(exchange)
     with running_session(home, file, keys_of(exchange)) as session:
         session.traded(6)
+        folder = session.folder
+        # A thread of its own writes ends down, some time after the heartbeat counts them.
+        until(lambda: len(cycles_told(folder)) >= 6, "6 ends in the journal")
         session.process.kill()
         session.process.wait()
-        folder = session.folder
     lake = Lake(load_settings(home=home))
     assert lake.query("SELECT count(*) FROM live_executions").item() == 0
     for _ in range(2):
         reason = bring_records(lake, folder, "struck down")
-    told = {d["execution"] for d in read_journal(folder) if d["event"] == "cycle"}
+    told = cycles_told(folder)
     assert len(told) >= 6
     rows = lake.query("SELECT trade_no FROM live_executions ORDER BY trade_no")
     assert rows["trade_no"].to_list() == sorted(told)

@@ -33,7 +33,7 @@ FILLS = [
 ]
 BEFORE = {"USDT": D(1000)}
 VENUE = VenueRecords([BOUGHT, SOLD], FILLS, {"USDT": D("1008.99"), "BTC": D(0)}, {"USDT": D(0)})
-CYCLE = KeptCycle("e-0", "completed", "filled", "USDT", D(501), {"USDT": D("8.99")}, ended=True)
+CYCLE = KeptCycle("e-0", "completed", "filled", "USDT", D(501), {"USDT": D("8.99")}, True, False)
 ORDERS = [
     KeptOrder("e-0-0", "e-0", 0, "done", D("0.01"), D(500), D("0.5")),
     KeptOrder("e-0-1", "e-0", 1, "done", D("0.01"), D(510), D("0.51")),
@@ -146,6 +146,7 @@ def killed_engine(tmp_path: Path) -> Callable[[], Path]:
                        "fee, intended_ns)")  # fmt: skip
             db.execute("CREATE TABLE cycles (id, state, outcome, start_currency, initial_amount, "
                        "changes, ended_ns, started_ns)")  # fmt: skip
+            db.execute("CREATE TABLE transitions (before, after)")
             for number in range(2):
                 row = (f"e-0-{number}", "e-0", 0, "done", "1", "1", "1", number)
                 db.execute("INSERT INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
