@@ -69,7 +69,7 @@ class HostedSession:
     One that is ``late`` comes while others trade, and may take the place of one
     (``takes_over``); ``bring`` has others come. ``recovered`` is what became of cycles that
     earlier sessions of the account left open. ``broken_off`` is what came of it where an error
-    ended it while it traded.
+    ended it while it traded; ``told`` says that its heartbeat has its end.
     """
 
     lake: Lake
@@ -82,6 +82,7 @@ class HostedSession:
     late: bool = field(default=False, init=False)
     bring: Bring | None = field(default=None, init=False)
     broken_off: SessionSummary | None = field(default=None, init=False)
+    told: bool = field(default=False, init=False)
     recovered: Sequence[Recovered] = field(default=(), init=False)
     _joined: _Joined | None = field(default=None, init=False)
     _over_by_s: float = field(default=math.inf, init=False)  # on the loop's clock
@@ -191,6 +192,7 @@ class HostedSession:
             reason = managed.controls.stop_reason or "ended"
             summary = await self._conclude(joined, heard, state, reason)
         beat(self.folder, state, {"reason": reason, **heard.standing(), **self.left(summary)})
+        self.told = True
         return summary
 
     def left(self, summary: SessionSummary) -> dict[str, Any]:

@@ -185,14 +185,18 @@ class SessionHost:
 
 @contextmanager
 def failure_told(session: HostedSession) -> Iterator[None]:
-    """Have a session's heartbeat say that it starts, and that it failed if it ends by an error."""
+    """Have a session's heartbeat say that it starts, and that it failed if it ends by an error.
+
+    The error of another of its process is none of one that has told its own end.
+    """
     session.folder.mkdir(parents=True, exist_ok=True)
     beat(session.folder, "starting", {})
     try:
         yield
     except (ArbError, asyncio.CancelledError) as error:
         said = str(error) or f"{session.request.key}: asked to end before it began to trade"
-        beat(session.folder, SessionState.FAILED, {"reason": said, **_left_by(session)})
+        if not session.told:
+            beat(session.folder, SessionState.FAILED, {"reason": said, **_left_by(session)})
         if session.broken_off is not None and session.broken_off.left_something:
             raise SessionBrokenOff(said, session.broken_off) from error
         if isinstance(error, ArbError):

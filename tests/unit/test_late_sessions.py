@@ -9,14 +9,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
-from arb_pipelines.errors import ConfigError
+from arb_pipelines.errors import ConfigError, VenueError
 from arb_pipelines.execution.manager import managing
 from arb_pipelines.execution.state.values import CycleState, NewCycle, Outcome
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.hosted_session import HostedSession
-from arb_pipelines.research.session_host import SessionHost
+from arb_pipelines.research.session_host import SessionHost, failure_told
 from arb_pipelines.research.session_requests import SessionRequest
 from arb_pipelines.research.session_state import AccountStates
 from arb_pipelines.settings import Settings, load_settings
@@ -77,6 +78,23 @@ def test_a_live_strategy_does_not_join_where_nothing_was_recovered(
         host = SessionHost([on_paper], manager, states, made, opened)  # type: ignore[arg-type]
         with pytest.raises(ConfigError, match="places orders, and this process began with none"):
             host.bring(on_paper, live, False)
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_the_error_of_another_is_no_end_of_one_that_has_told_its_own(
+    tmp_path: Path, told: bool
+) -> None:
+    """A heartbeat that says how its session ended stays; of any other the error is its end."""
+    (tmp_path / "plain.yaml").write_text(PLAIN)
+    strategy = load_strategy(tmp_path / "plain.yaml")
+    request = SessionRequest("plain-quiet-1", tmp_path / "plain.yaml", None, None, None, 0)
+    lake = Lake(load_settings(home=tmp_path / "home"))
+    session = HostedSession(lake, request, strategy, tmp_path, lambda progress: None, None)
+    session.told = told
+    with pytest.raises(VenueError, match="turned away"), failure_told(session):
+        raise VenueError("turned away")
+    state = orjson.loads((tmp_path / "heartbeat.json").read_bytes())["state"]
+    assert state == ("starting" if told else "failed")
 
 
 def test_what_open_cycles_hold_is_no_strategys_money() -> None:
