@@ -251,9 +251,9 @@ def test_a_limit_that_the_system_does_not_enforce_is_refused(
 def open_files() -> set[str]:
     """Name what each descriptor of this process refers to; sockets and pipes have a number."""
     names = set()
-    for descriptor in os.listdir("/proc/self/fd"):  # noqa: PTH208
+    for descriptor in Path("/proc/self/fd").iterdir():
         with suppress(FileNotFoundError):  # the listing's own
-            names.add(os.readlink(f"/proc/self/fd/{descriptor}"))  # noqa: PTH115
+            names.add(str(descriptor.readlink()))
     return names
 
 

@@ -24,67 +24,43 @@ class Waits(selectors.DefaultSelector):
         return super().select(timeout)
 
 
-Run = Callable[[Callable[[], Coroutine[Any, Any, None]]], list[bool]]
+def run(main: Callable[[list[bool]], Coroutine[Any, Any, None]]) -> list[bool]:
+    """Run a coroutine; tell it, and whoever asks, of each turn whether the loop would sleep."""
+    waits = Waits()
+    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(waits)) as runner:
+        runner.run(main(waits.slept))
+        return waits.slept
 
 
-@pytest.fixture
-def run() -> Run:
-    """Run a coroutine; tell of each turn of its loop whether it would sleep."""
-
-    def on_a_loop(main: Callable[[], Coroutine[Any, Any, None]]) -> list[bool]:
-        waits = Waits()
-        with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(waits)) as runner:
-            runner.run(main())
-            return waits.slept
-
-    return on_a_loop
-
-
-def test_a_loop_does_not_sleep_within_a_block(run: Run) -> None:
-    """A wait within the block polls; the one after it sleeps."""
+@pytest.mark.parametrize("blocks_left", [0, 1])
+def test_a_loop_does_not_sleep_within_a_block(blocks_left: int) -> None:
+    """A wait within a block polls, whatever other blocks were left; the one after it sleeps."""
     awake = Awake(60.0)
-    slept: list[bool] = []
+    within: list[bool] = []
 
-    async def main() -> None:
-        waits = asyncio.get_running_loop()._selector.slept  # type: ignore[attr-defined]
+    async def main(slept: list[bool]) -> None:
         with awake:
-            waits.clear()
+            for _ in range(blocks_left):
+                with awake:
+                    pass
+            slept.clear()
             await asyncio.sleep(0.01)
-            slept.extend(waits)
+            within.extend(slept)
         await asyncio.sleep(0)
-        waits.clear()
+        slept.clear()
         await asyncio.sleep(0.01)
 
     after = run(main)
-    assert len(slept) > 10
-    assert not any(slept)
+    assert len(within) > 10
+    assert not any(within)
     assert any(after)
 
 
-def test_blocks_may_overlap(run: Run) -> None:
-    """The loop sleeps when the last of them is left."""
-    awake = Awake(60.0)
-    slept: list[bool] = []
-
-    async def main() -> None:
-        waits = asyncio.get_running_loop()._selector.slept  # type: ignore[attr-defined]
-        with awake:
-            with awake:
-                pass
-            waits.clear()
-            await asyncio.sleep(0.01)
-            slept.extend(waits)
-
-    run(main)
-    assert slept
-    assert not any(slept)
-
-
 @pytest.mark.parametrize("most_s", [0.0, 0.005])
-def test_a_long_wait_sleeps_all_the_same(run: Run, most_s: float) -> None:
+def test_a_long_wait_sleeps_all_the_same(most_s: float) -> None:
     """After its time the block costs nothing, and without any it never does."""
 
-    async def main() -> None:
+    async def main(_slept: list[bool]) -> None:
         with Awake(most_s):
             await asyncio.sleep(0.05)
 
@@ -94,10 +70,10 @@ def test_a_long_wait_sleeps_all_the_same(run: Run, most_s: float) -> None:
         assert len(slept) < 10
 
 
-def test_staying_awake_ends_by_itself(run: Run) -> None:
+def test_staying_awake_ends_by_itself() -> None:
     """Without a block the loop polls for the time named."""
 
-    async def main() -> None:
+    async def main(_slept: list[bool]) -> None:
         awake = Awake(0.005)
         awake.stay()
         awake.stay()
