@@ -6,9 +6,13 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import closing
 from decimal import Decimal
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from pydantic import SecretStr
@@ -222,6 +226,56 @@ def test_history_is_not_edited(tmp_path: Path) -> None:
         rows = {"orders": 4, "transitions": 7, "cycles": 2}
         for table, number in rows.items():
             assert store._db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] == number
+
+
+class Watched(Database):
+    """A state file whose every statement is told before it is carried out."""
+
+    tell: ClassVar[Callable[[str], object]]
+
+    def connect(self, *, read_only: bool = False) -> sqlite3.Connection:
+        """Connect, and tell."""
+        connection = super().connect(read_only=read_only)
+        connection.set_trace_callback(Watched.tell)
+        return connection
+
+
+def test_a_clean_up_lets_an_engine_write_between_a_few_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A day of balances is thousands of rows; the file is never held for more than one."""
+    path, clock = tmp_path / "state.sqlite", [0]
+    coins = tuple(f"C{number}" for number in range(20))
+    with (
+        open_state(path, wall_ns=lambda: clock[0]) as store,
+        closing(Database(path).connect(read_only=True)) as reader,
+    ):
+        complete(store, *(f"old-{number}" for number in range(30)))
+        for look in range(200):
+            clock[0] += 60 * NS_PER_S
+            store.see_balances(dict.fromkeys(coins, Decimal(look)), "watch")
+        clock[0] = 2 * NS_PER_DAY
+
+        def rows(table: str) -> int:
+            return int(reader.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+
+        left: list[tuple[int, int]] = []
+        Watched.tell = lambda _: left.append((rows("balances_seen"), rows("cycles")))
+        between: list[str] = []
+
+        def engine_writes(_: float) -> None:
+            between.append(f"new-{len(between)}")
+            complete(store, between[-1])
+
+        monkeypatch.setattr(upkeep, "sleep", engine_writes)
+        assert upkeep.clean_up(Watched(path), NS_PER_DAY) == 30
+        Watched.tell("the end")
+        steps = [(before[0] - after[0], before[1] - after[1]) for before, after in pairwise(left)]
+        assert max(balances for balances, _ in steps) <= 1_000
+        assert max(cycles for _, cycles in steps) <= 20
+        assert rows("balances_seen") == len(coins)
+        assert len(between) >= 5
+        assert rows("cycles") == len(between)
 
 
 def test_a_file_that_cannot_be_written_keeps_nothing_half(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Collection, Sequence
 from contextlib import closing
 from pathlib import Path
+from time import sleep
 
 from pydantic import SecretStr
 
@@ -18,8 +19,11 @@ from arb_pipelines.errors import ConfigError, DataError
 from arb_pipelines.execution.locks import held
 from arb_pipelines.execution.state.database import Database, check_whole, encrypting_driver
 
-#: Ended cycles that one transaction of a clean-up takes away; an engine waits for it.
-_AT_ONCE = 20
+#: What one transaction of a clean-up takes away, of ended cycles and of seen balances; an engine
+#: waits for it, so it is milliseconds of work.
+_CYCLES_AT_ONCE, _BALANCES_AT_ONCE = 20, 1_000
+#: Rest after one: SQLite has no queue, so who waits has to find the file free when it looks.
+_REST_S = 0.01
 
 
 def back_up(source: Database, to: Path) -> None:
@@ -103,14 +107,10 @@ def clean_up(database: Database, before_ns: int, only: Collection[str] | None = 
                 "SELECT id FROM cycles WHERE ended_ns < ? ORDER BY ended_ns", (before_ns,)
             ).fetchall()
             ids = [row["id"] for row in ended if only is None or row["id"] in only]
-            for first in range(0, len(ids), _AT_ONCE):
-                _delete(db, ids[first : first + _AT_ONCE])
-            db.execute(
-                "DELETE FROM balances_seen WHERE ts_ns < ? AND EXISTS (SELECT 1 FROM "
-                "balances_seen AS later WHERE later.currency = balances_seen.currency "
-                "AND later.ts_ns > balances_seen.ts_ns AND later.ts_ns < ?)",
-                (before_ns, before_ns),
-            )
+            for first in range(0, len(ids), _CYCLES_AT_ONCE):
+                _delete(db, ids[first : first + _CYCLES_AT_ONCE])
+                sleep(_REST_S)
+            _thin_balances(db, before_ns)
         except db.DatabaseError as error:
             raise DataError(f"cannot be cleaned up: {error}", source=str(database.path)) from None
     return len(ids)
@@ -125,6 +125,28 @@ def _delete(db: sqlite3.Connection, cycles: Sequence[str]) -> None:
         db.execute("DELETE FROM transitions WHERE cycle = ?", (cycle,))
     db.execute("DELETE FROM meta WHERE name = 'clean_up'")
     db.execute("COMMIT")
+
+
+def _thin_balances(db: sqlite3.Connection, before_ns: int) -> None:
+    """Delete what was seen of balances before, but the last of each, a part at a time."""
+    last = db.execute(
+        "SELECT max(ts_ns) AS ts_ns, currency FROM balances_seen WHERE ts_ns < ? GROUP BY currency",
+        (before_ns,),
+    )
+    kept = {(row["ts_ns"], row["currency"]) for row in last}
+    reached = (-1, "")
+    while part := db.execute(
+        "SELECT ts_ns, currency FROM balances_seen WHERE ts_ns < ? AND (ts_ns, currency) > (?, ?) "
+        "ORDER BY ts_ns, currency LIMIT ?",
+        (before_ns, *reached, _BALANCES_AT_ONCE),
+    ).fetchall():
+        seen = [(row["ts_ns"], row["currency"]) for row in part]
+        reached = seen[-1]
+        if gone := [one for one in seen if one not in kept]:
+            db.execute("BEGIN IMMEDIATE")
+            db.executemany("DELETE FROM balances_seen WHERE ts_ns = ? AND currency = ?", gone)
+            db.execute("COMMIT")
+            sleep(_REST_S)
 
 
 def _convert(source: Database, made: Database) -> None:
