@@ -69,6 +69,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     try:
         logs.configure(load_settings())
+        logs.warn_of_unknown_names()
         code = app(arguments, standalone_mode=False)
     except (typer.Abort, KeyboardInterrupt):
         code = 130

@@ -10,7 +10,9 @@ import sys
 
 import structlog
 
-from arb_pipelines.settings import Settings
+from arb_pipelines.settings import Settings, unknown_names
+
+_log = structlog.get_logger()
 
 
 def configure(settings: Settings) -> None:
@@ -34,3 +36,10 @@ def configure(settings: Settings) -> None:
         # Looked up at each event: stderr may be replaced or closed after this was called.
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )
+
+
+def warn_of_unknown_names() -> None:
+    """Tell of each name that looks like a setting, is none, and so does nothing."""
+    for name, nearest in unknown_names().items():
+        meant = {} if nearest is None else {"meant": nearest}
+        _log.warning("settings.unknown_name_ignored", name=name, **meant)

@@ -7,6 +7,7 @@ trading, since the first one is in a file already.
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -15,11 +16,16 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
 
 from arb_pipelines.errors import ConfigError
+
+_PREFIX = "ARB_"
+#: Named like a setting, and the tests' own: where they find recorded data.
+_OTHERS = frozenset({"ARB_REAL_DATA"})
 
 
 class _EnvFile(DotEnvSettingsSource):
@@ -39,7 +45,7 @@ class Settings(BaseSettings):
     """Where things are and how much of the machine to use. Every field is ``ARB_<NAME>``."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ARB_", env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True
+        env_prefix=_PREFIX, env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True
     )
 
     home: Path = Field(Path(".arb"), description="Folder of everything local.")
@@ -192,5 +198,22 @@ def load_settings(**overrides: object) -> Settings:
         return Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
         first = error.errors()[0]
-        name = "ARB_" + "_".join(str(part) for part in first["loc"]).upper()
+        name = _PREFIX + "_".join(str(part) for part in first["loc"]).upper()
         raise ConfigError(first["msg"], source=name) from None
+
+
+def unknown_names() -> dict[str, str | None]:
+    """Find names in the environment and in ``.env`` that look like settings and are none.
+
+    They are ignored, since other programs may have names of this form. Each comes with the
+    setting that is spelt most like it, if one is near.
+    """
+    known = [f"{_PREFIX}{name.upper()}" for name in Settings.model_fields]
+    given = {*EnvSettingsSource(Settings).env_vars, *_EnvFile(Settings).env_vars}
+    unknown = {name for name in map(str.upper, given) if name.startswith(_PREFIX)} - _OTHERS.union(
+        known
+    )
+    return {
+        name: next(iter(get_close_matches(name, known, n=1, cutoff=0.8)), None)
+        for name in sorted(unknown)
+    }

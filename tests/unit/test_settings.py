@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from arb_pipelines import cli
 from arb_pipelines.errors import ConfigError
-from arb_pipelines.settings import load_settings
+from arb_pipelines.settings import load_settings, unknown_names
 
 
 @pytest.fixture(autouse=True)
@@ -43,3 +44,27 @@ def test_a_file_allows_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch, li
     monkeypatch.setenv("ARB_ALLOW_LIVE", "yes")
     with pytest.raises(ConfigError, match="take it out of this file"):
         load_settings()
+
+
+def test_a_misspelt_name_is_told_with_the_nearest(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By every command, once, wherever the name stands; nothing else is."""
+    monkeypatch.setenv("ARB_ALOW_LIVE", "yes")
+    monkeypatch.setenv("ARB_REAL_DATA", str(folder))
+    monkeypatch.setenv("ARBITRUM_KEY", "0x")
+    (folder / ".env").write_text("export arb_kucoin_passphrse=abc\nARB_ELSE=1\nOTHER=1\n")
+    assert unknown_names() == {
+        "ARB_ALOW_LIVE": "ARB_ALLOW_LIVE",
+        "ARB_ELSE": None,
+        "ARB_KUCOIN_PASSPHRSE": "ARB_KUCOIN_PASSPHRASE",
+    }
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["--help"])
+    told = [line for line in capsys.readouterr().err.splitlines() if "unknown_name" in line]
+    assert [line.partition("unknown_name_ignored")[2].split() for line in told] == [
+        ["meant=ARB_ALLOW_LIVE", "name=ARB_ALOW_LIVE"],
+        ["name=ARB_ELSE"],
+        ["meant=ARB_KUCOIN_PASSPHRASE", "name=ARB_KUCOIN_PASSPHRSE"],
+    ]
+    assert "abc" not in "".join(told)
