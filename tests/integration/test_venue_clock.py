@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
@@ -18,11 +19,11 @@ class Machine:
     """A machine's clocks, moved by hand."""
 
     def __init__(self) -> None:
-        self.wall, self.monotonic = START_MS * NS_PER_MS, 7 * NS_PER_S
+        self.wall, self.steady = START_MS * NS_PER_MS, 7 * NS_PER_S
 
     def clock(self, **options: float) -> VenueClock:
         """A venue's clock on this machine."""
-        return VenueClock(lambda: self.wall, lambda: self.monotonic, **options)
+        return VenueClock(lambda: self.wall, lambda: self.steady, **options)
 
 
 @on_loop
@@ -37,9 +38,24 @@ async def test_a_step_of_the_wall_clock_changes_no_signature() -> None:
     assert clock.now_ns() == (START_MS + 250) * NS_PER_MS
     assert clock.skew_ns == 250 * NS_PER_MS
     machine.wall -= 3600 * NS_PER_S
-    machine.monotonic += NS_PER_S
+    machine.steady += NS_PER_S
     assert clock.now_ns() == (START_MS + 1250) * NS_PER_MS
     assert clock.skew_ns == 3601 * NS_PER_S + 250 * NS_PER_MS
+
+
+@pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="no such clock here")
+@on_loop
+async def test_a_machine_s_sleep_changes_no_signature(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The venue's time goes on meanwhile: the first call after waking up is not refused."""
+    clocks = {time.CLOCK_BOOTTIME: 7 * NS_PER_S, time.CLOCK_MONOTONIC: 5 * NS_PER_S}
+    monkeypatch.setattr(time, "clock_gettime_ns", clocks.__getitem__)
+    monkeypatch.setattr(time, "monotonic_ns", lambda: clocks[time.CLOCK_MONOTONIC])
+    clock = VenueClock(lambda: START_MS * NS_PER_MS)
+    async with fake_kucoin() as fake, fake.rest() as client:
+        fake.now_ms = lambda: START_MS
+        await clock.measure(client)
+        clocks[time.CLOCK_BOOTTIME] += 3600 * NS_PER_S
+    assert clock.now_ns() == (START_MS + 3_600_000) * NS_PER_MS
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 429, 503])

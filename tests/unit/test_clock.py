@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, date, datetime
 
 import pytest
 
-from arb_pipelines.clock import NS_PER_S, day_in, next_day_ns, parse_days
+from arb_pipelines.clock import NS_PER_S, day_in, next_day_ns, parse_days, steady_ns
 from arb_pipelines.errors import ConfigError
 
 
@@ -44,3 +45,14 @@ def test_a_day_on_the_calendar_ends_at_its_own_midnight(at: str, day: date, foll
     assert day_in(ts_ns, "Europe/Berlin") == day
     assert next_day_ns(ts_ns, "Europe/Berlin") == next_ns
     assert day_in(next_ns - 1, "Europe/Berlin") == day
+
+
+@pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="no such clock here")
+def test_ages_count_the_time_that_the_machine_slept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A book from before is not fresh after it."""
+    clocks = {time.CLOCK_BOOTTIME: 100 * NS_PER_S, time.CLOCK_MONOTONIC: 100 * NS_PER_S}
+    monkeypatch.setattr(time, "clock_gettime_ns", clocks.__getitem__)
+    monkeypatch.setattr(time, "monotonic_ns", lambda: clocks[time.CLOCK_MONOTONIC])
+    before = steady_ns()
+    clocks[time.CLOCK_BOOTTIME] += 3600 * NS_PER_S
+    assert steady_ns() - before == 3600 * NS_PER_S

@@ -1,8 +1,9 @@
 """KuCoin's clock as this machine knows it: signatures carry the venue's time, not ours.
 
 A timestamp more than 5 s off is refused (400002), so a session asks for the venue's time
-and goes on from there by this machine's monotonic clock: a step of the wall clock changes
-no signature. Times of receipt stay our own.
+and goes on from there by a clock that nobody sets and that goes on while the machine
+sleeps: neither that nor a step of the wall clock changes a signature. Times of receipt
+stay our own.
 
 Source: https://www.kucoin.com/docs-new/rest/spot-trading/market-data/get-server-time
 """
@@ -10,12 +11,11 @@ Source: https://www.kucoin.com/docs-new/rest/spot-trading/market-data/get-server
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 
 import structlog
 
-from arb_pipelines.clock import NS_PER_MS, NS_PER_S, now_ns
+from arb_pipelines.clock import NS_PER_MS, NS_PER_S, now_ns, since_boot_ns
 from arb_pipelines.errors import Fatal, VenueError
 from arb_pipelines.venues.kucoin import rest
 from arb_pipelines.venues.kucoin.codec import Reader
@@ -29,26 +29,27 @@ _log = structlog.get_logger()
 
 
 class VenueClock:
-    """The venue's time: the monotonic clock and an offset. Until it is measured, ours.
+    """The venue's time: a steady clock and an offset, measured each ``every_s`` s; ours until then.
 
-    A machine that slept is behind until the next measurement, ``every_s`` seconds at most.
+    Where the machine has no clock that goes on while it sleeps, the venue's is behind after
+    that, until the next measurement.
     """
 
     def __init__(
         self,
         wall_ns: Callable[[], int] = now_ns,
-        monotonic_ns: Callable[[], int] = time.monotonic_ns,
+        steady_ns: Callable[[], int] = since_boot_ns,
         *,
         every_s: float = 10.0,
     ) -> None:
-        self._wall_ns, self._monotonic_ns = wall_ns, monotonic_ns
+        self._wall_ns, self._steady_ns = wall_ns, steady_ns
         self._every_s = every_s
-        self._offset_ns = wall_ns() - monotonic_ns()
+        self._offset_ns = wall_ns() - steady_ns()
         self._is_off = False
 
     def now_ns(self) -> int:
         """Give the venue's time, ns since the epoch."""
-        return self._monotonic_ns() + self._offset_ns
+        return self._steady_ns() + self._offset_ns
 
     @property
     def skew_ns(self) -> int:
@@ -87,7 +88,7 @@ class VenueClock:
 
     async def _ask(self, client: Rest) -> tuple[int, int]:
         """Give how long an answer took, and the offset that it tells."""
-        began = self._monotonic_ns()
+        began = self._steady_ns()
         venue_ms = _TIME.read(await client.call(rest.TIMESTAMP))
-        took = self._monotonic_ns() - began
+        took = self._steady_ns() - began
         return took, venue_ms * NS_PER_MS - (began + took // 2)
