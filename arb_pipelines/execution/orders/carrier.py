@@ -20,6 +20,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
+from arb_pipelines.eager import begin_now
 from arb_pipelines.errors import Fatal, ProtocolViolation, Rejected, Transient, Unfunded
 from arb_pipelines.execution.orders.amounts import Booked, Purses, cost_of, new_order
 from arb_pipelines.execution.orders.balances import FreeBalances
@@ -120,13 +121,13 @@ class OrderCarrier(ABC):
         return event
 
     def submit(self, order: Order) -> None:
-        """Send an order; its fate comes as news."""
+        """Send an order, at once where nothing keeps it; its fate comes as news."""
         assert self.tasks is not None, "the broker runs before orders come"
         if self._reason is not None:
             self._news.ended(order, f"not sent: {self._reason}", Ending.REJECTED)
             return
         self._out += 1
-        self.tasks.create_task(self._carry(order), name=order.client_id)
+        begin_now(self.tasks, self._carry(order), name=order.client_id)
 
     def cancel(self, client_id: str, ts: int) -> None:
         """Do nothing: these orders do not rest."""
