@@ -27,7 +27,7 @@ from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.session_tables import write_batch
 from arb_pipelines.research.session_values import SessionProgress
 from arb_pipelines.research.session_writer import SessionWriter
-from arb_pipelines.venues.base import VenueConnection
+from arb_pipelines.venues.base import MarketData, VenueConnection
 
 #: Longest wait for the lake when all has ended.
 _LAST_WRITES_S = 60.0
@@ -42,14 +42,16 @@ class Listeners:
     journal: Journal
     writer: SessionWriter
     connection: VenueConnection
+    feed: MarketData
     balances: BalanceWatch
 
     def health(self) -> dict[str, Any]:
-        """Say what is wrong with connection, balances, orders and lake; None is well."""
+        """Say what is wrong with connection, symbols, balances, orders, lake; None is well."""
         wrong = [f"{part} {what}" for part, what in self.connection.health().items() if what]
-        late = self.recorder.late_fills
+        late, refused = self.recorder.late_fills, self.feed.refused
         return {
             "venue": "; ".join(wrong) or None,
+            "symbols": "; ".join(f"no book of {s}: {why}" for s, why in refused.items()) or None,
             "balances": self.balances.trouble,
             "orders": f"{late} traded after they were given up" if late else None,
             "lake": self.writer.trouble,
@@ -116,7 +118,8 @@ def listen(
     flush_s = universe_of(managed.container).strategy.session.flush_s
     writer = _writer(lake, recorder, manager.connection, flush_s, on_flush)
     writer.start()
-    return Listeners(recorder, journal, writer, manager.connection, manager.balances)
+    feed: Any = managed.container.get(MARKET_DATA)  # a venue's
+    return Listeners(recorder, journal, writer, manager.connection, feed, manager.balances)
 
 
 def _writer(

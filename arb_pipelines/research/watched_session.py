@@ -56,6 +56,11 @@ class WatchedFeed:
         """States by symbol that were overtaken."""
         return self._feed.dropped
 
+    @property
+    def refused(self) -> Mapping[str, str]:
+        """Symbols without a book."""
+        return self._feed.refused
+
 
 @dataclass(frozen=True, slots=True)
 class Observed:

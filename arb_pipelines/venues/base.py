@@ -67,6 +67,11 @@ class MarketData(Protocol):
         """States by symbol that were overtaken before anybody took them."""
         ...
 
+    @property
+    def refused(self) -> Mapping[str, str]:
+        """Symbols whose books the venue refuses, each with why; the other books go on."""
+        ...
+
 
 class OrderEntry(Protocol):
     """Sends orders. None ever leaves twice.

@@ -73,7 +73,7 @@ class FakeKucoin:
         self.login_refusals: list[str] = []
         self.order_answers: deque[Callable[[web.Request], Awaitable[web.StreamResponse]]] = deque()
         self.before_reply: Callable[[dict[str, str]], Awaitable[None]] | None = None
-        self.book: Callable[[str], dict[str, Any]] = lambda symbol: {
+        self.book: Callable[[str], dict[str, Any] | web.Response] = lambda symbol: {
             "sequence": "0",
             "bids": [],
             "asks": [],
@@ -201,7 +201,8 @@ class FakeKucoin:
         return yes({"token": token, "instanceServers": [server]})
 
     async def _book(self, request: web.Request) -> web.Response:
-        return yes(self.book(request.query["symbol"]))
+        told = self.book(request.query["symbol"])
+        return told if isinstance(told, web.Response) else yes(told)
 
     async def _tickers(self, request: web.Request) -> web.Response:
         return yes({"time": self.now_ms(), "ticker": self.tickers})

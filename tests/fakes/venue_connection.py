@@ -23,6 +23,7 @@ class QuietFeed:
     def __init__(self) -> None:
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.dropped: Mapping[str, int] = {}
+        self.refused: Mapping[str, str] = {}
 
     async def run(self) -> None:
         await self.failure

@@ -81,9 +81,51 @@ def test_a_feed_ends_with_what_no_patience_mends(
     async def body() -> None:
         symbols = {"BTC-USDT": "BTC/USDT", "ETH-USDT": "ETH/USDT"}
         with pytest.raises(expected):
-            await CcxtFeed(PolledClient(answer), symbols).run()
+            await CcxtFeed(PolledClient(answer, answer), symbols).run()
 
     asyncio.run(body())
+
+
+class ListingClient(PolledClient):
+    """A class without streams, of an exchange that has just the books of ``listed``."""
+
+    def __init__(self, **listed: float) -> None:
+        super().__init__()
+        self.listed = listed
+
+    async def fetch_order_book(self, name: str) -> Any:
+        await asyncio.sleep(0)
+        if name not in self.listed:
+            raise theirs.BadSymbol(f"no {name} here")
+        return a_book((self.listed[name], 1.0))
+
+
+def test_a_symbol_that_is_refused_leaves_the_others() -> None:
+    """It shows no book, and why, until the exchange has it again; all refused end the feed."""
+
+    async def body() -> None:
+        client = ListingClient(LUNA=10.0, BTC=20.0)
+        symbols = {"LUNA-USDT": "LUNA", "BTC-USDT": "BTC"}
+        feed = CcxtFeed(client, symbols, depth=5, poll_s=0.0, patience=Patience(1, 0.0))
+        running = asyncio.create_task(feed.run())
+        best: dict[str, list[float]] = {}
+
+        async def show(**expected: list[float]) -> None:
+            while best != {f"{currency}-USDT": bids for currency, bids in expected.items()}:
+                best.update({book.symbol: book.bid_px.tolist() for book in await feed.changed()})
+
+        await show(LUNA=[10.0], BTC=[20.0])
+        client.listed = {"BTC": 21.0}
+        await show(LUNA=[], BTC=[21.0])
+        assert "no LUNA here" in feed.refused["LUNA-USDT"]
+        client.listed = {"BTC": 21.0, "LUNA": 11.0}
+        await show(LUNA=[11.0], BTC=[21.0])
+        assert feed.refused == {}
+        client.listed = {}
+        with pytest.raises(Rejected):
+            await running
+
+    asyncio.run(asyncio.wait_for(body(), 20))
 
 
 class AskedClient(PolledClient):

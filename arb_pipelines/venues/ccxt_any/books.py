@@ -2,7 +2,8 @@
 
 How a book is kept whole is ccxt's business, exchange by exchange; not every class notices
 a lost message. What it does notice, and any loss of the connection, shows the book empty
-until it is back. ccxt hands out the newest state only, and does not count what it skips.
+until it is back; so does a symbol that the exchange refuses, while the others go on. ccxt
+hands out the newest state only, and does not count what it skips.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import structlog
 
 from arb_pipelines.clock import NS_PER_MS, steady_ns
 from arb_pipelines.errors import ProtocolViolation, Rejected, Transient
@@ -28,6 +30,7 @@ _LONGEST_SILENCE_S = 300.0
 _MISSED = 2
 #: What may tell the best prices of all symbols, by ccxt's name of the ability; the first it has.
 _CALLS_FOR_TOPS = {"fetchBidsAsks": "fetch_bids_asks", "fetchTickers": "fetch_tickers"}
+_log = structlog.get_logger()
 
 
 class CcxtFeed:
@@ -56,6 +59,8 @@ class CcxtFeed:
         self._changes: LatestWins[str, Book] = LatestWins()
         self._best: dict[str, list[list[float]]] = {}
         self._waiting: dict[str, asyncio.Future[Any]] = {}
+        #: Symbols whose books the exchange refuses, each with why.
+        self.refused: dict[str, str] = {}
 
     @property
     def dropped(self) -> Mapping[str, int]:
@@ -66,7 +71,7 @@ class CcxtFeed:
         """Keep the books until cancelled.
 
         Raises:
-            Rejected: the exchange does not know a symbol.
+            Rejected: the exchange refuses every book.
             Fatal: it turns us away.
             ProtocolViolation: a book without sense.
         """
@@ -91,12 +96,16 @@ class CcxtFeed:
                     told = await self._heard(name, silence_s) if silence_s else None
                     book = told or await self._client.fetch_order_book(name)
                 moved = self._show(symbol, book["bids"], book["asks"], book.get("timestamp"))
-            except Transient as lost:
+            except (Transient, Rejected) as lost:
                 failures, missed, silence_s = failures + 1, 0, 0.0
                 self._show(symbol, [], [], None)
-                await asyncio.sleep(self._patience.wait_s(failures, lost.retry_after_s))
+                if isinstance(lost, Rejected):
+                    self._refuse(symbol, lost)
+                asked_s = lost.retry_after_s if isinstance(lost, Transient) else None
+                await asyncio.sleep(self._patience.wait_s(failures, asked_s))
                 continue
             failures = 0
+            self.refused.pop(symbol, None)
             missed = missed + moved if silence_s and not told else 0
             if missed >= _MISSED:
                 await self._hang_up()
@@ -106,6 +115,14 @@ class CcxtFeed:
                 silence_s = self._quiet_s
             else:
                 silence_s = min(2 * silence_s, _LONGEST_SILENCE_S)
+
+    def _refuse(self, symbol: str, error: Rejected) -> None:
+        """Go on without a symbol, unless it was the last; it is asked for again now and then."""
+        if symbol not in self.refused:
+            _log.error("ccxt.book_refused", symbol=symbol, reason=str(error))
+        self.refused[symbol] = str(error)
+        if len(self.refused) == len(self._symbols):
+            raise error
 
     async def _hang_up(self) -> None:
         """Make ccxt forget its streams, which do not tell what happens; all begin anew.

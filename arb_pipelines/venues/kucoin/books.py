@@ -2,7 +2,8 @@
 
 ``Level2Books`` is pure: it knows which books can be trusted and which lack a snapshot.
 ``BookFeed`` brings it messages and snapshots. A connection that was lost loses every book
-with it, also the quiet ones that show no gap.
+with it, also the quiet ones that show no gap. A symbol whose book the venue refuses, since
+it has been delisted, shows none any more; the others go on.
 
 Source: https://www.kucoin.com/docs-new/3470221w0 (level-2 increments)
 """
@@ -14,9 +15,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 
 import numpy as np
+import structlog
 
 from arb_pipelines.clock import NS_PER_MS, steady_ns
-from arb_pipelines.errors import Transient
+from arb_pipelines.errors import Rejected, Transient
 from arb_pipelines.market.book import Delta, Ladder, SequencedBook, Snapshot, Taken
 from arb_pipelines.trading.events import Book, Floats
 from arb_pipelines.venues.conflation import LatestWins
@@ -41,6 +43,7 @@ _DEPTH = Reader(DepthBook, "a book")
 _BEST = Reader(BestOffer, "a best offer")
 _SNAPSHOTS_AT_ONCE = 4
 _NOTHING: Ladder = ([], [])
+_log = structlog.get_logger()
 
 
 class Channel(StrEnum):
@@ -64,6 +67,7 @@ class Level2Books:
         self._epochs = dict.fromkeys(self._books, 0)
         self._lacking: dict[str, None] = {}
         self._asked: set[str] = set()
+        self._refused: set[str] = set()
 
     def forget(self, symbols: Iterable[str]) -> None:
         """Trust none of these books any more: their messages may have been lost."""
@@ -71,6 +75,7 @@ class Level2Books:
             self._books[symbol] = SequencedBook()
             self._epochs[symbol] += 1
             self._lacking.pop(symbol, None)
+            self._refused.discard(symbol)
 
     def want(self, symbols: Iterable[str]) -> None:
         """Ask for a snapshot of these: their messages come from now on."""
@@ -92,7 +97,7 @@ class Level2Books:
             return False
         was_live = book.live
         taken, _ = book.push(delta)
-        if not book.live and symbol not in self._asked:
+        if not book.live and symbol not in self._asked and symbol not in self._refused:
             self._lacking[symbol] = None
         return taken is Taken.APPLIED or (was_live and not book.live)
 
@@ -108,6 +113,12 @@ class Level2Books:
         if current and not book.live:
             self._lacking[symbol] = None
         return current and book.live
+
+    def refuse(self, symbol: str, epoch: int) -> None:
+        """Ask for no snapshot of ``symbol`` until its connection has been lost: there is none."""
+        self._asked.discard(symbol)
+        if epoch == self._epochs[symbol]:
+            self._refused.add(symbol)
 
     def top(self, symbol: str, depth: int) -> tuple[Ladder, Ladder]:
         """Bids and asks, best first; none of a book that cannot be trusted."""
@@ -142,6 +153,8 @@ class BookFeed:
         #: Symbol -> our time of receipt and the venue's time, ns.
         self._changes: LatestWins[str, tuple[int, int | None]] = LatestWins()
         self._lacking = asyncio.Event()
+        #: Symbols whose books the venue refuses, each with its words.
+        self.refused: dict[str, str] = {}
 
     @property
     def dropped(self) -> Mapping[str, int]:
@@ -152,7 +165,7 @@ class BookFeed:
         """Keep the books until cancelled.
 
         Raises:
-            Rejected: the venue does not know a symbol.
+            Rejected: the venue refuses a topic, or every book.
             Fatal: the keys do not do.
             ProtocolViolation: a message without sense.
         """
@@ -242,12 +255,25 @@ class BookFeed:
             except Transient as error:
                 failures += 1
                 pause_s = self._patience.wait_s(failures, error.retry_after_s)
+            except Rejected as error:
+                self.level2.refuse(symbol, epoch)
+                self._refuse(symbol, error)
+                continue
             if self.level2.load(symbol, epoch, snapshot):
                 self._changes.put(symbol, (self._wall_ns(), None))
+                self.refused.pop(symbol, None)
             elif pause_s is None:
                 pause_s = self._patience.wait_s(1, None)  # older than the messages: a moment later
             if pause_s is not None:
                 await asyncio.sleep(pause_s)
+
+    def _refuse(self, symbol: str, error: Rejected) -> None:
+        """Go on without a symbol, unless it was the last."""
+        if symbol not in self.refused:
+            _log.error("kucoin.book_refused", symbol=symbol, reason=str(error))
+        self.refused[symbol] = str(error)
+        if len(self.refused) == len(self._symbols):
+            raise error
 
     def _book(self, symbol: str, ts_recv: int, ts_event: int | None) -> Book:
         if self._channel is Channel.LEVEL2:
