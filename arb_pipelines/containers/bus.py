@@ -15,13 +15,14 @@ from typing import Any
 from arb_pipelines.errors import InvariantBroken
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Subscription:
-    """A handler's place on a bus; cancelling it twice is cancelling it once."""
+    """A handler's place on a bus, ``live`` until it is cancelled, which may be done twice."""
 
     _bus: EventBus
     kind: type[Any]
     handler: Callable[[Any], object]
+    live: bool = True
 
     def cancel(self) -> None:
         """Hear no more, not even of events already published."""
@@ -38,6 +39,7 @@ class EventBus:
 
     def __init__(self) -> None:
         self._subscriptions: list[Subscription] = []
+        self._hearers: dict[type[Any], tuple[Subscription, ...]] = {}
         self._waiting: deque[object] = deque()
         self._hearing = False
         self._closed = False
@@ -51,6 +53,7 @@ class EventBus:
         self._check_open()
         subscription = Subscription(self, kind, handler)
         self._subscriptions.append(subscription)
+        self._hearers.clear()
         return subscription
 
     def publish(self, event: object) -> None:
@@ -74,12 +77,15 @@ class EventBus:
 
     def drop(self, subscription: Subscription) -> None:
         """Forget a subscription; one that is not there is none."""
+        subscription.live = False
         self._subscriptions = [kept for kept in self._subscriptions if kept is not subscription]
+        self._hearers.clear()
 
     def close(self) -> None:
         """Drop every subscription and every event that waits, and refuse new ones."""
         self._closed = True
-        self._subscriptions = []
+        for subscription in self._subscriptions[:]:
+            self.drop(subscription)
         self._waiting.clear()
 
     def __len__(self) -> int:
@@ -88,9 +94,17 @@ class EventBus:
 
     def _hear(self, event: object) -> None:
         # those who subscribe while it is heard hear the next one; see drop for those who leave
-        for subscription in tuple(self._subscriptions):
-            if isinstance(event, subscription.kind) and subscription in self._subscriptions:
+        for subscription in self._hearers_of(type(event)):
+            if subscription.live:
                 subscription.handler(event)
+
+    def _hearers_of(self, kind: type[Any]) -> tuple[Subscription, ...]:
+        """Give who hears of a kind of event; found out once for each kind."""
+        hearers = self._hearers.get(kind)
+        if hearers is None:
+            hearers = tuple(one for one in self._subscriptions if issubclass(kind, one.kind))
+            self._hearers[kind] = hearers
+        return hearers
 
     def _check_open(self) -> None:
         if self._closed:
