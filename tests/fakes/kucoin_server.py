@@ -86,6 +86,7 @@ class FakeKucoin:
         self.tokens: list[str] = []
         self.good_tokens: set[str] = set()
         self.topics: list[str] = []
+        self.gone: set[str] = set()  # no topic may name these
         self.sockets: list[web.WebSocketResponse] = []
         self.pings = 0
         self.mute = False
@@ -251,7 +252,9 @@ class FakeKucoin:
                 self.pings += 1
                 if not self.mute:
                     await socket.send_json({"id": asked["id"], "type": "pong"})
-            elif asked["topic"].startswith("/nothing"):
+            elif asked["topic"].startswith("/nothing") or self.gone.intersection(
+                asked["topic"].partition(":")[2].split(",")
+            ):
                 refusal = {"id": asked["id"], "type": "error", "code": 404, "data": "no topic"}
                 await socket.send_json(refusal)
             else:

@@ -11,7 +11,7 @@ from aiohttp import web
 from structlog.testing import capture_logs
 
 from arb_pipelines.errors import Rejected
-from arb_pipelines.venues.kucoin.books import BookFeed
+from arb_pipelines.venues.kucoin.books import BookFeed, Channel
 from tests.fakes.kucoin_server import SOON, FakeKucoin, fake_kucoin, no, on_loop, until
 
 GONE, KEPT = "LUNA-USDT", "BTC-USDT"
@@ -43,6 +43,18 @@ class Best:
         while {symbol: self._shown.get(symbol) for symbol in expected} != expected:
             for book in await self._feed.changed():
                 self._shown[book.symbol] = book.bid_px.tolist()
+
+
+def trades(symbol: str, *, now: bool = True) -> dict[str, Any]:
+    """What the venue's list says of a symbol."""
+    return {"symbol": symbol, "enableTrading": now}
+
+
+async def ended(feed: BookFeed) -> Rejected:
+    """Run a feed to its end."""
+    with pytest.raises(Rejected) as end:
+        await feed.run()
+    return end.value
 
 
 async def trade(fake: FakeKucoin, symbol: str, sequence: int, bid: int) -> None:
@@ -86,6 +98,28 @@ async def test_a_book_that_is_refused_leaves_the_others() -> None:
         await best.until({GONE: [6], KEPT: [9]})
         assert feed.refused == {}
         running.cancel()
+
+
+@pytest.mark.parametrize("channel", [Channel.LEVEL2, Channel.DEPTH5])
+@on_loop
+async def test_a_topic_that_is_refused_for_one_symbol_is_asked_for_without_it(
+    channel: Channel,
+) -> None:
+    """The venue's list says which it is; of symbols that trade a refusal is no such thing."""
+    async with fake_kucoin() as fake, fake.rest() as client, asyncio.TaskGroup() as tasks:
+        Market(fake, LUNA=7, BTC=9)
+        fake.listed = [trades(GONE), trades(KEPT)]
+        feed = BookFeed(client, (GONE, KEPT), channel=channel, patience=SOON)
+        running = tasks.create_task(ended(feed))
+        await until(lambda: fake.topics == [f"{channel}:{GONE},{KEPT}"])
+        fake.gone, fake.listed = {GONE}, [trades(GONE, now=False), trades(KEPT)]
+        await fake.cut()
+        await until(lambda: fake.topics == [f"{channel}:{KEPT}"])
+        assert [*feed.refused] == [GONE]
+        assert "404" in feed.refused[GONE]
+        fake.gone = {KEPT}
+        await fake.cut()
+        assert "404" in str(await running)
 
 
 @on_loop

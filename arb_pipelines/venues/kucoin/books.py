@@ -32,9 +32,10 @@ from arb_pipelines.venues.kucoin.codec import (
     PriceSize,
     Reader,
 )
+from arb_pipelines.venues.kucoin.listing import ask_trading
 from arb_pipelines.venues.kucoin.rest import Rest
 from arb_pipelines.venues.kucoin.streams import SYMBOLS_A_CONNECTION, Stream, topics_of
-from arb_pipelines.venues.retry import RECONNECT, Patience
+from arb_pipelines.venues.retry import RECONNECT, Patience, retrying
 from arb_pipelines.venues.tasks import worst_error
 
 _UPDATE = Reader(Level2Update, "a level-2 update")
@@ -42,6 +43,7 @@ _FULL = Reader(FullBook, "a full book")
 _DEPTH = Reader(DepthBook, "a book")
 _BEST = Reader(BestOffer, "a best offer")
 _SNAPSHOTS_AT_ONCE = 4
+_PATIENCE = Patience()
 _NOTHING: Ladder = ([], [])
 _log = structlog.get_logger()
 
@@ -165,7 +167,7 @@ class BookFeed:
         """Keep the books until cancelled.
 
         Raises:
-            Rejected: the venue refuses a topic, or every book.
+            Rejected: the venue refuses every book, or a topic of symbols that trade.
             Fatal: the keys do not do.
             ProtocolViolation: a message without sense.
         """
@@ -174,7 +176,7 @@ class BookFeed:
         with worst_error():
             async with asyncio.TaskGroup() as tasks:
                 for group in groups:
-                    tasks.create_task(self._stream(group).run())
+                    tasks.create_task(self._follow(group))
                 if self._channel is Channel.LEVEL2:
                     for _ in range(_SNAPSHOTS_AT_ONCE):
                         tasks.create_task(self._heal())
@@ -183,6 +185,22 @@ class BookFeed:
         """Wait for change; give the newest book of each symbol that changed since the last call."""
         changes = await self._changes.take()
         return [self._book(symbol, *times) for symbol, times in changes.items()]
+
+    async def _follow(self, group: Sequence[str]) -> None:
+        """Keep a connection in service, without what the venue has taken out of trade."""
+        while group:
+            try:
+                await self._stream(group).run()
+            except Rejected as error:  # it does not tell for which of its symbols
+                async for attempt in retrying(_PATIENCE):
+                    with attempt:
+                        trading = await ask_trading(self._client)
+                gone = [symbol for symbol in group if symbol not in trading]
+                if not gone:
+                    raise
+                for symbol in gone:
+                    self._refuse(symbol, error)
+                group = [symbol for symbol in group if symbol in trading]
 
     def _stream(self, group: Sequence[str]) -> Stream:
         on_message = {

@@ -66,6 +66,14 @@ class Told(msgspec.Struct):
     msg: str | None = None
 
 
+class _Listed(msgspec.Struct, rename="camel"):
+    """What says of a symbol whether it trades: ``{"symbol":"BTC-USDT","enableTrading":true}``."""
+
+    symbol: str
+    enable_trading: bool
+
+
+_SYMBOLS = Reader(list[_Listed], "the list of symbols")
 _RATES = Reader(Rates, "the account's fees")
 _RATES_LIST = Reader(list[Rates], "the account's fees by symbol")
 _TOLD = Reader(Told, "the venue's status")
@@ -91,6 +99,16 @@ async def ask_closed(client: Rest) -> str | None:
     """
     told = _TOLD.read(await client.call(rest.STATUS))
     return None if told.status == "open" else " ".join(filter(None, (told.status, told.msg)))
+
+
+async def ask_trading(client: Rest) -> frozenset[str]:
+    """Ask which symbols trade now.
+
+    Raises:
+        VenueError: no answer.
+    """
+    listed = _SYMBOLS.read(await client.call(rest.SYMBOLS))
+    return frozenset(one.symbol for one in listed if one.enable_trading)
 
 
 async def ask_markets(client: Rest) -> tuple[tuple[Market, ...], Mapping[str, Decimal]]:
