@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arb_pipelines.market.book import Delta, Snapshot
-from arb_pipelines.venues.kucoin.books import Level2Books
+from arb_pipelines.venues.kucoin.level2 import Level2Books
 
 S = "BTC-USDT"
 changes = st.lists(

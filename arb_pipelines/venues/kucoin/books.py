@@ -1,17 +1,14 @@
 """KuCoin's books, kept: level-2 with snapshot and sequence, or tops as the venue sends them whole.
 
-``Level2Books`` is pure: it knows which books can be trusted and which lack a snapshot.
-``BookFeed`` brings it messages and snapshots. A connection that was lost loses every book
-with it, also the quiet ones that show no gap. A symbol whose book the venue refuses, since
-it has been delisted, shows none any more; the others go on.
-
-Source: https://www.kucoin.com/docs-new/3470221w0 (level-2 increments)
+A connection that was lost loses every book with it, also the quiet ones that show no gap. A
+symbol whose book the venue refuses, since it has been delisted, shows none any more; the
+others go on.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 
 import numpy as np
@@ -19,7 +16,7 @@ import structlog
 
 from arb_pipelines.clock import NS_PER_MS, steady_ns
 from arb_pipelines.errors import Rejected, Transient
-from arb_pipelines.market.book import Delta, Ladder, SequencedBook, Snapshot, Taken
+from arb_pipelines.market.book import Ladder
 from arb_pipelines.trading.events import Book, Floats
 from arb_pipelines.venues.conflation import LatestWins
 from arb_pipelines.venues.kucoin import rest
@@ -32,6 +29,7 @@ from arb_pipelines.venues.kucoin.codec import (
     PriceSize,
     Reader,
 )
+from arb_pipelines.venues.kucoin.level2 import NOTHING, Level2Books
 from arb_pipelines.venues.kucoin.listing import ask_trading
 from arb_pipelines.venues.kucoin.rest import Rest
 from arb_pipelines.venues.kucoin.streams import SYMBOLS_A_CONNECTION, Stream, topics_of
@@ -44,7 +42,6 @@ _DEPTH = Reader(DepthBook, "a book")
 _BEST = Reader(BestOffer, "a best offer")
 _SNAPSHOTS_AT_ONCE = 4
 _PATIENCE = Patience()
-_NOTHING: Ladder = ([], [])
 _log = structlog.get_logger()
 
 
@@ -55,84 +52,6 @@ class Channel(StrEnum):
     DEPTH50 = "/spotMarket/level2Depth50"  # every 100 ms
     DEPTH5 = "/spotMarket/level2Depth5"  # every 100 ms
     LEVEL1 = "/spotMarket/level1"  # every 10 ms
-
-
-class Level2Books:
-    """The books of some symbols, and which of them lack a snapshot.
-
-    ``take`` and ``load`` tell whether what a reader sees has changed; a book that
-    broke has: it shows nothing until a snapshot heals it.
-    """
-
-    def __init__(self, symbols: Iterable[str]) -> None:
-        self._books = {symbol: SequencedBook() for symbol in symbols}
-        self._epochs = dict.fromkeys(self._books, 0)
-        self._lacking: dict[str, None] = {}
-        self._asked: set[str] = set()
-        self._refused: set[str] = set()
-
-    def forget(self, symbols: Iterable[str]) -> None:
-        """Trust none of these books any more: their messages may have been lost."""
-        for symbol in symbols:
-            self._books[symbol] = SequencedBook()
-            self._epochs[symbol] += 1
-            self._lacking.pop(symbol, None)
-            self._refused.discard(symbol)
-
-    def want(self, symbols: Iterable[str]) -> None:
-        """Ask for a snapshot of these: their messages come from now on."""
-        self._lacking.update(dict.fromkeys(symbols))
-
-    def next_lacking(self) -> tuple[str, int] | None:
-        """A symbol to fetch a snapshot for, and the epoch to load it with; ``None`` if all do."""
-        for symbol in self._lacking:
-            if symbol not in self._asked:
-                del self._lacking[symbol]
-                self._asked.add(symbol)
-                return symbol, self._epochs[symbol]
-        return None
-
-    def take(self, symbol: str, delta: Delta) -> bool:
-        """Take the next message of ``symbol``; one that was not asked for changes nothing."""
-        book = self._books.get(symbol)
-        if book is None:
-            return False
-        was_live = book.live
-        taken, _ = book.push(delta)
-        if not book.live and symbol not in self._asked and symbol not in self._refused:
-            self._lacking[symbol] = None
-        return taken is Taken.APPLIED or (was_live and not book.live)
-
-    def load(self, symbol: str, epoch: int, snapshot: Snapshot | None) -> bool:
-        """Take the snapshot fetched for ``symbol``, or ``None`` where that failed.
-
-        One from before the connection was lost says nothing about the book of now.
-        """
-        self._asked.discard(symbol)
-        book, current = self._books[symbol], epoch == self._epochs[symbol]
-        if current and snapshot is not None:
-            book.load(snapshot)
-        if current and not book.live:
-            self._lacking[symbol] = None
-        return current and book.live
-
-    def refuse(self, symbol: str, epoch: int) -> None:
-        """Ask for no snapshot of ``symbol`` until its connection has been lost: there is none."""
-        self._asked.discard(symbol)
-        if epoch == self._epochs[symbol]:
-            self._refused.add(symbol)
-
-    def top(self, symbol: str, depth: int) -> tuple[Ladder, Ladder]:
-        """Bids and asks, best first; none of a book that cannot be trusted."""
-        sequenced = self._books[symbol]
-        if not sequenced.live:
-            return _NOTHING, _NOTHING
-        return sequenced.book.bids.top(depth), sequenced.book.asks.top(depth)
-
-    def sequence(self, symbol: str) -> int | None:
-        """Number of the last change in the book; ``None`` if it cannot be trusted."""
-        sequenced = self._books[symbol]
-        return sequenced.sequence if sequenced.live else None
 
 
 class BookFeed:
@@ -151,7 +70,7 @@ class BookFeed:
         self._client, self._symbols, self._channel = client, tuple(symbols), channel
         self._depth, self._patience, self._wall_ns = depth, patience, wall_ns
         self.level2 = Level2Books(symbols)
-        self._whole: dict[str, tuple[Ladder, Ladder]] = dict.fromkeys(symbols, (_NOTHING, _NOTHING))
+        self._whole: dict[str, tuple[Ladder, Ladder]] = dict.fromkeys(symbols, (NOTHING, NOTHING))
         #: Symbol -> our time of receipt and the venue's time, ns.
         self._changes: LatestWins[str, tuple[int, int | None]] = LatestWins()
         self._lacking = asyncio.Event()
@@ -227,7 +146,7 @@ class BookFeed:
         self.level2.forget(group)
         now = self._wall_ns()
         for symbol in group:
-            self._whole[symbol] = (_NOTHING, _NOTHING)
+            self._whole[symbol] = (NOTHING, NOTHING)
             self._changes.put(symbol, (now, None))
 
     def _on_update(self, frame: Frame, ts_recv: int) -> None:
