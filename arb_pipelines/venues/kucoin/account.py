@@ -120,6 +120,8 @@ class KucoinAccount:
             Transient, Fatal: the look-up failed.
         """
         followed = self._orders.get(client_id)
+        if followed.settled.is_set():
+            return followed.report()
         try:
             with self.awake:
                 async with asyncio.timeout(timeout_s):

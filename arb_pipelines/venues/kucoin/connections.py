@@ -13,14 +13,12 @@ import aiohttp
 
 from arb_pipelines.errors import Fatal, Transient
 from arb_pipelines.venues.guarded_http import why
+from arb_pipelines.venues.text_socket import Ended, Refused, TextSocket
 
 _MS = 1 / 1000
-_CLOSING_S = 1.0
 
 
-async def open_socket(
-    session: aiohttp.ClientSession, url: str, what: str
-) -> aiohttp.ClientWebSocketResponse:
+async def open_socket(session: aiohttp.ClientSession, url: str, what: str) -> TextSocket:
     """Connect. The error's own text is left out: ``url`` holds a token or a key.
 
     Raises:
@@ -28,50 +26,59 @@ async def open_socket(
         Fatal: the venue turns these keys, or this address, away.
     """
     try:
-        return await session.ws_connect(
-            url, timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSING_S), max_msg_size=0
-        )
-    except aiohttp.WSServerHandshakeError as error:
-        if error.status in (401, 403):
-            raise Fatal(f"{what}: HTTP {error.status}", code=str(error.status)) from None
-        raise Transient(f"{what}: HTTP {error.status}") from None
+        return await TextSocket.open(session, url)
+    except Refused as refused:
+        if refused.status in (401, 403):
+            raise Fatal(f"{what}: {refused}", code=str(refused.status)) from None
+        raise Transient(f"{what}: {refused}") from None
     except (aiohttp.ClientError, TimeoutError) as error:
         raise Transient(f"{what}: no connection ({why(error)})") from None
 
 
-async def receive_text(socket: aiohttp.ClientWebSocketResponse, timeout_s: float, what: str) -> str:
+async def receive_text(socket: TextSocket, timeout_s: float, what: str) -> bytes:
     """Wait for one text message.
 
     Raises:
         Transient: none came, or the connection ended.
     """
     try:
-        message = await socket.receive(timeout_s)
+        return await socket.receive(timeout_s)
     except TimeoutError:
         raise Transient(f"{what}: silent for {timeout_s} s") from None
-    if message.type is not aiohttp.WSMsgType.TEXT:
-        raise closed(socket, what)
-    return str(message.data)
+    except Ended as ended:
+        raise Transient(f"{what}: {ended}") from None
 
 
-async def send_text(socket: aiohttp.ClientWebSocketResponse, text: str, what: str) -> None:
+def send_text(socket: TextSocket, text: bytes, what: str) -> None:
     """Send one text message.
 
     Raises:
-        Transient: the connection has ended. Part of the message may have left.
+        Transient: the connection has ended.
     """
     try:
-        await socket.send_str(text)
-    except (aiohttp.ClientError, ConnectionError) as error:
-        raise Transient(f"{what}: {type(error).__name__}") from None
+        socket.send(text)
+    except Ended as ended:
+        raise Transient(f"{what}: {ended}") from None
+
+
+async def lost(socket: TextSocket, what: str) -> None:
+    """Wait until the connection is lost.
+
+    Raises:
+        Transient: it is; or what who was handed the messages raised.
+    """
+    try:
+        await socket.ended()
+    except Ended as ended:
+        raise Transient(f"{what}: {ended}") from None
 
 
 async def keep_alive(
-    socket: aiohttp.ClientWebSocketResponse,
+    socket: TextSocket,
     *,
     interval_ms: int,
     timeout_ms: int,
-    ping: Callable[[], str],
+    ping: Callable[[], bytes],
     heard: Callable[[], int],
     what: str,
 ) -> None:
@@ -85,16 +92,7 @@ async def keep_alive(
     while True:
         await asyncio.sleep(max(interval_ms - timeout_ms, 0) * _MS)
         before = heard()
-        try:
-            async with asyncio.timeout(timeout_ms * _MS):
-                await send_text(socket, ping(), what)
-        except TimeoutError:
-            raise Transient(f"{what}: takes nothing for {timeout_ms} ms") from None
+        send_text(socket, ping(), what)
         await asyncio.sleep(timeout_ms * _MS)
         if heard() == before:
             raise Transient(f"{what}: no answer to a ping for {timeout_ms} ms")
-
-
-def closed(socket: aiohttp.ClientWebSocketResponse, what: str) -> Transient:
-    """The error of a connection that ended."""
-    return Transient(f"{what}: closed by the peer ({socket.close_code})")

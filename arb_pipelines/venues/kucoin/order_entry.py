@@ -14,7 +14,6 @@ import asyncio
 from collections.abc import Callable, Mapping
 from itertools import count
 
-import aiohttp
 import msgspec
 
 from arb_pipelines.clock import steady_ns
@@ -32,8 +31,8 @@ from arb_pipelines.venues.kucoin.account import KucoinAccount
 from arb_pipelines.venues.kucoin.codec import Reader
 from arb_pipelines.venues.kucoin.codec_orders import Placed, SocketAnswer, order_fields
 from arb_pipelines.venues.kucoin.connections import (
-    closed,
     keep_alive,
+    lost,
     open_socket,
     receive_text,
     send_text,
@@ -42,6 +41,7 @@ from arb_pipelines.venues.kucoin.replies import OK, refusal
 from arb_pipelines.venues.kucoin.rest import Call, Rest
 from arb_pipelines.venues.retry import RECONNECT, Patience, reconnecting
 from arb_pipelines.venues.tasks import worst_error
+from arb_pipelines.venues.text_socket import TextSocket
 
 _PLACED = Reader(Placed, "the answer to an order")
 _ANSWER = Reader(SocketAnswer, "an answer to order entry")
@@ -101,7 +101,7 @@ class SocketOrderEntry:
         self._client, self._account, self._url = client, account, url
         self._answer_s, self._patience, self._wall_ns = answer_s, patience, wall_ns
         self._rest = RestOrderEntry(client, account, wall_ns=wall_ns)
-        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._socket: TextSocket | None = None
         self._ids = count(1)
         self._heard = 0
         self._answers: dict[str, asyncio.Future[SocketAnswer]] = {}
@@ -145,19 +145,21 @@ class SocketOrderEntry:
             raise Transient(f"{what}: no connection; not sent")
         self._client.take(call)
         quota, number = None, str(next(self._ids))
-        future: asyncio.Future[SocketAnswer] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[SocketAnswer] = loop.create_future()
         self._answers[number] = future
+        late = loop.call_later(self._answer_s, _give_up, future)
         try:
             request = {"id": number, "op": operation, "args": fields}
-            async with asyncio.timeout(self._answer_s):
-                await send_text(socket, msgspec.json.encode(request).decode(), what)
-                answer = await future
+            send_text(socket, msgspec.json.encode(request), what)
+            answer = await future
             quota = answer.quota()
         except (Transient, TimeoutError) as error:
             raise OutcomeUnknown(
                 f"{what}: {type(error).__name__} after it left; look it up, never send it again"
             ) from None
         finally:
+            late.cancel()
             self._answers.pop(number, None)
             self._client.settle(call, quota)
         if answer.code != OK:
@@ -167,11 +169,11 @@ class SocketOrderEntry:
     async def _connection(self, in_service: Callable[[], None]) -> None:
         signer = self._client.signer
         query = signer.connection_query(self._client.timestamp_ms())
-        async with await open_socket(self._client.session, f"{self._url}?{query}", _WHAT) as socket:
+        with await open_socket(self._client.session, f"{self._url}?{query}", _WHAT) as socket:
             challenge = await receive_text(socket, _LOGIN_S, _WHAT)
             if _ANSWER.read(challenge).code:
                 raise _turned_away(challenge)
-            await send_text(socket, signer.sign(challenge.encode()), _WHAT)
+            send_text(socket, signer.sign(challenge).encode(), _WHAT)
             text = await receive_text(socket, _LOGIN_S, _WHAT)
             welcome = _ANSWER.read(text)
             if welcome.code or not welcome.ping_interval:
@@ -179,7 +181,8 @@ class SocketOrderEntry:
             try:
                 with worst_error():
                     async with asyncio.TaskGroup() as tasks:
-                        tasks.create_task(self._read(socket))
+                        socket.hand_on(self._take)
+                        tasks.create_task(lost(socket, _WHAT))
                         tasks.create_task(self._keep_alive(socket, welcome))
                         self._socket = socket
                         in_service()
@@ -189,15 +192,12 @@ class SocketOrderEntry:
                 self.in_service.clear()
                 self._leave_unanswered()
 
-    async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        async for message in socket:
-            if message.type is aiohttp.WSMsgType.TEXT:
-                self._heard += 1
-                answer = _ANSWER.read(message.data)
-                future = self._answers.pop(answer.id, None)
-                if future is not None and not future.done():
-                    future.set_result(answer)
-        raise closed(socket, _WHAT)
+    def _take(self, text: bytes) -> None:
+        self._heard += 1
+        answer = _ANSWER.read(text)
+        future = self._answers.pop(answer.id, None)
+        if future is not None and not future.done():
+            future.set_result(answer)
 
     def _leave_unanswered(self) -> None:
         for future in self._answers.values():
@@ -205,9 +205,7 @@ class SocketOrderEntry:
                 future.set_exception(Transient("the connection was lost"))
         self._answers.clear()
 
-    async def _keep_alive(
-        self, socket: aiohttp.ClientWebSocketResponse, welcome: SocketAnswer
-    ) -> None:
+    async def _keep_alive(self, socket: TextSocket, welcome: SocketAnswer) -> None:
         await keep_alive(
             socket,
             interval_ms=welcome.ping_interval,
@@ -217,12 +215,17 @@ class SocketOrderEntry:
             what=_WHAT,
         )
 
-    def _ping(self) -> str:
+    def _ping(self) -> bytes:
         now_ms = self._client.timestamp_ms()
-        return f'{{"id":"{next(self._ids)}","op":"ping","timestamp":{now_ms}}}'
+        return b'{"id":"%d","op":"ping","timestamp":%d}' % (next(self._ids), now_ms)
 
 
-def _turned_away(text: str) -> VenueError:
+def _give_up(waiting: asyncio.Future[SocketAnswer]) -> None:
+    if not waiting.done():
+        waiting.set_exception(TimeoutError())
+
+
+def _turned_away(text: bytes) -> VenueError:
     """Say why the venue let nobody in: for a person, or it has too much to do just now."""
     answer = _ANSWER.read(text)
     why = refusal(answer.code, answer.msg, status=200, quota=None, acts=False, what=_WHAT)

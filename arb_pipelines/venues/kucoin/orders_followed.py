@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from decimal import Decimal, localcontext
+from decimal import Context, Decimal
 
 from arb_pipelines.clock import NS_PER_MS
 from arb_pipelines.errors import InvariantBroken
@@ -19,6 +19,8 @@ from arb_pipelines.venues.kucoin.codec_orders import FillRow, OrderChange, amoun
 
 OrderEvent = Match | Resting | Done
 _ZERO = Decimal(0)
+#: Products of amounts with 18 decimals, and sums of these, as they are.
+_EXACT = Context(prec=80)
 
 
 class FollowedOrder:
@@ -41,8 +43,10 @@ class FollowedOrder:
     @property
     def funds(self) -> Decimal:
         """Value in quote of what was traded, before fees; exact, with 18 decimals on both too."""
-        with localcontext(prec=80):
-            return sum((match.size * match.price for match in self._matches.values()), _ZERO)
+        funds = _ZERO
+        for match in self._matches.values():
+            funds = _EXACT.add(funds, _EXACT.multiply(match.size, match.price))
+        return funds
 
     def take(self, event: OrderEvent) -> bool:
         """Note what was told; ``False`` if it was known."""

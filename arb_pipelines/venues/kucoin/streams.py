@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 
-import aiohttp
 import msgspec
 
 from arb_pipelines.clock import NS_PER_S, steady_ns
@@ -21,8 +20,8 @@ from arb_pipelines.errors import Fatal, ProtocolViolation, Rejected, Transient
 from arb_pipelines.venues.kucoin import rest
 from arb_pipelines.venues.kucoin.codec import Bullet, Frame, InstanceServer, Reader
 from arb_pipelines.venues.kucoin.connections import (
-    closed,
     keep_alive,
+    lost,
     open_socket,
     receive_text,
     send_text,
@@ -30,6 +29,7 @@ from arb_pipelines.venues.kucoin.connections import (
 from arb_pipelines.venues.kucoin.rest import Rest
 from arb_pipelines.venues.retry import RECONNECT, Patience, reconnecting
 from arb_pipelines.venues.tasks import worst_error
+from arb_pipelines.venues.text_socket import TextSocket
 
 #: What one request and one connection may subscribe to, in symbols.
 SYMBOLS_A_REQUEST = 100
@@ -94,12 +94,13 @@ class Stream:
             socket = await open_socket(self._client.session, url, self._what)
         except Fatal as refused:
             raise self._without_token(str(refused)) from None
-        async with socket:
+        with socket:
             await self._welcome(socket)
             try:
                 with worst_error():
                     async with asyncio.TaskGroup() as tasks:
-                        tasks.create_task(self._read(socket))
+                        socket.hand_on(self._take)
+                        tasks.create_task(lost(socket, self._what))
                         tasks.create_task(self._keep_alive(socket, server))
                         await self._subscribe(socket)
                         in_service()
@@ -121,14 +122,14 @@ class Stream:
         self._bullet = None
         return Transient(f"{why}; the token is no longer good")
 
-    async def _welcome(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+    async def _welcome(self, socket: TextSocket) -> None:
         frame = _FRAME.read(await receive_text(socket, _ANSWER_S, self._what))
         if frame.type == "error":
             raise self._refusal(frame)
         if frame.type != "welcome":
             raise ProtocolViolation(f"{self._what}: began with {frame.type[:20]!r}, not welcome")
 
-    async def _subscribe(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+    async def _subscribe(self, socket: TextSocket) -> None:
         answers = []
         for topic in self._topics:
             number = str(next(self._ids))
@@ -141,21 +142,16 @@ class Stream:
                 "privateChannel": self._private,
                 "response": True,
             }
-            await send_text(socket, msgspec.json.encode(request).decode(), self._what)
+            send_text(socket, msgspec.json.encode(request), self._what)
         try:
             async with asyncio.timeout(_ANSWER_S):
                 await asyncio.gather(*answers)
         except TimeoutError:
             raise Transient(f"{self._what}: no answer to a subscription") from None
 
-    async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        async for message in socket:
-            if message.type is aiohttp.WSMsgType.TEXT:
-                self._heard += 1
-                self._take(_FRAME.read(message.data))
-        raise closed(socket, self._what)
-
-    def _take(self, frame: Frame) -> None:
+    def _take(self, text: bytes) -> None:
+        self._heard += 1
+        frame = _FRAME.read(text)
         match frame.type:
             case "message":
                 self._on_message(frame, self._wall_ns())
@@ -177,14 +173,12 @@ class Stream:
             return Rejected(told, code=str(frame.code))
         return Transient(told, code=str(frame.code))
 
-    async def _keep_alive(
-        self, socket: aiohttp.ClientWebSocketResponse, server: InstanceServer
-    ) -> None:
+    async def _keep_alive(self, socket: TextSocket, server: InstanceServer) -> None:
         await keep_alive(
             socket,
             interval_ms=server.ping_interval,
             timeout_ms=server.ping_timeout,
-            ping=lambda: f'{{"id":"{next(self._ids)}","type":"ping"}}',
+            ping=lambda: b'{"id":"%d","type":"ping"}' % next(self._ids),
             heard=lambda: self._heard,
             what=self._what,
         )
