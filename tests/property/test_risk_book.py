@@ -49,10 +49,24 @@ class Oracle:
     day: int = 0
 
     def add(self, day: int, currency: str, profit: int) -> None:
-        """Note a result; a day that is over takes none."""
-        self.day = max(self.day, day)
+        """Note a result."""
+        self.on_day(day)
         self.results.append((self.day, currency, profit))
         self.judge()
+
+    def on_day(self, day: int) -> None:
+        """Go on at a day; if it had been over, what came later was its."""
+        if day < self.day:
+            self.results = [(min(on, day), of, profit) for on, of, profit in self.results]
+        self.day = day
+
+    def of_the_day(self) -> dict[str, Decimal]:
+        """What the day has brought."""
+        sums: dict[str, Decimal] = {}
+        for on, of, profit in self.results:
+            if on == self.day:
+                sums[of] = sums.get(of, Decimal(0)) + profit
+        return sums
 
     def judge(self) -> None:
         """Pause by what a list of numbers says."""
@@ -107,6 +121,9 @@ def test_the_counters_agree_with_all_results_that_ever_were(steps: list[Any]) ->
             paused.clear()
             oracle.resume()
         elif kind == "result":
+            if (today := day_in(now, "UTC")) < book.day:
+                oracle.on_day(_day(now))
+                book = book.set_back(today, oracle.of_the_day())
             book = book.on_result(first, Decimal(profit), day_in(now, "UTC"))
             paused |= {breaker.name for breaker in breakers if breaker.review(book)}
             oracle.add(_day(now), first, profit)
@@ -126,7 +143,7 @@ def test_the_file_agrees_with_all_results_that_ever_were(steps: list[Any]) -> No
         number = 0
         while True:
             with open_state(Path(folder) / "state.sqlite", wall_ns=lambda: clock[0]) as store:
-                oracle.day = max(oracle.day, _day(clock[0]))  # a start opens the book of its day
+                oracle.on_day(_day(clock[0]))  # a start opens the book of its day
                 oracle.judge()
                 keeper = RiskKeeper(
                     "thin", RiskRules.model_validate(RULES), CAPITAL, store.risk,

@@ -176,6 +176,34 @@ def test_a_pause_for_minutes_ends_after_them(path: Path) -> None:
         assert engine.paused == "losses"
 
 
+def test_a_clock_that_was_a_month_ahead_takes_nothing_from_the_day_it_is(path: Path) -> None:
+    """Its loss counts whole, and so does that of each day of the month to come."""
+    with kept(path, {"daily_loss": {"most": {"USDT": 5}}}) as engine:
+        engine.ends("-3")
+        engine.clock[0] = NOON + 31 * NS_PER_DAY
+        engine.ends("-1")
+        engine.clock[0] = NOON
+        assert engine.paused is None
+        engine.ends("-0.99")
+        assert engine.paused is None
+        engine.ends("-0.01")
+        assert engine.paused == "daily_loss"
+        assert "lost on 2026-01-05" in engine.told[-1].why
+        engine.keeper.resume_by("ada", "the clock was wrong")
+    with kept(path, {"daily_loss": {"most": {"USDT": 5}}}, NOON + NS_PER_DAY) as engine:
+        engine.ends("90")
+        engine.clock[0] += NS_PER_DAY
+        engine.ends("-4.99")
+        assert engine.paused is None
+        engine.ends("-0.01")
+        assert engine.paused == "daily_loss"
+        assert engine.store.risk.profit_by_day("thin") == {
+            ("2026-01-05", "USDT"): Decimal(-5),
+            ("2026-01-06", "USDT"): Decimal(90),
+            ("2026-01-07", "USDT"): Decimal(-5),
+        }
+
+
 def test_several_pauses_stand_until_the_last_has_ended(path: Path) -> None:
     """Each by its own rule; a person ends all."""
     rules = {

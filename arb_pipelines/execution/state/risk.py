@@ -22,7 +22,7 @@ from arb_pipelines.trading.risk.book import RiskBook
 from arb_pipelines.trading.risk.breakers import Pause
 
 #: The currencies' amounts of a book.
-_AMOUNTS = ("today", "day_base", "profit", "peak")
+_AMOUNTS = ("today", "day_base", "profit", "peak", "lifted_at")
 _Step = Callable[[RiskBook, str, Decimal, date], RiskBook]
 
 
@@ -68,7 +68,7 @@ class RiskTables:
         """Give a strategy's book, whose days are of ``zone`` from now on."""
         with self.together():
             today = day_in(self._wall_ns(), zone)
-            book = (self.book(strategy) or RiskBook(today)).on_day(today)
+            book = self._on_day(strategy, self.book(strategy) or RiskBook(today), today)
             self._save(strategy, book, zone)
         return book
 
@@ -104,7 +104,8 @@ class RiskTables:
             ).fetchone()
             zone = "UTC" if row is None else row[0]
             today = day_in(now, zone)
-            book = step(RiskBook(today) if row is None else _book_of(row[1]), currency, by, today)
+            before = RiskBook(today) if row is None else _book_of(row[1])
+            book = step(self._on_day(strategy, before, today), currency, by, today)
             self._save(strategy, book, zone)
             self._add_to_day(strategy, str(book.day), currency, by, cycles)
             if strategy in self._followers:
@@ -164,6 +165,18 @@ class RiskTables:
         )
         return {(day, currency): Decimal(profit) for day, currency, profit in rows}
 
+    def _on_day(self, strategy: str, book: RiskBook, day: date) -> RiskBook:
+        """Give the book of a day: what a clock that was ahead counted later counts to it."""
+        if day >= book.day:
+            return book.on_day(day)
+        after = "FROM risk_days WHERE strategy = ? AND day > ?", (strategy, str(day))
+        later = self._db.execute(f"SELECT currency, profit, cycles {after[0]}", after[1]).fetchall()
+        self._db.execute(f"DELETE {after[0]}", after[1])
+        for currency, profit, cycles in later:
+            self._add_to_day(strategy, str(day), currency, Decimal(profit), cycles)
+        by_day = self.profit_by_day(strategy)
+        return book.set_back(day, {of: by for (on, of), by in by_day.items() if on == str(day)})
+
     def _add_to_day(
         self, strategy: str, day: str, currency: str, profit: Decimal, cycles: int
     ) -> None:
@@ -195,18 +208,20 @@ def _document(book: RiskBook) -> str:
         name: {currency: f"{by:f}" for currency, by in getattr(book, name).items()}
         for name in _AMOUNTS
     }
-    plain = {"day": book.day, "in_a_row": book.in_a_row, "cycles": book.cycles}
+    plain = {name: getattr(book, name) for name in ("day", "in_a_row", "cycles", "lifted")}
     return orjson.dumps(plain | amounts).decode()
 
 
 def _book_of(text: str) -> RiskBook:
     told: dict[str, Any] = orjson.loads(text)
     amounts = {
-        name: {currency: Decimal(by) for currency, by in told[name].items()} for name in _AMOUNTS
+        name: {currency: Decimal(by) for currency, by in told.get(name, {}).items()}
+        for name in _AMOUNTS
     }
     return RiskBook(
         day=date.fromisoformat(told["day"]),
         in_a_row=told["in_a_row"],
         cycles=told["cycles"],
+        lifted=date.fromisoformat(told["lifted"]) if told.get("lifted") else None,
         **amounts,
     )

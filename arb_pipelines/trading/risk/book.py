@@ -1,7 +1,7 @@
 """The counters of a strategy: what its cycles brought, by currency, and what came last.
 
 Exact, pure, and small enough to be written with every cycle's end. A day is a calendar day
-of the strategy's zone; it never goes back, whatever becomes of the clock.
+of the strategy's zone; it goes back where whoever keeps the book says what that day has brought.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ class RiskBook:
 
     ``in_a_row`` are losses since the last profit. ``today`` is the realised profit of ``day``,
     ``day_base`` what of it is measured from: zero, or what it was when a pause was lifted.
-    ``profit`` is that of all cycles, ``peak`` its highest since the measure began.
+    ``profit`` is that of all cycles, ``peak`` its highest since the measure began. ``lifted`` is
+    the day of that last pause, ``lifted_at`` the profit then.
     """
 
     day: date
@@ -32,10 +33,26 @@ class RiskBook:
     profit: Mapping[str, Decimal] = field(default_factory=dict)
     peak: Mapping[str, Decimal] = field(default_factory=dict)
     cycles: int = 0
+    lifted: date | None = None
+    lifted_at: Mapping[str, Decimal] = field(default_factory=dict)
 
     def on_day(self, day: date) -> RiskBook:
         """Begin a new day; a day that is over does not come back."""
         return self if day <= self.day else replace(self, day=day, today={}, day_base={})
+
+    def set_back(self, day: date, today: Mapping[str, Decimal]) -> RiskBook:
+        """Go on at a day that had been over, since the clock was ahead.
+
+        ``today`` is what that day has brought, and what the clock counted later. What has been
+        forgiven of it stays forgiven.
+        """
+        if self.lifted is None or self.lifted < day:
+            return replace(self, day=day, today=today, day_base={})
+        base = {
+            of: by - self.profit.get(of, _ZERO) + self.lifted_at.get(of, _ZERO)
+            for of, by in today.items()
+        }
+        return replace(self, day=day, today=today, day_base=base, lifted=day)
 
     def on_result(self, currency: str, profit: Decimal, day: date) -> RiskBook:
         """Count a cycle that has ended; one that brought nothing is no loss, and ends no row."""
@@ -58,11 +75,13 @@ class RiskBook:
 
     def forgiven(self, checks: Collection[str]) -> RiskBook:
         """Begin the measures of these checks anew; what was earned and lost stays counted."""
+        book, profit = self, dict(self.profit)
+        if DAILY_LOSS in checks:
+            book = replace(self, day_base=dict(self.today), lifted=self.day, lifted_at=profit)
         return replace(
-            self,
+            book,
             in_a_row=0 if LOSSES in checks else self.in_a_row,
-            day_base=dict(self.today) if DAILY_LOSS in checks else self.day_base,
-            peak=dict(self.profit) if DRAWDOWN in checks else self.peak,
+            peak=profit if DRAWDOWN in checks else self.peak,
         )
 
     def lost_today(self, currency: str) -> Decimal:
