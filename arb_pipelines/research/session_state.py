@@ -97,6 +97,7 @@ class AccountStates:
             id_prefix=id_prefix,
             trouble=trouble,
             on_left=nobody if seller is None else seller.on_left,
+            later=asyncio.get_running_loop().call_soon,
         )
         free = line_of(container).free
         free.listen(follower.on_account)

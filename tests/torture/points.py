@@ -1,7 +1,7 @@
 """The points at which an engine can die, found in the engine as it runs.
 
 A point is a place at which a coroutine of ours is suspended or resumed, a transaction of the
-state file before or after it is committed, or an order's intent in the journal. It is named by
+state file before or after it is committed, or an order's intent in a log. It is named by
 the innermost frames of our package, so that an await that is new is a point without anybody
 listing it. In a recording run each is written down as it is passed; in a killing run the
 process kills itself at one of them, at once and by SIGKILL.
@@ -184,6 +184,7 @@ def _watch_tasks(watcher: Watcher) -> None:
 
 def _watch_intents(watcher: Watcher) -> None:
     from arb_pipelines.execution.records.journal import Journal
+    from arb_pipelines.execution.state.intents import IntentLog
     from arb_pipelines.venues.base import NewOrder
 
     hear = Journal.hear
@@ -196,7 +197,15 @@ def _watch_intents(watcher: Watcher) -> None:
         if counts:
             watcher.passes("after an intent in the journal")
 
+    add = IntentLog.add
+
+    def add_watched(self: Any, intent: Any) -> None:
+        add(self, intent)
+        if watcher.armed:
+            watcher.passes("after an intent in the log of intents")
+
     Journal.hear = hear_watched  # type: ignore[method-assign]
+    IntentLog.add = add_watched  # type: ignore[method-assign]
 
 
 def _watch_commits(watcher: Watcher) -> None:

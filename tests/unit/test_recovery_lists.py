@@ -85,7 +85,7 @@ def test_a_clock_that_was_ahead_hides_nothing_that_the_venue_lists(tmp_path: Pat
     async def body(there: StateAtVenue) -> None:
         store, fills = there.store, there.venue.fills
         known = await sent(there)
-        store._wall_ns = lambda: wall_ns() + HOUR_NS  # type: ignore[method-assign]
+        store.wall_ns = lambda: wall_ns() + HOUR_NS  # type: ignore[method-assign]
         given_up(there, known)
         lost = f"{store.engine_id}0a1b2c-1"
         await there.venue.place(there.order(f"{lost}-0", 0, "100"))
@@ -217,10 +217,10 @@ def test_balances_seen_while_the_clock_was_ahead_explain_what_comes_after(tmp_pa
 
     async def body(there: StateAtVenue) -> None:
         store = there.store
-        store._wall_ns = lambda: wall_ns() + HOUR_NS  # type: ignore[method-assign]
+        store.wall_ns = lambda: wall_ns() + HOUR_NS  # type: ignore[method-assign]
         assert (await recover(there.engine())).unexplained is None
         there.venue.deposit("SOL", Decimal(3))
-        store._wall_ns = wall_ns  # type: ignore[method-assign]
+        store.wall_ns = wall_ns  # type: ignore[method-assign]
         assert (await recover(there.engine())).unexplained == {"SOL": Decimal(3)}
         await asyncio.sleep(100)
         await sent(there)

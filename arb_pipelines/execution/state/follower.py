@@ -1,10 +1,11 @@
 """Writes down what a strategy's bus tells: each cycle from its first order to its end.
 
 Everything is written in the session's loop, before the bus goes on: an order's intent before
-it leaves, what it came to before the next one leaves. A state file that cannot be written
-keeps orders here, and has the session stop; what was to be written waits, in order, for the
-file to take it. What it never takes is found at the venue by the next start, since an order
-that left has its intent on disk.
+it leaves, what it came to before the next one leaves. An intent may be in a log of its own for
+a moment, until the order is on its way and the state file has it (``intents``). A state file
+that cannot be written keeps orders here, and has the session stop; what was to be written
+waits, in order, for the file to take it. What it never takes is found at the venue by the next
+start, since an order that left has its intent on disk.
 
 Which state follows which is in ``machine``; what becomes of a cycle that its desk leaves with
 something in hand is the panic seller's to say.
@@ -16,15 +17,16 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from arb_pipelines.errors import Transient
+from arb_pipelines.errors import InvariantBroken, Transient
 from arb_pipelines.execution.orders.amounts import Booked
 from arb_pipelines.execution.orders.client_ids import cycle_of, desk_id
 from arb_pipelines.execution.orders.given_up import LateFill
 from arb_pipelines.execution.orders.venue_broker import Untraded
 from arb_pipelines.execution.state.endings import verdict
+from arb_pipelines.execution.state.intents import Intent
 from arb_pipelines.execution.state.store import StateStore
 from arb_pipelines.execution.state.under_way import FollowedCycle, FollowedOrder, sum_of
-from arb_pipelines.execution.state.values import CycleState, NewCycle, OrderStatus, Purpose
+from arb_pipelines.execution.state.values import CycleState, NewCycle, OrderStatus
 from arb_pipelines.execution.universe import SessionUniverse
 from arb_pipelines.market.exact import decimal_of
 from arb_pipelines.trading.events import (
@@ -39,6 +41,9 @@ from arb_pipelines.trading.events import (
 from arb_pipelines.trading.reports import CycleReport
 from arb_pipelines.venues.base import Accepted, AccountEvent, Match, NewOrder, OrderReport
 
+#: Calls what it is given, when whoever runs now is done.
+Later = Callable[[Callable[[], object]], object]
+
 
 def nobody(cycle: str) -> bool:
     """Take no cycle over."""
@@ -50,7 +55,8 @@ class StateFollower:
 
     ``trouble`` is called with what is wrong with the state file. ``on_left`` is asked, with a
     cycle's id, whether somebody takes over what an execution left in hand that fell short; if
-    so the cycle is theirs to end.
+    so the cycle is theirs to end. With ``later`` an order waits for no more than the store's log of
+    intents, where there is one; the state has its intent when what ``later`` is given was called.
     """
 
     def __init__(
@@ -62,10 +68,14 @@ class StateFollower:
         id_prefix: str,
         trouble: Callable[[str], object],
         on_left: Callable[[str], bool] = nobody,
+        later: Later | None = None,
     ) -> None:
         self._store, self._universe, self.session = store, universe, session
         self._prefix, self._trouble, self._on_left = id_prefix, trouble, on_left
+        self._later = later
         self._waiting: list[Callable[[], object]] = []
+        self._stuck = False
+        self._noted: list[str] = []
         self._cycles: dict[str, FollowedCycle] = {}
         self._orders: dict[str, FollowedOrder] = {}
         self._approved: Approved | None = None
@@ -112,9 +122,15 @@ class StateFollower:
                 for step in self._waiting:
                     step()
         except Transient as unwritten:
+            self._stuck = True
             self._trouble(str(unwritten))
             return self._store.give_up_reserve() and self.flush()
+        self._stuck = False
         self._waiting.clear()
+        if self._store.intents is not None:
+            for client_id in self._noted:
+                self._store.intents.settle(client_id)
+        self._noted.clear()
         return True
 
     # -- orders ------------------------------------------------------------------------
@@ -152,26 +168,40 @@ class StateFollower:
 
     def _on_intent(self, new: NewOrder) -> None:
         desk = self._orders[desk_id(new.client_id)]
-        self._waiting.append(partial(self._intend, desk, new))
-        if not self.flush():
+        cycle, order = desk.cycle, desk.order
+        intent = Intent(
+            self._store.wall_ns(),
+            cycle.new.id,
+            new,
+            None if order.unwinds else int(order.client_id.rpartition("-")[2]),
+            None if cycle.begun else cycle.new,
+            cycle.why,
+        )
+        self._waiting.append(partial(self._store.write_intent, intent))
+        if not self._note(intent) and not self.flush():
             self._waiting.pop()
             raise Transient(f"order {new.client_id} stays here: the state cannot be written")
-        desk.cycle.begun = True
+        cycle.begun = True
         desk.sent[new.client_id] = new
 
-    def _intend(self, desk: FollowedOrder, new: NewOrder) -> None:
-        store, cycle = self._store, desk.cycle.new.id
-        if not desk.cycle.begun:
-            planned = (CycleState.VALIDATING, "plan", "priced and rounded exactly")
-            leaving = (CycleState.ACTIVE, "intent", new.client_id)
-            store.begin(desk.cycle.new, desk.cycle.why, planned, leaving)
-        elif store.state_of(cycle) is not CycleState.ACTIVE:
-            store.move(cycle, CycleState.ACTIVE, what="intent", why=new.client_id)
-        if desk.order.unwinds:
-            store.intend(cycle, new, Purpose.UNWIND, None)
-        else:
-            number = desk.order.client_id.rpartition("-")[2]
-            store.intend(cycle, new, Purpose.LEG, int(number))
+    def _note(self, intent: Intent) -> bool:
+        """Have an intent survive without the state file; a file that takes none is not believed."""
+        log = self._store.intents
+        if log is None or self._later is None or self._stuck:
+            return False
+        try:
+            log.add(intent)
+        except Transient:
+            return False
+        self._noted.append(intent.order.client_id)
+        self._later(self._catch_up)
+        return True
+
+    def _catch_up(self) -> None:
+        try:
+            self.flush()
+        except InvariantBroken as broken:  # what is heard next raises it where it ends the session
+            self._trouble(str(broken))
 
     def _on_accepted(self, accepted: Accepted) -> None:
         """Note the venue's own id with what is written next: an order is asked for by ours."""

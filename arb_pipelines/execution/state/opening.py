@@ -10,13 +10,16 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Literal
 
+import structlog
 from pydantic import SecretStr
 
 from arb_pipelines.clock import now_ns
+from arb_pipelines.errors import Transient
 from arb_pipelines.execution.locks import held
 from arb_pipelines.execution.records.reserve import reserved
 from arb_pipelines.execution.state.checkpoints import Checkpoints
 from arb_pipelines.execution.state.database import Database, check_whole
+from arb_pipelines.execution.state.intents import intent_log
 from arb_pipelines.execution.state.migrate import migrate
 from arb_pipelines.execution.state.store import StateStore
 
@@ -26,6 +29,8 @@ Durability = Literal["process", "power"]
 _RESERVE_BYTES = 4 << 20
 #: What is left of the log when it begins anew.
 _LONGEST_LOG_BYTES = 16 << 20
+
+_log = structlog.get_logger()
 
 
 @contextmanager
@@ -66,7 +71,28 @@ def open_state(
         reserve = opened.enter_context(reserved(path.with_suffix(".reserve"), _RESERVE_BYTES))
         store = StateStore(db, wall_ns, committed=checkpoints.wrote, reserve=reserve)
         store.take_lease(path, holder)
+        plain_and_quick = key is None and durability == "process"
+        _keep_intents(store, path.with_suffix(".intents"), opened, kept=plain_and_quick)
         try:
             yield store
         finally:
             store.end_lease()
+
+
+def _keep_intents(store: StateStore, path: Path, opened: ExitStack, *, kept: bool) -> None:
+    """Bring over what the log of intents has, and keep one where this state has one.
+
+    Raises:
+        Transient: log or state cannot be written.
+    """
+    if not kept and not path.exists():
+        return
+    try:
+        log = opened.enter_context(intent_log(path))
+        for intent in log.read():
+            if not store.bring_over(intent):
+                _log.warning("state.intent_left_out", order=intent.order.client_id)
+        log.clear()
+    except OSError as error:
+        raise Transient(f"{path} cannot be written: {error.strerror}") from None
+    store.intents = log if kept else None

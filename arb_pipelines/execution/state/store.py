@@ -18,6 +18,7 @@ import orjson
 from arb_pipelines.errors import InvariantBroken
 from arb_pipelines.execution.orders.amounts import EXACT, Booked
 from arb_pipelines.execution.records.reserve import Reserve
+from arb_pipelines.execution.state.intents import Intent, IntentLog
 from arb_pipelines.execution.state.machine import check_step
 from arb_pipelines.execution.state.risk import RiskTables
 from arb_pipelines.execution.state.rows import order_of
@@ -42,7 +43,8 @@ _Note = tuple[str, int, CycleState | None, CycleState, str, str]
 class StateStore(StateWriter):
     """The state of one account's engine; made by ``open_state``.
 
-    ``risk`` has what is kept of each strategy's results and pauses.
+    ``risk`` has what is kept of each strategy's results and pauses; ``intents`` is where an order's
+    intent may be until it is here, if anywhere.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class StateStore(StateWriter):
     ) -> None:
         super().__init__(connection, wall_ns, committed=committed, reserve=reserve)
         self.risk = RiskTables(connection, self.together, wall_ns)
+        self.intents: IntentLog | None = None
 
     def new_prefix(self, seed: str) -> str:
         """Make what the client ids of one start of a session begin with: 12 hex digits and ``-``.
@@ -70,13 +73,45 @@ class StateStore(StateWriter):
                 return prefix
         raise AssertionError("counting does not end")
 
-    def begin(self, new: NewCycle, why: str, *steps: Step) -> None:
-        """Write a cycle down, pending, and the first steps of its life.
+    def write_intent(self, intent: Intent) -> None:
+        """Write down an order that is about to leave, or just left, and its cycle if it begins.
+
+        Raises:
+            InvariantBroken: its cycle is not there, or has ended.
+        """
+        order, at = intent.order, intent.ts_ns
+        with self.together():
+            if intent.begins is not None:
+                planned = (CycleState.VALIDATING, "plan", "priced and rounded exactly")
+                leaving = (CycleState.ACTIVE, "intent", order.client_id)
+                self.begin(intent.begins, intent.why, planned, leaving, ts_ns=at)
+            elif self.state_of(intent.cycle) is not CycleState.ACTIVE:
+                self.move(intent.cycle, CycleState.ACTIVE, what="intent", why=order.client_id)
+            purpose = Purpose.UNWIND if intent.leg is None else Purpose.LEG
+            self.intend(intent.cycle, order, purpose, intent.leg, ts_ns=at)
+
+    def bring_over(self, intent: Intent) -> bool:
+        """Write an intent down if it is not there; whether it is now.
+
+        Its cycle may not be there, or have ended, in a file restored from a backup: the venue
+        has the order then.
+        """
+        if any(order.client_id == intent.order.client_id for order in self.orders(intent.cycle)):
+            return True
+        there = self.has_cycle(intent.cycle)
+        fits = there != (intent.begins is not None)
+        if not fits or (there and self.state_of(intent.cycle).terminal):
+            return False
+        self.write_intent(intent)
+        return True
+
+    def begin(self, new: NewCycle, why: str, *steps: Step, ts_ns: int | None = None) -> None:
+        """Write a cycle down, pending, and the first steps of its life; ``ts_ns`` is now.
 
         Raises:
             InvariantBroken: its life has no such step.
         """
-        now, state = self._wall_ns(), CycleState.PENDING
+        now, state = self.wall_ns() if ts_ns is None else ts_ns, CycleState.PENDING
         notes: list[_Note] = [(new.id, now, None, state, "signal", why)]
         for after, what, because in steps:
             check_step(new.id, state, after)
@@ -101,7 +136,7 @@ class StateStore(StateWriter):
         Raises:
             InvariantBroken: the cycle is not there, or its life has no such step.
         """
-        now = self._wall_ns()
+        now = self.wall_ns()
         with self.together():
             before = self.state_of(cycle)
             check_step(cycle, before, after)
@@ -128,7 +163,7 @@ class StateStore(StateWriter):
         """
         if not after.terminal:
             raise InvariantBroken(f"cycle {cycle}: {after} is no end")
-        now = self._wall_ns()
+        now = self.wall_ns()
         with self.together():
             before = self.state_of(cycle)
             check_step(cycle, before, after)
@@ -140,8 +175,16 @@ class StateStore(StateWriter):
             self._note((cycle, now, before, after, what, why))
             self.risk.count(self.cycle(cycle))
 
-    def intend(self, cycle: str, order: NewOrder, purpose: Purpose, leg: int | None) -> None:
-        """Write down an order that is about to leave."""
+    def intend(
+        self,
+        cycle: str,
+        order: NewOrder,
+        purpose: Purpose,
+        leg: int | None,
+        *,
+        ts_ns: int | None = None,
+    ) -> None:
+        """Write down an order that is about to leave, or left at ``ts_ns``."""
         amounts = (order.size, order.funds, order.price)
         with self.together():
             self._db.execute(
@@ -152,7 +195,7 @@ class StateStore(StateWriter):
                     order.client_id, cycle, purpose, leg, order.symbol, order.side, order.kind,
                     order.time_in_force,
                     *(None if amount is None else f"{amount:f}" for amount in amounts),
-                    self._wall_ns(),
+                    self.wall_ns() if ts_ns is None else ts_ns,
                 ),
             )  # fmt: skip
 
@@ -175,7 +218,7 @@ class StateStore(StateWriter):
             self._db.execute(
                 "UPDATE orders SET status = ?, reason = ?, ended_ns = ? "
                 "WHERE client_id = ? AND status != 'done'",
-                (status, reason, self._wall_ns(), client_id),
+                (status, reason, self.wall_ns(), client_id),
             )
 
     def remark(self, cycle: str, error: str) -> None:
@@ -184,7 +227,7 @@ class StateStore(StateWriter):
             self._db.execute(
                 "UPDATE cycles SET error = coalesce(error || '; ', '') || ?, updated_ns = ? "
                 "WHERE id = ?",
-                (error, self._wall_ns(), cycle),
+                (error, self.wall_ns(), cycle),
             )
 
     def match(self, match: Match) -> None:
@@ -207,7 +250,7 @@ class StateStore(StateWriter):
         Raises:
             InvariantBroken: nobody wrote that order down.
         """
-        now = self._wall_ns()
+        now = self.wall_ns()
         with self.together():
             row = self._db.execute(
                 "SELECT * FROM orders WHERE client_id = ?", (client_id,)

@@ -38,7 +38,7 @@ class StateWriter(StateReader):
         reserve: Reserve | None = None,
     ) -> None:
         super().__init__(connection)
-        self._wall_ns, self._committed, self._reserve = wall_ns, committed, reserve
+        self.wall_ns, self._committed, self._reserve = wall_ns, committed, reserve
         self._within = False
         self._lease: Lease | None = None
         self._path = Path()
@@ -81,7 +81,7 @@ class StateWriter(StateReader):
             ConfigError: another machine has it.
         """
         with self.together():
-            self._lease = take_lease(self._db, path, holder, self._wall_ns())
+            self._lease = take_lease(self._db, path, holder, self.wall_ns())
         self._path, self._file = path, _file_at(path)
 
     def is_there(self) -> bool:
@@ -97,7 +97,7 @@ class StateWriter(StateReader):
         """
         assert self._lease is not None, "a lease is taken before it is renewed"
         with self.together():
-            self._lease = renew_lease(self._db, self._lease, self._wall_ns())
+            self._lease = renew_lease(self._db, self._lease, self.wall_ns())
 
     def end_lease(self) -> None:
         """Say that nobody has the file any more, if it can be said."""
@@ -131,7 +131,7 @@ class StateWriter(StateReader):
         """
         if self._balances is None:
             self._balances = self._last_seen()
-        now, zero = self._wall_ns(), Decimal(0)
+        now, zero = self.wall_ns(), Decimal(0)
         ahead = self._db.execute("SELECT 1 FROM balances_seen WHERE ts_ns > ? LIMIT 1", (now,))
         if ahead.fetchone() is not None:
             with self.together():
