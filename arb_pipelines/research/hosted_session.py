@@ -32,7 +32,7 @@ from arb_pipelines.execution.switches import Permission, check_key, permission
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.session_listeners import Listeners, listen
 from arb_pipelines.research.session_past import earlier_folders, spent_before
-from arb_pipelines.research.session_pauses import keeping_pauses, pause_told
+from arb_pipelines.research.session_pauses import alert_of_refused, keeping_pauses, pause_told
 from arb_pipelines.research.session_recovery import unknown_of
 from arb_pipelines.research.session_requests import SessionRequest
 from arb_pipelines.research.session_state import AccountStates
@@ -283,9 +283,10 @@ class HostedSession:
         return account_state(settings, connection.venue, connection.account_id, tested=tested)
 
     def _watches(self, managed: Managed) -> list[Any]:
-        """What may end the session from outside, to be run beside it."""
+        """What may end the session from outside, or tells a person, to be run beside it."""
         files = kill_files(self.lake.settings.sessions, self.request.key)
         watches: list[Any] = [watch_kill_files(files, managed.controls.stop)]
+        watches.append(alert_of_refused(self.lake.settings, self.request.key, managed.container))
         if self.request.minutes is not None:
             watches.append(_end_after(self.request.minutes, managed))
         return watches
