@@ -29,7 +29,7 @@ from arb_pipelines.execution.recovery.values import Recovered
 from arb_pipelines.execution.state.files import account_name
 from arb_pipelines.execution.state.follower import StateFollower
 from arb_pipelines.execution.switches import Permission, check_key, permission
-from arb_pipelines.lake.store import Lake
+from arb_pipelines.research.lake_process import LakeProcess
 from arb_pipelines.research.session_listeners import Listeners, listen
 from arb_pipelines.research.session_past import earlier_folders, spent_before
 from arb_pipelines.research.session_pauses import alert_of_refused, keeping_pauses, pause_told
@@ -38,7 +38,6 @@ from arb_pipelines.research.session_requests import SessionRequest
 from arb_pipelines.research.session_state import AccountStates
 from arb_pipelines.research.session_values import SessionProgress, SessionSummary
 from arb_pipelines.research.state_files import StateFile, account_state
-from arb_pipelines.research.state_tables import copying_first
 from arb_pipelines.trading.parameters import Strategy
 from arb_pipelines.trading.reports import CycleReport
 from arb_pipelines.venues.base import VenueConnection
@@ -72,7 +71,7 @@ class HostedSession:
     ended it while it traded; ``told`` says that its heartbeat has its end.
     """
 
-    lake: Lake
+    lake: LakeProcess
     request: SessionRequest
     strategy: Strategy
     folder: Path
@@ -235,14 +234,13 @@ class HostedSession:
         managed, controls = joined.managed, joined.managed.controls
         with self._followed(joined) as follower:
             heard = listen(
-                self.lake,
+                self.lake.session(self._head(joined), self._state(joined)),
                 self.folder,
-                self._head(joined),
                 joined.manager,
                 managed,
                 follower,
                 reconcile=joined.chosen.places_orders,
-                on_flush=copying_first(self.lake, self._state(joined), self.on_flush),
+                on_flush=self.on_flush,
             )
 
             def pulse() -> tuple[str, Mapping[str, Any]]:

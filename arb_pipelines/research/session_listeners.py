@@ -13,18 +13,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from arb_pipelines.clock import day_of, now_ns, steady_ns
+from arb_pipelines.clock import steady_ns
 from arb_pipelines.containers.spec import MARKET_DATA
 from arb_pipelines.execution.components import run_of, universe_of
 from arb_pipelines.execution.manager import Managed, SessionManager
 from arb_pipelines.execution.orders.balance_watch import BalanceWatch
 from arb_pipelines.execution.records.journal import Journal
 from arb_pipelines.execution.records.recorder import Gauges, SessionRecorder
-from arb_pipelines.execution.records.values import Batch, SessionHead, SessionState
+from arb_pipelines.execution.records.values import Batch, SessionState
 from arb_pipelines.execution.state.follower import StateFollower
-from arb_pipelines.lake.markets import store_markets
-from arb_pipelines.lake.store import Lake
-from arb_pipelines.research.session_tables import write_batch
+from arb_pipelines.research.lake_process import SessionLake
 from arb_pipelines.research.session_values import SessionProgress
 from arb_pipelines.research.session_writer import SessionWriter
 from arb_pipelines.venues.base import MarketData, VenueConnection
@@ -82,9 +80,8 @@ class Listeners:
 
 
 def listen(
-    lake: Lake,
+    lake: SessionLake,
     folder: Path,
-    head: SessionHead,
     manager: SessionManager,
     managed: Managed,
     follower: StateFollower,
@@ -97,6 +94,7 @@ def listen(
     With ``reconcile`` the account's balances are held to what the recorder has booked.
     """
     loop, controls, bus = asyncio.get_running_loop(), managed.controls, managed.container.bus
+    head = lake.head
     journal = Journal(
         folder,
         head.cycles,
@@ -123,24 +121,25 @@ def listen(
 
 
 def _writer(
-    lake: Lake,
+    lake: SessionLake,
     recorder: SessionRecorder,
     connection: VenueConnection,
     flush_s: float,
     on_flush: Callable[[SessionProgress], None],
 ) -> SessionWriter:
-    day = day_of(now_ns())
-
     def tell(batch: Batch) -> None:
-        on_flush(SessionProgress.of(batch, batch.number + 1))
+        try:
+            lake.copy()
+        finally:
+            on_flush(SessionProgress.of(batch, batch.number + 1))
+            if batch.end_reason is not None:
+                lake.forget()
 
     return SessionWriter(
         recorder.take,
-        partial(write_batch, lake),
+        lake.write,
         flush_s,
-        prepare=partial(
-            store_markets, lake, connection.venue, day, connection.markets, list_day=day
-        ),
+        prepare=partial(lake.prepare, connection.markets),
         on_written=tell,
     )
 

@@ -22,6 +22,7 @@ from arb_pipelines.execution.recovery.values import Recovery
 from arb_pipelines.execution.warm_up import warm_up
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.hosted_session import HostedSession
+from arb_pipelines.research.lake_process import LakeProcess
 from arb_pipelines.research.session_host import (
     Make,
     OnEnd,
@@ -99,17 +100,18 @@ def run_sessions(
     Raises:
         ConfigError: as ``run_session``, or they trade at different venues.
     """
-    settings = lake.settings
-    sessions = [_hosted(lake, request, on_flush, run_id) for request in requests]
+    settings, writing = lake.settings, LakeProcess(lake.settings)
+    sessions = [_hosted(writing, request, on_flush, run_id) for request in requests]
     venue = _one_venue(sessions)
-    warm_up()
     locks = settings.sessions / "locks"
     with ExitStack() as stack:
+        stack.enter_context(writing.running())  # first: it imports while kernels are loaded
+        warm_up()
         for session in sessions:
             name = f"{session.strategy.name}@{venue}"
             stack.enter_context(held(locks, name, session.request.key))
             stack.enter_context(failure_told(session))
-        make = partial(_hosted, lake, on_flush=on_flush, run_id=run_id)
+        make = partial(_hosted, writing, on_flush=on_flush, run_id=run_id)
         return on_loop(_host(settings, venue, sessions, make, on_end))
 
 
@@ -123,7 +125,8 @@ def recover_only(lake: Lake, requests: Sequence[SessionRequest]) -> Recovery:
         ConfigError: as ``run_sessions``.
         VenueError: the venue does not answer, or turns us away.
     """
-    sessions = [_hosted(lake, request, _unheard, None) for request in requests]
+    writing = LakeProcess(lake.settings)  # which nothing is asked of
+    sessions = [_hosted(writing, request, _unheard, None) for request in requests]
     return on_loop(_recover_alone(lake.settings, _one_venue(sessions), sessions))
 
 
@@ -138,7 +141,7 @@ def _one_venue(sessions: Sequence[HostedSession]) -> str:
 
 
 def _hosted(
-    lake: Lake,
+    lake: LakeProcess,
     request: SessionRequest,
     on_flush: OnFlush,
     run_id: str | None,

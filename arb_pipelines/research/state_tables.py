@@ -7,10 +7,9 @@ cycle's rows of all three tables go in one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TypeVar
 
 from arb_pipelines.clock import NS_PER_DAY, NS_PER_S, day_of, day_start_ns
 from arb_pipelines.errors import DataError
@@ -18,8 +17,6 @@ from arb_pipelines.lake.store import Lake
 from arb_pipelines.lake.transaction import Transaction
 from arb_pipelines.research.state_files import StateFile, reading_state, state_files
 from arb_pipelines.research.state_rows import STATE_TABLES, rows_of
-
-T = TypeVar("T")
 
 #: Cycles a transaction.
 _CHUNK = 2_000
@@ -75,19 +72,6 @@ class StateCopier:
         copied = _copy(self._lake, self._file, ended)
         self._newest_ns = max((ended_ns for _, ended_ns, _ in ended), default=self._newest_ns or 0)
         return copied
-
-
-def copying_first(lake: Lake, file: StateFile, tell: Callable[[T], object]) -> Callable[[T], None]:
-    """Have each ``tell`` come after a copy of what has ended, even after one that failed."""
-    copier = StateCopier(lake, file)
-
-    def copy_and_tell(news: T) -> None:
-        try:
-            copier.copy()
-        finally:
-            tell(news)
-
-    return copy_and_tell
 
 
 def copy_day(lake: Lake, venue: str, day: date) -> Copied:

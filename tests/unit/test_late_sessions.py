@@ -15,8 +15,8 @@ import pytest
 from arb_pipelines.errors import ConfigError, VenueError
 from arb_pipelines.execution.manager import managing
 from arb_pipelines.execution.state.values import CycleState, NewCycle, Outcome
-from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.hosted_session import HostedSession
+from arb_pipelines.research.lake_process import LakeProcess
 from arb_pipelines.research.session_host import SessionHost, failure_told
 from arb_pipelines.research.session_requests import SessionRequest
 from arb_pipelines.research.session_state import AccountStates
@@ -63,7 +63,7 @@ def test_a_live_strategy_does_not_join_where_nothing_was_recovered(
     """On paper nobody looked for what a crash left open, and nobody sells what cycles leave."""
     monkeypatch.setenv("ARB_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("ARB_ALLOW_LIVE", "yes")
-    lake = Lake(load_settings())
+    lake = LakeProcess(load_settings())
     paper, live = tmp_path / "paper.yaml", tmp_path / "live.yaml"
     paper.write_text(PLAIN)
     live.write_text(PLAIN.replace("plain", "other") + "mode: live\n")
@@ -88,7 +88,7 @@ def test_the_error_of_another_is_no_end_of_one_that_has_told_its_own(
     (tmp_path / "plain.yaml").write_text(PLAIN)
     strategy = load_strategy(tmp_path / "plain.yaml")
     request = SessionRequest("plain-quiet-1", tmp_path / "plain.yaml", None, None, None, 0)
-    lake = Lake(load_settings(home=tmp_path / "home"))
+    lake = LakeProcess(load_settings(home=tmp_path / "home"))
     session = HostedSession(lake, request, strategy, tmp_path, lambda progress: None, None)
     session.told = told
     with pytest.raises(VenueError, match="turned away"), failure_told(session):

@@ -1,0 +1,71 @@
+"""The process that writes to the lake for a session's: how it listens, and how it ends.
+
+Started by ``lake_process`` as a module; what it does is in ``lake_scribe``. It does one thing
+after the other, as it is asked, gives way to trading, and leaves signals to the process that
+asks: whoever ends a service or interrupts a terminal still wants the last records written. It
+ends with its pipe, so also when that process is killed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
+from typing import Any
+
+import msgspec
+
+#: How far it stands back behind trading where both want a core.
+_POLITENESS = 10
+_LEFT_TO_OTHERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
+
+
+class Asked(msgspec.Struct, array_like=True):
+    """First message of a call: for which session, what, and how many messages belong to it."""
+
+    session: int
+    what: str
+    pieces: int
+
+
+_ASKED = msgspec.msgpack.Decoder(Asked)
+_Calls = SimpleQueue[tuple[Asked, list[bytes]] | None]
+
+
+def main(pipe: Connection[Any, Any]) -> None:
+    """Do what is asked until nobody asks any more; the answer is why it failed, or nothing."""
+    for number in _LEFT_TO_OTHERS:
+        signal.signal(number, signal.SIG_IGN)
+    os.nice(_POLITENESS)
+    calls: _Calls = SimpleQueue()
+    working = threading.Lock()
+    try:
+        settings, owner = pipe.recv()
+        threading.Thread(target=_listen, args=(pipe, calls, working), daemon=True).start()
+        from arb_pipelines.research.lake_scribe import Scribe  # takes a second
+
+        scribe = Scribe(settings, owner)
+        while (call := calls.get()) is not None:
+            asked, pieces = call
+            with working:
+                pipe.send_bytes(scribe.do(asked.session, asked.what, pieces).encode())
+    except (EOFError, OSError):  # who asked is gone
+        return
+
+
+def _listen(pipe: Connection[Any, Any], calls: _Calls, working: threading.Lock) -> None:
+    try:
+        while True:
+            asked = _ASKED.decode(pipe.recv_bytes())
+            calls.put((asked, [pipe.recv_bytes() for _ in range(asked.pieces)]))
+    except (EOFError, OSError):
+        if working.locked():
+            os._exit(1)  # nobody waits for what it is at
+        calls.put(None)
+
+
+if __name__ == "__main__":
+    main(Connection(int(sys.argv[1])))
