@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable
 from functools import partial
@@ -48,8 +49,12 @@ JOURNAL, LOG, RESERVE = "journal.ndjson", "session.log", "journal.reserve"
 MAX_BYTES = 64 << 20
 #: Room on the disk for some 1,000 intents.
 RESERVE_BYTES = 256 << 10
-#: The thread wakes so often, and writes so many lines at once: it must not keep the loop waiting.
-_EVERY_S, _LINES_AT_ONCE = 0.1, 32
+#: The thread wakes so often.
+_EVERY_S = 0.1
+#: It writes so many lines at once, more if many wait, and then lets the loop have the
+#: interpreter's lock: a line takes some 3 µs. Without the pause it would have it back before
+#: the loop has woken.
+_LINES_AT_ONCE, _SHARE_AT_ONCE, _PAUSE_S = 8, 1 / 32, 1e-4
 #: Refusals of a strategy's own signals are told summed up, at most so often.
 _SUM_UP_EVERY_NS = NS_PER_S
 #: With more waiting than this the disk is too slow to go on.
@@ -178,7 +183,8 @@ class Journal:
         """Write what waits; whether there was room for all of it."""
         try:
             for outlet in (self._events, self._log):
-                outlet.write_waiting()
+                while outlet.write_some():
+                    time.sleep(_PAUSE_S)
         except OSError as error:
             self._trouble(_said(error))
             return False
@@ -192,17 +198,20 @@ class _Outlet:
         self.file = file
         self.queue: deque[Line] = deque()
 
-    def write_waiting(self) -> None:
-        """Write all that waits, in order; what finds no room goes on waiting.
+    def write_some(self) -> bool:
+        """Write the first of what waits; whether there was any. What finds no room waits on.
 
         Raises:
             OSError: the disk is full, or fails.
         """
-        while self.queue:
-            some = [self.queue[k] for k in range(min(len(self.queue), _LINES_AT_ONCE))]
+        waiting = len(self.queue)
+        most = max(_LINES_AT_ONCE, int(waiting * _SHARE_AT_ONCE))
+        some = [self.queue[k] for k in range(min(waiting, most))]
+        if some:
             self.file.append(b"".join(line() for line in some))
-            for _ in some:
-                self.queue.popleft()
+        for _ in some:
+            self.queue.popleft()
+        return bool(some)
 
 
 def _said(error: OSError) -> str:
