@@ -14,7 +14,7 @@ from arb_pipelines.clock import NS_PER_MS
 from arb_pipelines.exchange.engine.accounts import Balance
 from arb_pipelines.exchange.engine.orders import Fill, Order
 from arb_pipelines.exchange.engine.symbols import ListedSymbol
-from arb_pipelines.exchange.server.texts import optional_text, text
+from arb_pipelines.exchange.server.texts import level_text, optional_text, text
 
 Document = dict[str, object]
 
@@ -73,7 +73,7 @@ def currency_document(currency: str) -> Document:
 
 def levels(side: Iterable[tuple[Decimal, Decimal]]) -> list[tuple[str, str]]:
     """Levels of a book as the venue writes them: ``[["60000.1","0.25"], ...]``."""
-    return [(text(price), text(size)) for price, size in side]
+    return [(level_text(price), level_text(size)) for price, size in side]
 
 
 def order_document(order: Order) -> Document:

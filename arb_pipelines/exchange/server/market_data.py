@@ -15,7 +15,7 @@ from arb_pipelines.exchange.engine.views import BookSnapshot, ExchangeView
 from arb_pipelines.exchange.server import topics
 from arb_pipelines.exchange.server.documents import Document, levels
 from arb_pipelines.exchange.server.streams import Streams
-from arb_pipelines.exchange.server.texts import text
+from arb_pipelines.exchange.server.texts import level_text, text
 
 
 class MarketData:
@@ -102,7 +102,7 @@ def book_document(book: BookSnapshot, time_ms: int) -> Document:
 
 
 def _change(change: LevelChange) -> list[str]:
-    return [text(change.price), text(change.size), str(change.sequence)]
+    return [level_text(change.price), level_text(change.size), str(change.sequence)]
 
 
 def _best(side: tuple[tuple[Decimal, Decimal], ...]) -> tuple[Decimal, Decimal] | None:

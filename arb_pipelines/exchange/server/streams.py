@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection
+from functools import lru_cache
 
 import orjson
 from aiohttp import WSMsgType, web
@@ -25,6 +26,9 @@ _SILENCE_S = (PING_INTERVAL_MS + PING_TIMEOUT_MS) / 1000
 _BACKLOG_MAX = 32 << 20
 #: aiohttp waits for the client past this; it never shall.
 _NEVER = 1 << 62
+
+#: Topics and users whose messages' beginnings and ends are remembered.
+_REMEMBERED = 1 << 14
 
 #: A topic with its symbol, and for private ones the user.
 Address = tuple[str, str | None]
@@ -50,6 +54,12 @@ class Session:
     def put(self, message: bytes) -> None:
         """Let a text message leave with the next ``flush``."""
         self._outbox.append(text_frame(message))
+
+    def put_frame(self, frame: bytes) -> None:
+        """Let a framed message leave with the next ``flush``, and what was held after it."""
+        self._outbox.append(frame)
+        if self._held is not None:
+            self.release()
 
     def hold(self, message: bytes) -> None:
         """Keep ``message`` until the next one went out before it."""
@@ -105,17 +115,13 @@ class Streams:
         sessions = self._subscribers.get((topic, user))
         if not sessions:
             return
-        document = {"topic": topic, "type": "message", "subject": subject, "data": data}
-        if user is not None:
-            document |= {"userId": user, "channelType": "private"}
-        message = orjson.dumps(document)
-        faulty = bool(self._faults.armed)
+        message = b"".join((_before(topic, subject), orjson.dumps(data), _after(user)))
+        frame, faulty = text_frame(message), self._faults.armed
         for session in sessions:
             if faulty:
                 self._put_faulty(session, topic, message)
             else:
-                session.put(message)
-                session.release()
+                session.put_frame(frame)
             self._leaving[session] = None
 
     def flush(self) -> None:
@@ -233,6 +239,21 @@ class Streams:
         if name == topics.TICKER and list(symbols) == ["all"]:
             return True
         return all(self._has_symbol(symbol) for symbol in symbols)
+
+
+@lru_cache(_REMEMBERED)
+def _before(topic: str, subject: str) -> bytes:
+    """A message up to its data."""
+    head = orjson.dumps({"topic": topic, "type": "message", "subject": subject})
+    return head[:-1] + b',"data":'
+
+
+@lru_cache(_REMEMBERED)
+def _after(user: str | None) -> bytes:
+    """A message from its data on: whom it is for, if it is private."""
+    if user is None:
+        return b"}"
+    return b"," + orjson.dumps({"userId": user, "channelType": "private"})[1:]
 
 
 def _say(session: Session, document: dict[str, object]) -> None:

@@ -10,16 +10,22 @@ from arb_pipelines.exchange.server.answers import BAD_PARAMETER, Refusal
 
 _NUMBER = re.compile(r"\d{1,20}(\.\d{1,18})?|\.\d{1,18}")
 
-
-#: Numbers whose texts are remembered: one order's amounts are told many times over.
+#: Numbers whose texts are remembered: a level of a book is told many times over.
 _REMEMBERED = 1 << 16
 
 
-@lru_cache(_REMEMBERED)
 def text(number: Decimal) -> str:
     """Write ``number`` in full, without exponent or idle zeros: ``"0.00001"``."""
-    written = f"{number:f}"
+    if not number:
+        return "0"
+    written = str(number)
+    if "E" in written:
+        written = f"{number:f}"
     return written.rstrip("0").rstrip(".") if "." in written else written
+
+
+#: ``text`` of prices and sizes of books.
+level_text = lru_cache(_REMEMBERED)(text)
 
 
 def optional_text(number: Decimal | None) -> str:

@@ -155,9 +155,8 @@ class Venue:
     def tell(self, events: Events) -> None:
         """Send the messages of ``events``: to the accounts first, then to the public."""
         streams = self.streams
-        for event in events:
-            for topic, subject, data, user in private_messages(event, streams.wanted):
-                streams.publish(topic, subject, data, user)
+        for topic, subject, data, user in private_messages(events, streams.wanted):
+            streams.publish(topic, subject, data, user)
         for event in events:
             if isinstance(event, Traded):
                 self.market_data.traded(event)
