@@ -5,7 +5,6 @@ What is made anew at every step of an order is a struct of msgspec, as the event
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
@@ -61,8 +60,7 @@ class Liquidity(StrEnum):
     MAKER = "maker"
 
 
-@dataclass(frozen=True, slots=True)
-class NewOrder:
+class NewOrder(msgspec.Struct, frozen=True):
     """An order as a client asks for it.
 
     A limit order names ``price`` and ``size``, a market order exactly one of

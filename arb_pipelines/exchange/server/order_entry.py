@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Final
 
 import orjson
@@ -30,7 +31,7 @@ from arb_pipelines.exchange.server.documents import Document, sync_document
 from arb_pipelines.exchange.server.faults import Kind
 from arb_pipelines.exchange.server.requests import decode_object, parse_order
 from arb_pipelines.exchange.server.signing import Credentials, signature
-from arb_pipelines.exchange.server.streams import PING_INTERVAL_MS, PING_TIMEOUT_MS
+from arb_pipelines.exchange.server.streams import PING_INTERVAL_MS, PING_TIMEOUT_MS, text_frame
 from arb_pipelines.exchange.server.texts import number
 from arb_pipelines.exchange.server.venue import Venue
 from arb_pipelines.exchange.server.weights import Pool
@@ -65,12 +66,37 @@ async def connect(venue: Venue, request: web.Request) -> web.StreamResponse:
         "pingTimeout": PING_TIMEOUT_MS,
     }
     await socket.send_frame(orjson.dumps(welcome), WSMsgType.TEXT)
-    while (message := await _text(socket)) is not None:
-        answer = await _answer_faulty(venue, owner, message, request)
-        if answer is not None and not socket.closed:
-            await socket.send_frame(orjson.dumps(answer), WSMsgType.TEXT)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_SILENCE_S) as silence:
+            await _converse(venue, owner, socket, request, silence)
     await socket.close()
     return socket
+
+
+async def _converse(
+    venue: Venue,
+    owner: Credentials,
+    socket: web.WebSocketResponse,
+    request: web.Request,
+    silence: asyncio.Timeout,
+) -> None:
+    """Answer until the client is gone, or speaks in bytes. ``silence`` begins with each answer."""
+    loop, transport = asyncio.get_running_loop(), request.transport
+    assert transport is not None
+    while (frame := await socket.receive()).type is WSMsgType.TEXT:
+        try:
+            asked = decode_object(frame.data)
+        except Refusal as refusal:
+            answer: Document | None = {"id": "", "op": "", **refusal.document()}
+        else:
+            if venue.faults.armed:
+                silence.reschedule(None)
+                answer = await _answer_faulty(venue, owner, asked, request)
+            else:
+                answer = _answer(venue, owner, asked)
+        if answer is not None and not transport.is_closing():
+            transport.write(text_frame(orjson.dumps(answer)))
+        silence.reschedule(loop.time() + _SILENCE_S)
 
 
 async def _text(socket: web.WebSocketResponse) -> str | None:
@@ -83,16 +109,10 @@ async def _text(socket: web.WebSocketResponse) -> str | None:
 
 
 async def _answer_faulty(
-    venue: Venue, owner: Credentials, message: str, request: web.Request
+    venue: Venue, owner: Credentials, asked: Document, request: web.Request
 ) -> Document | None:
     """Answer as ``_answer`` does, with what was armed; None where no answer is sent."""
     faults = venue.faults
-    try:
-        asked = decode_object(message.encode())
-    except Refusal as refusal:
-        return {"id": "", "op": "", **refusal.document()}
-    if not faults.armed:
-        return _answer(venue, owner, asked)
     target = f"WS {asked.get('op')}"
     head: Document = {"id": asked.get("id"), "op": asked.get("op")}
     await asyncio.sleep(faults.delay_s(target))
@@ -114,9 +134,9 @@ async def _answer_faulty(
 
 def _answer(venue: Venue, owner: Credentials, asked: Document) -> Document:
     name = asked.get("op")
-    answer: Document = {"id": asked.get("id"), "op": name}
     if name == "ping":
         return {"id": asked.get("id"), "op": "pong", "timestamp": _now_ms(venue)}
+    answer: Document = {"id": asked.get("id"), "op": name}
     in_time = _now_ms(venue)
     try:
         operation, arguments = _OPERATIONS.get(str(name)), asked.get("args")
@@ -128,13 +148,14 @@ def _answer(venue: Venue, owner: Credentials, asked: Document) -> Document:
         if not spent.allowed:
             raise Refusal(TOO_MANY_REQUESTS, "Too many requests in a short period")
         venue.service.check(places=False)
-        data = operation(venue, owner.user, arguments)
-        answer |= {"code": OK, "data": data}
+        answer["data"] = operation(venue, owner.user, arguments)
+        answer["code"] = OK
     except Refusal as refusal:
         answer |= refusal.document()
     except Refused as no:
         answer |= {"code": no.code, "msg": no.message}
-    return answer | {"inTime": in_time, "outTime": _now_ms(venue)}
+    answer["inTime"], answer["outTime"] = in_time, _now_ms(venue)
+    return answer
 
 
 def _order(venue: Venue, user: str, arguments: Document) -> Document:

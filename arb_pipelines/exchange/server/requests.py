@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import cache
 from typing import TypeVar
 
 import orjson
@@ -26,7 +27,7 @@ _REMARK_MAX = 20
 Choice = TypeVar("Choice", bound=StrEnum)
 
 
-def decode_object(body: bytes) -> dict[str, object]:
+def decode_object(body: bytes | str) -> dict[str, object]:
     """Read a JSON object.
 
     Raises:
@@ -85,10 +86,15 @@ def choice(kind: type[Choice], value: object, name: str) -> Choice:
     Raises:
         Refusal: it is none; the message names the field.
     """
-    try:
-        return kind(_text(value, name))
-    except ValueError:
-        raise Refusal(BAD_PARAMETER, f"{name} parameter is invalid.") from None
+    word: Choice | None = _words(kind).get(_text(value, name))
+    if word is None:
+        raise Refusal(BAD_PARAMETER, f"{name} parameter is invalid.")
+    return word
+
+
+@cache
+def _words(kind: type[Choice]) -> Mapping[str, Choice]:
+    return {word.value: word for word in kind}
 
 
 def _text(value: object, name: str) -> str:
