@@ -2,8 +2,9 @@
 
 ``python -m bench.live_soak 30`` soaks for thirty minutes; as a topic it is one. Memory, open
 files and the time of a signal's answer are compared between the end of the first quarter,
-when what is bounded has mostly found its size, and the end. At the end the venue's
-balances must have changed by what the session booked.
+when what is bounded has mostly found its size, and the end; memory also of the child that
+writes to the lake. At the end the venue's balances must have changed by what the session
+booked.
 """
 
 from __future__ import annotations
@@ -63,14 +64,23 @@ def _soaked(exchange: ExchangeProcess, home: Path, minutes: float) -> list[dict[
         f"{found.summary.in_flight} left in flight; "
         f"answers p50 {p50_early:.2f} then {p50_late:.2f} ms, "
         f"p99 {p99_early:.2f} then {p99_late:.2f} ms; objects {early.objects:,} then "
-        f"{late.objects:,}; not explained: {gaps or 'nothing'}\n"
+        f"{late.objects:,}; MiB {early.resident_mib:.0f} and {early.lake_mib:.0f} of the lake's "
+        f"process, then {late.resident_mib:.0f} and {late.lake_mib:.0f}; "
+        f"not explained: {gaps or 'nothing'}\n"
     )
     told = f"soak of {minutes:g} min at {RATE} signals/s"
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    mib = late.resident_mib - early.resident_mib
+    mib, lake_mib = late.resident_mib - early.resident_mib, late.lake_mib - early.lake_mib
     files, lag = late.files - early.files, p50_late - p50_early
     figures = [
         ("growth of memory", mib, "MiB", f"none (<= {_MIB_BAR:g})", mib <= _MIB_BAR),
+        (
+            "growth of memory, of its process for the lake",
+            lake_mib,
+            "MiB",
+            f"none (<= {_MIB_BAR:g})",
+            lake_mib <= _MIB_BAR,
+        ),
         ("growth of open files", files, "files", "none (<= 16)", files <= 16),
         ("growth of answers' p50", lag, "ms", f"none (<= {_LAG_BAR_MS:g})", lag <= _LAG_BAR_MS),
         ("currencies not explained", len(gaps), "", "none", not gaps),

@@ -1,8 +1,9 @@
-"""Bringing a session's records to the lake from a thread of its own.
+"""Bringing a session's records to the lake, from a thread that has another process write them.
 
-The session's loop never waits for the lake. What could not be written is kept and tried
-again, in order, also after the session's end, until who waits for it gives up; a lake that
-fails stops no session, and the journal has everything.
+The session's loop never waits for the lake, nor for the work of writing (``lake_process``).
+What could not be written is kept and tried again, in order, also after the session's end,
+until who waits for it gives up; a lake that fails stops no session, and the journal has
+everything.
 """
 
 from __future__ import annotations

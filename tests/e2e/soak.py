@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import itertools
+import os
 import resource
 import socket
 import threading
@@ -17,6 +18,7 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -31,6 +33,7 @@ from arb_pipelines.lake.store import Lake
 from arb_pipelines.market.cycles import find_cycles
 from arb_pipelines.market.graph import BUY
 from arb_pipelines.market.symbols import Market
+from arb_pipelines.research import lake_child
 from arb_pipelines.research.session_requests import SessionRequest
 from arb_pipelines.research.session_values import SessionSummary
 from arb_pipelines.research.sessions import run_session
@@ -60,13 +63,14 @@ _REST_S, _LOOK_S, _STILL = 20.0, 1.5, 100
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What the process held at one moment."""
+    """What the process held at one moment, and the memory of its child that writes to the lake."""
 
     objects: int
     tasks: int
     files: int
     threads: int
     resident_mib: float
+    lake_mib: float
 
     @classmethod
     def now(cls) -> Sample:
@@ -74,13 +78,13 @@ class Sample:
         gc.collect()
         objects = gc.get_objects()
         tasks = sum(isinstance(each, asyncio.Task) for each in objects)
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
         return cls(
             len(objects),
             tasks,
             sum(1 for _ in Path("/proc/self/fd").iterdir()),
             threading.active_count(),
-            pages * resource.getpagesize() / 2**20,
+            _resident_mib(os.getpid()),
+            sum(map(_resident_mib, _lake_processes())),
         )
 
     @classmethod
@@ -94,6 +98,23 @@ class Sample:
                 return sample
             before = sample
         return before
+
+
+def _resident_mib(pid: int) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20
+
+
+def _lake_processes() -> list[int]:
+    """Children of this process that write to the lake: one while a session runs."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended
+            parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+            said = (folder / "cmdline").read_bytes().split(b"\0")
+            if int(parent) == os.getpid() and lake_child.__name__.encode() in said:
+                found.append(int(folder.name))
+    return found
 
 
 @dataclass(slots=True)

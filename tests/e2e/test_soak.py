@@ -71,6 +71,7 @@ def test_nothing_grows_and_the_ledger_adds_up(
     assert late.tasks <= early.tasks + 16
     assert late.files <= early.files + 16
     assert late.threads <= early.threads + 1
+    assert early.lake_mib > 0 < late.lake_mib  # one child wrote, or this process would have grown
     assert late.objects <= early.objects + 4 * SOAK
     assert found.summary is not None
     assert found.summary.in_flight == 0
