@@ -2,8 +2,8 @@
 
 Sending never waits for the client: what was published is with the system when ``flush``
 returns, so what is told before a request is answered reaches the client first, and a
-client that stops reading is cut off, as the venue would. All messages that one call
-made for a session leave together, in one write. What they say belongs in ``messages``.
+client that stops reading is cut off, as the venue would. What was published for a
+session since the last ``flush`` leaves in one write. What it says belongs in ``messages``.
 """
 
 from __future__ import annotations

@@ -157,6 +157,7 @@ class Venue:
         streams = self.streams
         for topic, subject, data, user in private_messages(events, streams.wanted):
             streams.publish(topic, subject, data, user)
+        streams.flush()
         for event in events:
             if isinstance(event, Traded):
                 self.market_data.traded(event)
