@@ -1,12 +1,16 @@
 """The order path's values at every venue: what leaves, what is told, what is listed.
 
 Exact amounts as ``Decimal``, made from text. What is done with them is promised in ``base``.
+What the private stream tells are structs of msgspec, which are made in a tenth of the time:
+several come of each order, and the next one waits for them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+
+import msgspec
 
 from arb_pipelines.errors import InvariantBroken
 from arb_pipelines.trading.events import OrderKind, TimeInForce
@@ -64,8 +68,7 @@ class Accepted:
     ts_recv: int
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(msgspec.Struct, frozen=True):
     """One execution of an order: ``size`` in base at ``price``; the fee comes with the fills."""
 
     client_id: str
@@ -80,8 +83,7 @@ class Match:
     ts_recv: int
 
 
-@dataclass(frozen=True, slots=True)
-class Resting:
+class Resting(msgspec.Struct, frozen=True):
     """An order waits in the venue's book."""
 
     client_id: str
@@ -91,8 +93,7 @@ class Resting:
     ts_recv: int
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(msgspec.Struct, frozen=True):
     """Nothing more of an order will fill; ``filled_size`` of it has.
 
     ``cancelled`` is what the venue calls it. A market order whose remainder cannot
@@ -108,8 +109,7 @@ class Done:
     ts_recv: int
 
 
-@dataclass(frozen=True, slots=True)
-class BalanceChanged:
+class BalanceChanged(msgspec.Struct, frozen=True):
     """What the account has of a currency: ``available`` to trade and on ``hold``."""
 
     currency: str

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from msgspec import structs
 
 from arb_pipelines.errors import Transient
 from arb_pipelines.execution.orders.given_up import LateFill
@@ -260,7 +261,8 @@ def test_executions_are_kept_once_and_only_ours(tmp_path: Path) -> None:
         s.hear(APPROVED)
         s.order(0)
         ours = Match(f"{CYCLE}-0", "o0", "t1", "BTC-USDT", BUY, Decimal(50), Decimal(2), True, 3, 3)
-        for match in (ours, ours, replace(ours, client_id="a person's", trade_id="t2")):
+        theirs = structs.replace(ours, client_id="a person's", trade_id="t2")
+        for match in (ours, ours, theirs):
             s.follower.on_account(match)
         s.fill(0, "2", "100")
         (fill,) = s.store.fills(f"{CYCLE}-0")
