@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from asyncio.tasks import _enter_task, _leave_task  # documented for other kinds of tasks
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Coroutine, Generator
 from contextvars import copy_context
 from typing import Any, TypeVar
 
@@ -44,28 +44,34 @@ class _Begun(Coroutine[Any, Any, T]):
 
     def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
         self._coroutine = coroutine
-        self._first: Callable[[], Any] | None = None
+        self._untold = False  # whether what the first step came to is still to be told
+        self._waits_for: Any = None
+        self._end: BaseException | None = None
 
     def begin(self) -> None:
         """Make the first step; what comes of it is kept for the task."""
+        self._untold = True
         try:
-            future = self._coroutine.send(None)
-        except BaseException as ended:  # noqa: BLE001 - its end, which the task shall see
-            end = ended
-            self._first = lambda: _raise(end)
-        else:
-            self._first = lambda: future
+            self._waits_for = self._coroutine.send(None)
+        except BaseException as end:  # noqa: BLE001 - its end, which the task shall see
+            self._end = end
 
     def send(self, value: Any) -> Any:
         """Resume, or give what the first step came to."""
-        first, self._first = self._first, None
-        return self._coroutine.send(value) if first is None else first()
+        if not self._untold:
+            return self._coroutine.send(value)
+        self._untold = False
+        if self._end is not None:
+            self._raise_end()
+        future, self._waits_for = self._waits_for, None
+        return future
 
     def throw(self, *error: Any) -> Any:
         """Resume by an error; a first step that ended it has ended it."""
-        first, self._first = self._first, None
-        ended = getattr(self._coroutine, "cr_frame", self) is None
-        return first() if ended and first is not None else self._coroutine.throw(*error)
+        self._untold, self._waits_for = False, None
+        if self._end is not None:
+            self._raise_end()
+        return self._coroutine.throw(*error)
 
     def close(self) -> None:
         """Close it."""
@@ -74,9 +80,14 @@ class _Begun(Coroutine[Any, Any, T]):
     def __await__(self) -> Generator[Any, Any, T]:
         return self._coroutine.__await__()
 
+    def _raise_end(self) -> None:
+        """Raise its end, once; an error that its own traceback led to would be garbage."""
+        end, self._end = self._end, None
+        try:
+            assert end is not None
+            raise end
+        finally:
+            del end
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._coroutine, name)  # cr_frame and the like, for who debugs tasks
-
-
-def _raise(error: BaseException) -> Any:
-    raise error

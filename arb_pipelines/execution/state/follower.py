@@ -80,19 +80,6 @@ class StateFollower:
         self._orders: dict[str, FollowedOrder] = {}
         self._approved: Approved | None = None
         self._report: CycleReport | None = None
-        self._handlers: dict[type[Any], Callable[[Any], object]] = {
-            Approved: self._on_approved,
-            Order: self._on_order,
-            NewOrder: self._on_intent,
-            Accepted: self._on_accepted,
-            OrderReport: self._on_report,
-            Untraded: self._on_untraded,
-            OrderFill: self._on_fill,
-            Cancelled: self._on_cancelled,
-            LateFill: self._on_late,
-            CycleReport: self._on_cycle,
-            Ended: self._on_ended,
-        }
 
     def hear(self, event: object) -> None:
         """Take in one event of the bus; what follows from it is written when this returns.
@@ -101,9 +88,9 @@ class StateFollower:
             Transient: an order's intent could not be written; it must not leave.
             InvariantBroken: the state has another idea of what happened.
         """
-        handler = self._handlers.get(type(event))
+        handler = _HANDLERS.get(type(event))
         if handler is not None:
-            handler(event)
+            handler(self, event)
 
     def on_account(self, event: AccountEvent) -> None:
         """Take in what the venue tells of the account: executions of our orders are kept.
@@ -127,9 +114,8 @@ class StateFollower:
             return self._store.give_up_reserve() and self.flush()
         self._stuck = False
         self._waiting.clear()
-        if self._store.intents is not None:
-            for client_id in self._noted:
-                self._store.intents.settle(client_id)
+        for client_id in self._noted:
+            self._store.settle(client_id)
         self._noted.clear()
         return True
 
@@ -303,3 +289,18 @@ class StateFollower:
         """Write now, or when the file takes it."""
         self._waiting.append(step)
         self.flush()
+
+
+_HANDLERS: dict[type[Any], Callable[[StateFollower, Any], object]] = {
+    Approved: StateFollower._on_approved,
+    Order: StateFollower._on_order,
+    NewOrder: StateFollower._on_intent,
+    Accepted: StateFollower._on_accepted,
+    OrderReport: StateFollower._on_report,
+    Untraded: StateFollower._on_untraded,
+    OrderFill: StateFollower._on_fill,
+    Cancelled: StateFollower._on_cancelled,
+    LateFill: StateFollower._on_late,
+    CycleReport: StateFollower._on_cycle,
+    Ended: StateFollower._on_ended,
+}

@@ -90,6 +90,11 @@ class StateStore(StateWriter):
             purpose = Purpose.UNWIND if intent.leg is None else Purpose.LEG
             self.intend(intent.cycle, order, purpose, intent.leg, ts_ns=at)
 
+    def settle(self, client_id: str) -> None:
+        """Forget an intent that was kept elsewhere until it was written here."""
+        if self.intents is not None:
+            self.intents.settle(client_id)
+
     def bring_over(self, intent: Intent) -> bool:
         """Write an intent down if it is not there; whether it is now.
 
