@@ -111,6 +111,14 @@ class Settings(BaseSettings):
         description="How long the wait for KuCoin's word on an order polls before it sleeps, ms; "
         "0 for machines of one core, or a venue far away.",
     )
+    rehearse_ms: float = Field(
+        0.0,
+        ge=0,
+        le=1000,
+        description="How often a session with nothing in flight rehearses a signal, ms, so that a "
+        "true one finds everything warm; 0 for never. It takes a whole core, since what sleeps "
+        "grows cold; 4 is a good choice for a machine that has one to give.",
+    )
     ccxt_url: str | None = Field(
         None,
         pattern=r"^(https?://.+|venue)$",

@@ -242,7 +242,7 @@ def cycle_orders(params: OrderParams, container: Container) -> CycleOrderManager
 class SessionRun:
     """Trades until the controls say stop, then settles.
 
-    ``session`` and ``own`` are there for intake and records to join.
+    ``session``, ``broker`` and ``own`` are there for intake and records to join.
     """
 
     def __init__(self, params: NoParams, container: Container) -> None:
@@ -251,6 +251,7 @@ class SessionRun:
         broker, risk = container.get(BROKER), session_risk_of(container)
         feed = cast(MarketData, container.get(MARKET_DATA))
         assert isinstance(broker, OrderCarrier)
+        self.broker = broker
         self.own = OwnTrades(
             universe.seen,
             universe.traded.number,

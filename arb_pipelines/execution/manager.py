@@ -19,7 +19,7 @@ from arb_pipelines.containers.container import Container
 from arb_pipelines.containers.spec import CONNECTION, CONTROLS, ContainerSpec
 from arb_pipelines.errors import ArbError, ConfigError, Transient, VenueError
 from arb_pipelines.execution.allotment import Allotments
-from arb_pipelines.execution.components import portfolio_of, universe_of
+from arb_pipelines.execution.components import portfolio_of, session_risk_of, universe_of
 from arb_pipelines.execution.controls import Controls
 from arb_pipelines.execution.orders.balance_watch import BalanceWatch
 from arb_pipelines.execution.venue_line import VenueLine, parent_spec
@@ -183,6 +183,10 @@ class SessionManager:
     def strategies(self) -> Mapping[str, Managed]:
         """Give the strategies that are there, by name, in the order in which they came."""
         return dict(self._managed)
+
+    def is_idle(self) -> bool:
+        """Whether no strategy has anything in flight."""
+        return not any(session_risk_of(one.container).in_flight for one in self._managed.values())
 
     def health(self) -> Mapping[str, str | None]:
         """Say of connection, components and strategies how they are: None is well."""

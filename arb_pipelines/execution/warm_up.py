@@ -36,7 +36,8 @@ from arb_pipelines.trading.risk.checks import given_within
 
 _MOST_STEPS = 100
 _STEP, _FEE = Decimal("1e-8"), Decimal("0.001")
-_MARKETS = tuple(
+#: A triangle of a venue that there is not, and its fees.
+MARKETS = tuple(
     Market(
         venue="nowhere",
         symbol=f"{base}-{quote}",
@@ -51,7 +52,7 @@ _MARKETS = tuple(
     )
     for base, quote in (("B", "A"), ("C", "A"), ("C", "B"))
 )
-_FEES = {market.symbol: _FEE for market in _MARKETS}
+FEES = {market.symbol: _FEE for market in MARKETS}
 
 
 def warm_up() -> None:
@@ -64,7 +65,7 @@ def warm_up() -> None:
         capital_allocation=FixedAmount(mode="fixed_amount", amount=1.0),
         balances={"A": 1.0},
     )
-    universe = session_universe(strategy, _MARKETS, _FEES, day_of(now_ns()), max_cycles=10)
+    universe = session_universe(strategy, MARKETS, FEES, day_of(now_ns()), max_cycles=10)
     traded, depth = universe.traded, universe.strategy.session.depth
     shelf, portfolio = BookShelf(len(traded.number), depth), Portfolio(universe.strategy.in_hand)
     desk = Desk(
@@ -76,7 +77,7 @@ def warm_up() -> None:
     now, out = now_ns(), list[Outgoing]()
     for symbol, side in traded.legs[0]:
         given_within(shelf.px[symbol, side], shelf.left[symbol, side], side, 1.0, 0.0)
-        out += desk.on_market(_paying(traded.cycles.symbols[symbol], side, depth, now))
+        out += desk.on_market(paying_book(traded.cycles.symbols[symbol], side, depth, now))
     for number in range(_MOST_STEPS):
         order = out.pop(0) if out else None
         if not isinstance(order, Order):
@@ -85,7 +86,7 @@ def warm_up() -> None:
             out += desk.on_broker(news)
 
 
-def _paying(symbol: str, side: int, depth: int, now: int) -> Book:
+def paying_book(symbol: str, side: int, depth: int, now: int) -> Book:
     """A book at which a leg gains a tenth: whatever the fees, a cycle of such legs pays."""
     middle = 0.9 if side == BUY else 1.1
     steps: Floats = np.linspace(1e-4, 1e-2, depth)

@@ -7,7 +7,6 @@ session itself is in ``hosted_session``. Asking for sessions belongs to ``sessio
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from functools import partial
@@ -19,7 +18,9 @@ from arb_pipelines.execution.locks import account_held, held
 from arb_pipelines.execution.manager import SessionManager, managing
 from arb_pipelines.execution.recovery.recover import end_tested
 from arb_pipelines.execution.recovery.values import Recovery
+from arb_pipelines.execution.rehearsal import rehearsing
 from arb_pipelines.execution.warm_up import warm_up
+from arb_pipelines.garbage import collected_when_idle
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.research.hosted_session import HostedSession
 from arb_pipelines.research.lake_process import LakeProcess
@@ -186,12 +187,16 @@ async def _host(
                     host.join()
                     manager.balances.tell(states.see_balances)
                     await manager.ready()
-                    # What is there now stays: nothing of it shall be walked again, which
-                    # takes a fifth of a second, while a signal waits.
-                    gc.collect()
-                    gc.freeze()
-                    trading.set()
-                    return await host.run()
+                    async with (
+                        collected_when_idle(manager.is_idle),
+                        rehearsing(
+                            settings.rehearse_ms / 1e3,
+                            manager.connection.make_ready,
+                            manager.is_idle,
+                        ),
+                    ):
+                        trading.set()
+                        return await host.run()
 
 
 async def _recover_alone(

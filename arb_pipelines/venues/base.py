@@ -256,6 +256,10 @@ class VenueConnection(Protocol):
         """Wait until account and order entry are in service; ``run`` is running."""
         ...
 
+    def make_ready(self, order: NewOrder) -> None:
+        """Do what sending an order takes but for the sending, as far as that can be told apart."""
+        ...
+
     def room(self) -> bool:
         """Whether the rate budget has points to spare, for questions that can wait."""
         ...

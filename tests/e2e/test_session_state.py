@@ -45,6 +45,7 @@ def run(
     *,
     key: str = KEY,
     state_key: str | None = None,
+    rehearse_ms: float = 0.0,
     dry_run: bool = False,
     on_flush: Callable[[SessionProgress], None] = lambda progress: None,
 ) -> SessionSummary:
@@ -57,6 +58,7 @@ def run(
             kucoin_secret=SecretStr(exchange.secret),
             kucoin_passphrase=SecretStr(exchange.passphrase),
             state_key=None if state_key is None else SecretStr(state_key),
+            rehearse_ms=rehearse_ms,
         )
     )
     file = strategy_file(home.parent, "some", rules=rules)
@@ -87,14 +89,17 @@ def difference(before: Mapping[str, Decimal], after: Mapping[str, Decimal]) -> d
     return {of: change for of, change in by.items() if change}
 
 
-@pytest.mark.parametrize(("legs", "key"), [("sequence", None), ("parallel", "it's secret")])
+@pytest.mark.parametrize(
+    ("legs", "key", "rehearse_ms"),
+    [("sequence", None, 0.0), ("parallel", "it's secret", 0.0), ("sequence", None, 4.0)],
+)
 def test_the_state_tells_what_became_of_every_unit(
-    exchange: ExchangeProcess, tmp_path: Path, legs: str, key: str | None
+    exchange: ExchangeProcess, tmp_path: Path, legs: str, key: str | None, rehearse_ms: float
 ) -> None:
     """Cycles, orders and fills of the state add up to what the exchange's balances changed by."""
     before = free_balances(exchange)
     rules = f", max_executions: 12, legs: {legs}"
-    summary = run(exchange, tmp_path / "home", rules, state_key=key)
+    summary = run(exchange, tmp_path / "home", rules, state_key=key, rehearse_ms=rehearse_ms)
     path = state_path(tmp_path / "home")
     assert not path.stem.endswith("-tested")
     assert path.read_bytes().startswith(b"SQLite format") == (key is None)

@@ -13,7 +13,7 @@ from arb_pipelines.market.book import Top
 from arb_pipelines.market.symbols import FeeSide, Market
 from arb_pipelines.trading.events import Book
 from arb_pipelines.trading.parameters import FixedAmount, Strategy, Universe
-from arb_pipelines.venues.base import AccountEvent, OrderReport, OwnFill
+from arb_pipelines.venues.base import AccountEvent, NewOrder, OrderReport, OwnFill
 from arb_pipelines.venues.status import VenueStatus
 
 
@@ -96,6 +96,9 @@ class QuietConnection:
 
     async def ready(self) -> None:
         return None
+
+    def make_ready(self, order: NewOrder) -> None:
+        return
 
     def room(self) -> bool:
         return True

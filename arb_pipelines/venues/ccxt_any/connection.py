@@ -17,7 +17,7 @@ from arb_pipelines.market.symbols import Market
 from arb_pipelines.settings import Settings
 from arb_pipelines.trading.events import Book
 from arb_pipelines.venues.addresses import account_name, is_loopback
-from arb_pipelines.venues.base import MarketData, OrderEntry
+from arb_pipelines.venues.base import MarketData, NewOrder, OrderEntry
 from arb_pipelines.venues.ccxt_any.account import CcxtAccount
 from arb_pipelines.venues.ccxt_any.books import CcxtFeed, ask_book, ask_tops
 from arb_pipelines.venues.ccxt_any.client import address_of, make_client
@@ -181,6 +181,9 @@ class CcxtConnection:
     async def ready(self) -> None:
         """Wait until ``run`` is running; an order is found by look-up in any case."""
         await self._running.wait()
+
+    def make_ready(self, order: NewOrder) -> None:
+        """Do nothing: ccxt makes an order and sends it in one."""
 
     def room(self) -> bool:
         """Whether nothing waits at ccxt's throttle."""

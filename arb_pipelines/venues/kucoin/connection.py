@@ -24,14 +24,15 @@ from arb_pipelines.market.symbols import Market
 from arb_pipelines.settings import Settings
 from arb_pipelines.trading.events import Book
 from arb_pipelines.venues.addresses import account_name, is_loopback
-from arb_pipelines.venues.base import MarketData, OrderEntry
+from arb_pipelines.venues.base import MarketData, NewOrder, OrderEntry
 from arb_pipelines.venues.guarded_http import expect_secrecy
 from arb_pipelines.venues.kucoin.account import KucoinAccount
 from arb_pipelines.venues.kucoin.books import BookFeed, Channel
+from arb_pipelines.venues.kucoin.codec_orders import order_fields
 from arb_pipelines.venues.kucoin.limits import Pool
 from arb_pipelines.venues.kucoin.listing import KeyInfo, ask_closed, ask_key, ask_markets
 from arb_pipelines.venues.kucoin.order_entry import RestOrderEntry, SocketOrderEntry
-from arb_pipelines.venues.kucoin.rest import Rest
+from arb_pipelines.venues.kucoin.rest import ORDER, Rest
 from arb_pipelines.venues.kucoin.signing import Credentials, Signer
 from arb_pipelines.venues.kucoin.snapshots import ask_book, ask_tops
 from arb_pipelines.venues.kucoin.symbols import VENUE
@@ -172,6 +173,10 @@ class KucoinConnection:
         await self.account.in_service.wait()
         if self._by_socket is not None:
             await self._by_socket.in_service.wait()
+
+    def make_ready(self, order: NewOrder) -> None:
+        """Make and sign the request that would send an order."""
+        self._client.prepare(ORDER, body=order_fields(order))
 
     def room(self) -> bool:
         """Whether the orders of the next seconds have points enough beside a question."""

@@ -193,6 +193,24 @@ class Rest:
         """Tell the pool of a call what its answer said of the quota."""
         self._budgets[call.pool].settle(call.weight, quota, self._monotonic_ns())
 
+    def prepare(
+        self,
+        call: Call,
+        *,
+        name: str = "",
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, str | bool] | None = None,
+    ) -> tuple[str, str, Mapping[str, str], bytes]:
+        """Make a request, signed as of now: its path, target (percent-encoded), headers, body."""
+        path, asked = call.path.format(name), "&".join(f"{k}={v}" for k, v in (query or {}).items())
+        payload = msgspec.json.encode(body) if body is not None else b""
+        headers: Mapping[str, str] = {}
+        if call.signed:
+            target = f"{path}?{asked}" if asked else path
+            headers = self.signer.headers(self.timestamp_ms(), call.method, target, payload)
+        safe = f"{quote(path)}?{quote(asked, safe='=&,')}" if asked else quote(path)
+        return path, safe, headers, payload
+
     async def call(
         self,
         call: Call,
@@ -208,19 +226,13 @@ class Rest:
             Rejected, Fatal, ProtocolViolation: as ``replies.data_of``.
             OutcomeUnknown: it acts, it left, and what became of it is not known.
         """
-        path, asked = call.path.format(name), "&".join(f"{k}={v}" for k, v in (query or {}).items())
-        payload = msgspec.json.encode(body) if body is not None else b""
-        headers = None
-        if call.signed:
-            target = f"{path}?{asked}" if asked else path
-            headers = self.signer.headers(self.timestamp_ms(), call.method, target, payload)
-        safe = f"{quote(path)}?{quote(asked, safe='=&,')}" if asked else quote(path)
+        path, target, headers, payload = self.prepare(call, name=name, query=query, body=body)
         what = f"{call.method} {path}"
         self.take(call)
         send = self._act if call.acts else self._ask
         quota = None
         try:
-            answer = await send(what, call.method, safe, headers or {}, payload)
+            answer = await send(what, call.method, target, headers, payload)
             quota = quota_of(answer.headers)
         finally:
             self.settle(call, quota)
