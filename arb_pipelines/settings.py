@@ -111,14 +111,6 @@ class Settings(BaseSettings):
         description="How long the wait for KuCoin's word on an order polls before it sleeps, ms; "
         "0 for machines of one core, or a venue far away.",
     )
-    rehearse_ms: float = Field(
-        0.0,
-        ge=0,
-        le=1000,
-        description="How often a session with nothing in flight rehearses a signal, ms, so that a "
-        "true one finds everything warm; 0 for never. It takes a whole core, since what sleeps "
-        "grows cold; 4 is a good choice for a machine that has one to give.",
-    )
     ccxt_url: str | None = Field(
         None,
         pattern=r"^(https?://.+|venue)$",
@@ -139,6 +131,14 @@ class Settings(BaseSettings):
         "no",
         description="The second switch of live trading; the first is `mode: live` in a strategy. "
         "Taken from the environment of the process, and refused in `.env`.",
+    )
+    rehearse_ms: float = Field(
+        0.0,
+        ge=0,
+        le=1000,
+        description="How often a session with nothing in flight rehearses a signal, ms, so that a "
+        "true one finds everything warm; 0 for never. It takes a whole core, since what sleeps "
+        "grows cold; 4 is a good choice for a machine that has one to give.",
     )
     state_key: SecretStr | None = Field(
         None,
