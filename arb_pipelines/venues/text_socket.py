@@ -77,7 +77,9 @@ class TextSocket:
         )
         # the protocol has the server prove that it read the key: no password is hashed
         proof = base64.b64encode(hashlib.sha1(key + _GUID).digest()).decode()  # noqa: S324
-        if response.status != 101 or response.headers.get("Sec-WebSocket-Accept") != proof:
+        proven = response.headers.get("Sec-WebSocket-Accept") == proof
+        # without `Upgrade` and `Connection` the client library takes it for a common answer
+        if response.status != 101 or not proven or response.connection is None:
             response.close()
             raise Refused(response.status)
         return cls(response)
@@ -144,7 +146,7 @@ class TextSocket:
 
     def _end(self, why: Exception) -> None:
         if not self._over.is_set():
-            self._why = why
+            self._why, self._reader.over = why, True
             self._over.set()
             self._inbox.put_nowait(None)
             self._response.close()

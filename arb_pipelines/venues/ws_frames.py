@@ -55,7 +55,7 @@ class FrameReader:
     nobody here sends any.
     """
 
-    __slots__ = ("_kept", "_kind", "_parts", "on_other", "on_text")
+    __slots__ = ("_kept", "_kind", "_parts", "_size", "on_other", "on_text", "over")
 
     def __init__(
         self, on_text: Callable[[bytes], None], on_other: Callable[[Kind, bytes], None]
@@ -64,6 +64,9 @@ class FrameReader:
         self._kept = b""
         self._kind: Kind | None = None
         self._parts: list[bytes] = []
+        self._size = 0
+        #: Set it, and nothing more is told.
+        self.over = False
 
     def feed(self, data: bytes) -> None:
         """Take what arrived. What ``on_text`` and ``on_other`` raise, this raises.
@@ -74,7 +77,7 @@ class FrameReader:
         if self._kept:
             data = self._kept + data
         begin, there = 0, len(data)
-        while there - begin >= 2:
+        while there - begin >= 2 and not self.over:
             first, size, at = data[begin], data[begin + 1], begin + 2
             if size == 126:
                 at += 2
@@ -113,12 +116,13 @@ class FrameReader:
             return
         if (kind is Kind.CONTINUATION) != (self._kind is not None):
             raise BadFrame("a part of no message, or a message within another")
-        self._kind = self._kind or kind
-        self._parts.append(payload)
-        if sum(map(len, self._parts)) > _MOST_BYTES:
+        self._kind, self._size = self._kind or kind, self._size + len(payload)
+        if payload:  # of empty ones there may be any number
+            self._parts.append(payload)
+        if self._size > _MOST_BYTES:
             raise BadFrame(f"a message of more than {_MOST_BYTES} bytes")
         if first & _FINAL:
             kind, whole = self._kind, b"".join(self._parts)
-            self._kind, self._parts = None, []
+            self._kind, self._parts, self._size = None, [], 0
             if kind is Kind.TEXT:
                 self.on_text(whole)

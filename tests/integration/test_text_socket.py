@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import functools
+import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
@@ -217,3 +219,18 @@ async def test_an_answer_that_opens_no_websocket_is_refused(headers: dict[str, s
         with pytest.raises(Refused) as refused:
             await TextSocket.open(session, url)
         assert refused.value.status == status
+
+
+@on_both_loops
+async def test_a_change_of_protocol_that_names_none_is_refused() -> None:
+    """The proof alone is not enough: something on the way took the other headers out."""
+
+    async def answer(request: web.Request) -> web.Response:
+        key = request.headers["Sec-WebSocket-Key"].encode()
+        proof = hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()
+        headers = {"Sec-WebSocket-Accept": base64.b64encode(proof).decode()}
+        return web.Response(status=101, headers=headers)
+
+    async with served(answer) as url, aiohttp.ClientSession() as session:
+        with pytest.raises(Refused):
+            await TextSocket.open(session, url)

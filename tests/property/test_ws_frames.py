@@ -129,3 +129,22 @@ def test_what_a_message_raises_ends_the_reading() -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - made above
         reader.feed(server_frame(TEXT, b"a") + server_frame(TEXT, b"b"))
     assert texts == [b"a"]
+
+
+def test_nothing_is_told_after_the_end() -> None:
+    """What follows a close in the same bytes is nobody's."""
+    texts: list[bytes] = []
+    reader = FrameReader(texts.append, lambda kind, payload: setattr(reader, "over", True))
+    frames = [(TEXT, b"a"), (Kind.CLOSE, b""), (TEXT, b"b"), (Kind.PING, b"")]
+    reader.feed(b"".join(server_frame(kind, payload) for kind, payload in frames))
+    assert texts == [b"a"]
+
+
+def test_empty_parts_cost_nothing() -> None:
+    """However many of them a message has."""
+    texts: list[bytes] = []
+    reader = FrameReader(texts.append, lambda kind, payload: None)
+    parts = server_frame(TEXT, b"a", final=False) + 50_000 * server_frame(0, b"", final=False)
+    reader.feed(parts + server_frame(0, b"b"))
+    assert texts == [b"ab"]
+    assert reader._parts == []
