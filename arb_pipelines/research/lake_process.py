@@ -123,9 +123,15 @@ class LakeProcess:
                     child.ask(session.number, "open", packed_value((session.head, session.file)))
                     child.sessions.add(session.number)
                 child.ask(session.number, what, pieces)
+            except ArbError:  # it answered
+                raise
             except (OSError, EOFError):
                 self._child = None
                 raise ArbError(child.bury()) from None
+            except BaseException:  # its answer would be taken for that to the next question
+                self._child = None
+                child.bury()
+                raise
             finally:
                 if self._closed.is_set():
                     self._end()
@@ -180,7 +186,8 @@ def _started(settings: Settings) -> _Child:
     ours, theirs = Pipe()
     with theirs:  # closed here, so that the child's death ends the pipe
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
-            [sys.executable, "-m", "arb_pipelines.research.lake_child", str(theirs.fileno())],
+            # -P: whatever lies in the current folder is no module of ours
+            [sys.executable, "-P", "-m", "arb_pipelines.research.lake_child", str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,  # a command's result goes there

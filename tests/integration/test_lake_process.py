@@ -116,6 +116,18 @@ def test_who_asks_is_told_why_it_failed(process: LakeProcess, home: Settings) ->
     assert process.pid == pid
 
 
+def test_what_lies_in_the_current_folder_is_no_module_of_it(
+    home: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a file named like one of Python's own would keep everything from the lake."""
+    (tmp_path / "secrets.py").touch()
+    monkeypatch.chdir(tmp_path)
+    process = LakeProcess(home)
+    with process.running():
+        (batch, *_) = batches_of(SEED, KEY)
+        session_of(process, batch, home).write(batch)
+
+
 def test_a_child_that_is_killed_costs_no_row(any_home: Settings) -> None:
     """SIGKILL again and again: what it was at fails, another starts, and each row is there once."""
     lake, process, batches = Lake(any_home), LakeProcess(any_home), batches_of(SEED, KEY)
