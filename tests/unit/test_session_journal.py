@@ -18,11 +18,12 @@ from arb_pipelines.clock import NS_PER_S
 from arb_pipelines.errors import Transient
 from arb_pipelines.execution.orders.given_up import LateFill
 from arb_pipelines.execution.records.journal import JOURNAL, LOG, RESERVE, Journal
-from arb_pipelines.execution.records.journal_lines import EVENTS
+from arb_pipelines.execution.records.journal_lines import EVENTS, event_line
 from arb_pipelines.execution.records.journal_reading import read_journal, unfinished_orders
 from arb_pipelines.execution.records.recorder import SessionRecorder
 from arb_pipelines.execution.records.rolling_file import RollingFile, rolled_files
 from arb_pipelines.execution.signals.intake import SignalRefused
+from arb_pipelines.execution.state.risk import RiskEvent
 from arb_pipelines.market.cycles import CycleSet
 from arb_pipelines.market.graph import BUY
 from arb_pipelines.trading.events import (
@@ -284,3 +285,11 @@ def test_what_trades_when_it_was_given_up_has_a_line_of_its_own(tmp_path: Path) 
     assert (written["event"], written["client_id"]) == ("late_fill", "x7")
     assert written["changes"] == {"BTC": "0.10", "USDT": "-10.01"}
     assert "x7 on BTC-USDT traded after it was given up" in (tmp_path / LOG).read_text()
+
+
+def test_a_pause_has_the_time_of_its_line_once() -> None:
+    """Else its line would be one that readers of JSON refuse; the pause's own time stands."""
+    paused = RiskEvent("s", 7, "paused", "max_open", "why", "engine")
+    line = event_line(5, paused)
+    assert line.count(b'"ts_ns"') == 1
+    assert orjson.loads(line)["ts_ns"] == 7
