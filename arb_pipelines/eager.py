@@ -55,6 +55,8 @@ class _Begun(Coroutine[Any, Any, T]):
             self._waits_for = self._coroutine.send(None)
         except BaseException as end:  # noqa: BLE001 - its end, which the task shall see
             self._end = end
+        else:
+            _mark(self._waits_for, handed_over=False)  # others may wait for it before the task does
 
     def send(self, value: Any) -> Any:
         """Resume, or give what the first step came to."""
@@ -64,11 +66,14 @@ class _Begun(Coroutine[Any, Any, T]):
         if self._end is not None:
             self._raise_end()
         future, self._waits_for = self._waits_for, None
+        _mark(future, handed_over=True)
         return future
 
     def throw(self, *error: Any) -> Any:
         """Resume by an error; a first step that ended it has ended it."""
-        self._untold, self._waits_for = False, None
+        future, self._untold, self._waits_for = self._waits_for, False, None
+        if future is not None:  # a task that runs would cancel it
+            future.cancel()
         if self._end is not None:
             self._raise_end()
         return self._coroutine.throw(*error)
@@ -91,3 +96,9 @@ class _Begun(Coroutine[Any, Any, T]):
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._coroutine, name)  # cr_frame and the like, for who debugs tasks
+
+
+def _mark(future: Any, *, handed_over: bool) -> None:
+    """Say of a future whether whoever awaits it is handing it to his task at this moment."""
+    if hasattr(future, "_asyncio_future_blocking"):
+        future._asyncio_future_blocking = handed_over

@@ -191,3 +191,37 @@ def test_it_has_the_context_of_who_made_it(run: Callable[[Body], None]) -> None:
         assert await task == ["here", "there"]
 
     run(body)
+
+
+def test_two_may_wait_for_the_same_first(run: Callable[[Body], None]) -> None:
+    """Each hears of it, though both waited before either had its turn."""
+
+    async def body(tasks: asyncio.TaskGroup) -> None:
+        shared = asyncio.get_running_loop().create_future()
+
+        async def work() -> str:
+            return str(await shared)
+
+        waiting = [begin_now(tasks, work()) for _ in range(2)]
+        asyncio.get_running_loop().call_later(0.001, shared.set_result, "result")
+        assert [await task for task in waiting] == ["result", "result"]
+
+    run(body)
+
+
+def test_cancelled_before_its_turn_it_cancels_what_it_waits_for(
+    run: Callable[[Body], None],
+) -> None:
+    """As a task that has run would."""
+
+    async def body(tasks: asyncio.TaskGroup) -> None:
+        inner = tasks.create_task(asyncio.sleep(60))
+
+        async def work() -> None:
+            await inner
+
+        begin_now(tasks, work()).cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await inner
+
+    run(body)
