@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from arb_pipelines.errors import InvariantBroken, Transient
 from arb_pipelines.execution.state.intents import Intent, intent_log
@@ -134,6 +135,41 @@ def test_what_a_dead_process_left_is_brought_over(tmp_path: Path, also_cycle: bo
         assert not log_path.exists()
 
 
+def test_an_intent_that_the_state_refuses_keeps_no_engine_from_starting(tmp_path: Path) -> None:
+    """It is told, and left to the venue, which has the order; others come over."""
+    path = tmp_path / "state.sqlite"
+    with open_state(path) as store:
+        store.write_intent(intent(0))
+        store.move("abc-0", CycleState.PANIC_SELLING, what="left", why="?")
+    with intent_log(tmp_path / "state.intents") as log:
+        log.add(intent(1, leg=1, begins=None))
+    with capture_logs() as logs, open_state(path) as store:
+        assert [order.client_id for order in store.orders("abc-0")] == ["abc-0-0"]
+    assert [line["event"] for line in logs] == ["state.intent_left_out"]
+    with open_state(path):
+        pass
+
+
+def test_a_write_that_was_cut_short_leaves_no_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither of the order that stays here, nor of older ones that lie behind it."""
+    pwrite = os.pwrite
+    with intent_log(tmp_path / "state.intents") as log:
+        for number in range(3):
+            log.add(intent(number))
+        for number in range(3):
+            log.settle(f"abc-0-{number}")
+
+        def cut(file: int, data: bytes, at: int) -> int:
+            return pwrite(file, data[: max(8, len(data) - 8)], at)
+
+        monkeypatch.setattr(os, "pwrite", cut)
+        with pytest.raises(Transient, match="no room"):
+            log.add(intent(3))
+        assert [*log.read()] == []
+
+
 @pytest.mark.parametrize("ended", [False, True])
 def test_what_a_restored_state_knows_nothing_of_is_left_out(tmp_path: Path, ended: bool) -> None:
     """An order of a cycle that is not there, or has ended: the venue tells of it."""
@@ -159,6 +195,7 @@ def test_a_state_that_promises_more_has_no_log(
         log.add(intent(0))
     with open_state(tmp_path / "state.sqlite", durability=durability, key=key) as store:
         assert store.intents is None
+        assert not log_path.exists()
         assert [order.client_id for order in store.orders("abc-0")] == ["abc-0-0"]
     assert not log_path.exists()
 
@@ -245,6 +282,9 @@ def test_a_defect_found_later_stops_the_session(tmp_path: Path) -> None:
         s.order(0)
         calls.pop()()
         assert "the state does not take it" in s.troubles[0]
+        s.hear(desk_order(1, *LEGS[1], False))
+        with pytest.raises(InvariantBroken):  # no other order leaves
+            s.hear(new_order(1, *LEGS[1]))
         with pytest.raises(InvariantBroken):
             s.fill(0, "1", "1")
         s.follower._waiting.clear()

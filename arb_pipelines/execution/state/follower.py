@@ -17,7 +17,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from arb_pipelines.errors import InvariantBroken, Transient
+from arb_pipelines.errors import Transient
 from arb_pipelines.execution.orders.amounts import Booked
 from arb_pipelines.execution.orders.client_ids import cycle_of, desk_id
 from arb_pipelines.execution.orders.given_up import LateFill
@@ -186,7 +186,8 @@ class StateFollower:
     def _catch_up(self) -> None:
         try:
             self.flush()
-        except InvariantBroken as broken:  # what is heard next raises it where it ends the session
+        except Exception as broken:  # noqa: BLE001 - a loop's callback: what is heard next raises it
+            self._stuck = True
             self._trouble(str(broken))
 
     def _on_accepted(self, accepted: Accepted) -> None:

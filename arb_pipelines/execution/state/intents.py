@@ -75,14 +75,16 @@ class IntentLog:
         record = _HEAD.pack(len(text), zlib.crc32(text)) + text + _HEAD.pack(0, 0)
         if self._end + len(record) > _SIZE:
             raise Transient("the state file takes no orders, and as many wait for it as may")
+        self.empty = False
         try:
             written = os.pwrite(self._file, record, self._end)
         except OSError as error:
             raise Transient(f"intents cannot be written: {error.strerror}") from None
         if written != len(record):
+            with suppress(OSError):  # what stays here is none, and what lies behind it is old
+                os.pwrite(self._file, _HEAD.pack(0, 0), self._end)
             raise Transient("intents cannot be written: there is no room on the disk")
         self._end += len(record) - _HEAD.size
-        self.empty = False
         self._open.add(intent.order.client_id)
 
     def settle(self, client_id: str) -> None:

@@ -14,7 +14,7 @@ import structlog
 from pydantic import SecretStr
 
 from arb_pipelines.clock import now_ns
-from arb_pipelines.errors import Transient
+from arb_pipelines.errors import InvariantBroken, Transient
 from arb_pipelines.execution.locks import held
 from arb_pipelines.execution.records.reserve import reserved
 from arb_pipelines.execution.state.checkpoints import Checkpoints
@@ -82,17 +82,26 @@ def open_state(
 def _keep_intents(store: StateStore, path: Path, opened: ExitStack, *, kept: bool) -> None:
     """Bring over what the log of intents has, and keep one where this state has one.
 
+    One that the state refuses keeps no engine from starting: the venue knows the order.
+
     Raises:
         Transient: log or state cannot be written.
     """
     if not kept and not path.exists():
         return
     try:
-        log = opened.enter_context(intent_log(path))
-        for intent in log.read():
-            if not store.bring_over(intent):
-                _log.warning("state.intent_left_out", order=intent.order.client_id)
-        log.clear()
+        with ExitStack() as reading:
+            log = reading.enter_context(intent_log(path))
+            for intent in log.read():
+                try:
+                    why = None if store.bring_over(intent) else "its cycle is not open here"
+                except InvariantBroken as broken:
+                    why = str(broken)
+                if why is not None:
+                    _log.error("state.intent_left_out", order=intent.order.client_id, why=why)
+            log.clear()
+            if kept:
+                opened.push(reading.pop_all())
     except OSError as error:
         raise Transient(f"{path} cannot be written: {error.strerror}") from None
     store.intents = log if kept else None
