@@ -31,19 +31,22 @@ async def collected_when_idle(is_idle: Callable[[], bool]) -> AsyncIterator[None
         yield
     finally:
         collecting.cancel()
-        gc.enable()
+        gc.enable()  # a task that never began has not done it
         gc.unfreeze()
 
 
 async def _collect(is_idle: Callable[[], bool]) -> None:
     loop = asyncio.get_running_loop()
     last = [loop.time()] * len(_EVERY_S)
-    while True:
-        await asyncio.sleep(_LOOK_S)
-        now, idle = loop.time(), is_idle()
-        for generation, (every_s, most_s) in reversed([*enumerate(_EVERY_S)]):
-            since = now - last[generation]
-            if since >= (every_s if idle else most_s):
-                gc.collect(generation)
-                last[: generation + 1] = [now] * (generation + 1)
-                break
+    try:
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            now, idle = loop.time(), is_idle()
+            for generation, (every_s, most_s) in reversed([*enumerate(_EVERY_S)]):
+                since = now - last[generation]
+                if since >= (every_s if idle else most_s):
+                    gc.collect(generation)
+                    last[: generation + 1] = [now] * (generation + 1)
+                    break
+    finally:  # whatever ended it
+        gc.enable()
