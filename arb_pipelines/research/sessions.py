@@ -187,16 +187,13 @@ async def _host(
                     host.join()
                     manager.balances.tell(states.see_balances)
                     await manager.ready()
-                    async with (
-                        collected_when_idle(manager.is_idle),
-                        rehearsing(
-                            settings.rehearse_ms / 1e3,
-                            manager.connection.make_ready,
-                            manager.is_idle,
-                        ),
-                    ):
-                        trading.set()
-                        return await host.run()
+                    rehearsals = rehearsing(
+                        settings.rehearse_ms / 1e3, manager.connection.make_ready, manager.is_idle
+                    )
+                    with collected_when_idle(manager.is_idle):
+                        async with rehearsals:
+                            trading.set()
+                            return await host.run()
 
 
 async def _recover_alone(

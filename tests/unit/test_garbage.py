@@ -37,7 +37,7 @@ def test_it_is_collected_while_nothing_is_in_flight(monkeypatch: pytest.MonkeyPa
 
     async def main() -> None:
         nonlocal idle
-        async with collected_when_idle(lambda: idle):
+        with collected_when_idle(lambda: idle):
             assert not gc.isenabled()
             dropped = _dropped()
             await asyncio.sleep(0.05)
@@ -58,7 +58,7 @@ def test_one_that_is_never_idle_is_collected_all_the_same(monkeypatch: pytest.Mo
     monkeypatch.setattr(garbage.gc, "collect", lambda generation=2: collected.append(generation))
 
     async def main() -> None:
-        async with collected_when_idle(lambda: False):
+        with collected_when_idle(lambda: False):
             async with asyncio.timeout(20):
                 while {0, 1, 2} - set(collected[1:]):
                     await asyncio.sleep(0.001)
