@@ -25,6 +25,7 @@ def collected_when_idle(is_idle: Callable[[], bool]) -> Iterator[None]:
     """
     loop = asyncio.get_running_loop()
     last = [loop.time()] * len(_EVERY_S)
+    next_look: asyncio.TimerHandle
 
     def look() -> None:
         nonlocal next_look

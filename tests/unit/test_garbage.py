@@ -55,7 +55,7 @@ def test_one_that_is_never_idle_is_collected_all_the_same(monkeypatch: pytest.Mo
     monkeypatch.setattr(garbage, "_LOOK_S", 0.001)
     monkeypatch.setattr(garbage, "_EVERY_S", ((1e9, 0.001), (1e9, 0.002), (1e9, 0.004)))
     collected: list[int] = []
-    monkeypatch.setattr(garbage.gc, "collect", lambda generation=2: collected.append(generation))
+    monkeypatch.setattr(gc, "collect", lambda generation=2: collected.append(generation))
 
     async def main() -> None:
         with collected_when_idle(lambda: False):
