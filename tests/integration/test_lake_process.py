@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import chain, repeat
+from itertools import chain, pairwise, repeat
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ from arb_pipelines.execution.records.values import Batch
 from arb_pipelines.lake.locks import file_lock
 from arb_pipelines.lake.markets import load_markets
 from arb_pipelines.lake.store import Lake
+from arb_pipelines.research import lake_process
 from arb_pipelines.research.lake_process import LakeProcess, SessionLake
 from arb_pipelines.research.lake_scribe import OwnedLake
 from arb_pipelines.research.session_tables import write_batch
@@ -114,6 +115,23 @@ def test_who_asks_is_told_why_it_failed(process: LakeProcess, home: Settings) ->
     catalog.unlink()
     writer.write(batch)
     assert process.pid == pid
+
+
+def test_another_child_goes_on_after_many_writes(
+    process: LakeProcess, lake: Lake, home: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What libraries keep does not add up for weeks; every row is there, once."""
+    monkeypatch.setattr(lake_process, "_WRITES", 2)
+    batches = batches_of(SEED, KEY, events=250)
+    writer = session_of(process, batches[0], home)
+    pids = []
+    for batch in (*batches, batches[-1]):
+        writer.write(batch)
+        pids.append(process.pid)
+    assert [one == next_one for one, next_one in pairwise(pids)] == [True, False, True]
+    wanted = expected(batches)
+    for table, rows in found(lake, KEY).items():
+        assert_frame_equal(rows, wanted[table], check_exact=True)
 
 
 def test_what_lies_in_the_current_folder_is_no_module_of_it(

@@ -261,8 +261,7 @@ def test_executions_are_kept_once_and_only_ours(tmp_path: Path) -> None:
         s.hear(APPROVED)
         s.order(0)
         ours = Match(f"{CYCLE}-0", "o0", "t1", "BTC-USDT", BUY, Decimal(50), Decimal(2), True, 3, 3)
-        theirs = structs.replace(ours, client_id="a person's", trade_id="t2")
-        for match in (ours, ours, theirs):
+        for match in (ours, ours, structs.replace(ours, client_id="a person's", trade_id="t2")):
             s.follower.on_account(match)
         s.fill(0, "2", "100")
         (fill,) = s.store.fills(f"{CYCLE}-0")
