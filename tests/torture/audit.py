@@ -33,7 +33,7 @@ class Findings:
 
 def check_intents(venue: VenueRecords, kept: Kept, found: Findings) -> None:
     """See that each order at the venue was written down: asked while the engine is dead."""
-    written = {order.client_id for order in kept.orders}
+    written = {*kept.logged, *(order.client_id for order in kept.orders)}
     found.lost += [
         f"order {order.client_id} reached the venue, and its intent was not on the disk"
         for order in venue.orders

@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import struct
 import tempfile
+import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -50,11 +52,15 @@ class KeptCycle:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What a state file says; ``steps`` are all changes of state that its cycles made."""
+    """What a state file says; ``steps`` are all changes of state that its cycles made.
+
+    ``logged`` are orders whose intents are in the log beside it.
+    """
 
     cycles: Sequence[KeptCycle] = ()
     orders: Sequence[KeptOrder] = ()
     steps: frozenset[Step] = frozenset()
+    logged: frozenset[str] = frozenset()
 
     @property
     def open(self) -> list[str]:
@@ -80,7 +86,7 @@ def read_state(home: Path) -> Kept:
             if log.exists():
                 shutil.copyfile(log, _log_of(copy))
             try:
-                return _read(copy)
+                return replace(_read(copy), logged=_logged(file.with_suffix(".intents")))
             except sqlite3.DatabaseError:  # copied while it was written: once more
                 _log_of(copy).unlink(missing_ok=True)
         return _read(copy)
@@ -144,4 +150,18 @@ def _read(file: Path) -> Kept:
             for row in db.execute("SELECT * FROM orders ORDER BY intended_ns")
         ]
         steps = db.execute("SELECT DISTINCT before, after FROM transitions").fetchall()
-    return Kept(cycles, orders, frozenset((row["before"], row["after"]) for row in steps))
+    passed = frozenset((row["before"], row["after"]) for row in steps)
+    return Kept(cycles, orders, passed)
+
+
+def _logged(log: Path) -> frozenset[str]:
+    """Read whose intents are beside the file, where its engine died before it had them."""
+    found, content, at = set(), log.read_bytes() if log.exists() else b"", 0
+    while len(content) >= at + 8:
+        length, checksum = struct.unpack_from("<II", content, at)
+        record = content[at + 8 : at + 8 + length]
+        if not length or zlib.crc32(record) != checksum:
+            break
+        found.add(json.loads(record)["order"]["client_id"])
+        at += 8 + length
+    return frozenset(found)
