@@ -86,6 +86,7 @@ def executions(summary: SessionSummary) -> int:
     return sum(summary.counts.executions.values())
 
 
+@pytest.mark.long
 def test_no_restart_makes_room_for_more_executions(run: Run, tmp_path: Path) -> None:
     """A session under its old key, and one that continues it, have what is left of the limit."""
     file = strategy_file(tmp_path, "few", rules=", max_executions: 4")
@@ -136,6 +137,7 @@ def test_a_kill_switch_ends_it_and_lets_none_begin(run: Run, tmp_path: Path) -> 
     kill.unlink()
 
 
+@pytest.mark.long
 def test_a_socket_that_cannot_be_opened_ends_it_in_order(run: Run, tmp_path: Path) -> None:
     """Nobody could tell a session anything that has no socket; nothing hangs, nothing is out."""
     folder = tmp_path / "home" / "sessions" / ONE
@@ -147,6 +149,7 @@ def test_a_socket_that_cannot_be_opened_ends_it_in_order(run: Run, tmp_path: Pat
     assert beat["state"] == "failed"
 
 
+@pytest.mark.long
 def test_what_does_not_settle_is_reported_by_its_orders(
     exchange: ExchangeProcess, run: Run, tmp_path: Path
 ) -> None:
@@ -226,6 +229,7 @@ def test_a_signal_ends_it_before_it_trades(
     assert beat["state"] == "failed"
 
 
+@pytest.mark.long
 def test_what_watches_a_session_may_fail_and_does_not_end_it(run: Run, tmp_path: Path) -> None:
     """Its minutes do."""
 
@@ -254,6 +258,7 @@ def test_live_wants_both_switches_on_this_machine_too(run: Run, tmp_path: Path) 
     assert summary.mode is TradingMode.PAPER
 
 
+@pytest.mark.long
 def test_several_strategies_share_an_account(lake: Lake, tmp_path: Path) -> None:
     """Each has what it was given, a folder of its own, and an end of its own."""
     few = strategy_file(tmp_path, "few", rules=", max_executions: 3")
@@ -281,6 +286,7 @@ def test_several_strategies_share_an_account(lake: Lake, tmp_path: Path) -> None
         run_sessions(lake, requests)
 
 
+@pytest.mark.long
 def test_where_orders_could_leave_this_machine_none_does(
     exchange: ExchangeProcess, lake: Lake, tmp_path: Path
 ) -> None:

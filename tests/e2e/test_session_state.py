@@ -29,6 +29,8 @@ from tests.e2e.session_process import free_balances, strategy_file
 
 KEY = "some-kucoin-20260105T000001Z"
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExchangeProcess]:
@@ -91,7 +93,11 @@ def difference(before: Mapping[str, Decimal], after: Mapping[str, Decimal]) -> d
 
 @pytest.mark.parametrize(
     ("legs", "key", "rehearse_ms"),
-    [("sequence", None, 0.0), ("parallel", "it's secret", 0.0), ("sequence", None, 4.0)],
+    [
+        ("sequence", None, 0.0),
+        ("parallel", "it's secret", 0.0),
+        pytest.param("sequence", None, 4.0, marks=pytest.mark.each_time),
+    ],
 )
 def test_the_state_tells_what_became_of_every_unit(
     exchange: ExchangeProcess, tmp_path: Path, legs: str, key: str | None, rehearse_ms: float
