@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import functools
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
-import uvloop
 
 from arb_pipelines.venues import http_lines
 from arb_pipelines.venues.http_lines import Answer, AnswerLost, HttpLines, NotSent
+from tests.fakes.loops import on_both_loops
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-def on_both_loops(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """Run an async test on asyncio's loop, and on the one that sessions run on."""
-
-    @functools.wraps(test)
-    def run(*args: object, **kwargs: object) -> None:
-        for run_on in (asyncio.run, uvloop.run):
-            run_on(asyncio.wait_for(test(*args, **kwargs), 20))
-
-    return run
 
 
 @asynccontextmanager

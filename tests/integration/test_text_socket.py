@@ -4,32 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import functools
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
 import pytest
-import uvloop
 from aiohttp import WSMsgType, web
 from aiohttp.test_utils import TestServer
 
 from arb_pipelines.venues.text_socket import Ended, Refused, TextSocket
+from tests.fakes.loops import on_both_loops
 
 Serve = Callable[[web.WebSocketResponse], Awaitable[None]]
-
-
-def on_both_loops(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """Run an async test on asyncio's loop, and on the one that sessions run on."""
-
-    @functools.wraps(test)
-    def run(*args: object, **kwargs: object) -> None:
-        for run_on in (asyncio.run, uvloop.run):
-            run_on(asyncio.wait_for(test(*args, **kwargs), 20))
-
-    return run
 
 
 @asynccontextmanager
