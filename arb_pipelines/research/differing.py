@@ -1,8 +1,8 @@
 """One signal as two sides tell it: what of it is equal, and the first thing that is not.
 
-Amounts are equal within ``RELATIVE``: a session books decimals, a backtest float64. What is
-ordered, and the size of a fill, are equal to the venue's step. Why something differs is
-said in ``agreement_reasons``.
+Amounts are equal within ``RELATIVE``: a session books decimals, a backtest float64. The size
+of a fill is equal to the venue's step, and so is what is ordered where the step is not finer
+than ``ASKED`` of it. Why something differs is said in ``agreement_reasons``.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from arb_pipelines.research.told import OrderTold, SignalTold, Told
 
 #: Share of an amount by which a decimal and a float64 may part.
 RELATIVE = 1e-9
+#: The same for what is ordered, which may be a tenth of the capital that it is a share of: a
+#: finer step (a millionth of a USDT, of 2,000) may be rounded down to on one side alone.
+ASKED = 10 * RELATIVE
 #: Steps of a symbol's sizes and funds, 0 where they are not known.
 Steps = tuple[float, float]
 _Key = tuple[int, int, int]
@@ -108,10 +111,11 @@ def compared(pair: Pair, steps: Mapping[str, Steps]) -> Iterator[Thing]:
 
 
 def _same_order(one: OrderTold, other: OrderTold, step: float) -> bool:
-    """Whether two orders ask for the same, the amount to its step."""
+    """Whether two orders ask for the same, the amount to its step or within ``ASKED``."""
+    noise = math.isclose(one.amount, other.amount, rel_tol=ASKED)
     return (
         (one.symbol, one.side) == (other.symbol, other.side)
-        and same_size(one.amount, other.amount, step)
+        and (noise or same_size(one.amount, other.amount, step))
         and close(one.limit_px, other.limit_px)
     )
 

@@ -138,6 +138,19 @@ class SessionProcess:
 
 
 @contextmanager
+def an_order_held(exchange: ExchangeProcess) -> Iterator[None]:
+    """Hold orders back for a while each; it begins when the first of them has come."""
+    many = 1000
+    slow = {"kind": "delay", "match": "POST /api/v1/hf/orders", "ms": 1500, "count": many}
+    exchange.operate("POST", "/faults", slow)
+    try:
+        until(lambda: exchange.operate("GET", "/faults")[0]["count"] < many, "order on its way")
+        yield
+    finally:
+        exchange.operate("DELETE", "/faults")
+
+
+@contextmanager
 def running_session(
     home: Path,
     file: Path,

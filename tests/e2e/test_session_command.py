@@ -24,6 +24,7 @@ from arb_pipelines.research.sessions import SessionRequest, run_session
 from arb_pipelines.settings import Settings, load_settings
 from tests.e2e.exchange_process import ExchangeProcess, running_exchange
 from tests.e2e.session_process import (
+    an_order_held,
     free_balances,
     keys_of,
     running_session,
@@ -169,16 +170,11 @@ def test_what_a_killed_session_left_is_found_by_the_next(
     """Every change of a balance is of an execution that ended, or of one that was looked into."""
     before = free_balances(exchange)
     file = strategy_file(tmp_path, "killed", rules=", settle_s: 1")
-    slow = {"kind": "delay", "match": "POST /api/v1/hf/orders", "ms": 150, "count": 1000}
-    exchange.operate("POST", "/faults", slow)
-    try:
-        with running_session(home.root, file, keys_of(exchange)) as session:
-            session.traded(2)
-            until(lambda: session.heartbeat()["in_flight"], "execution in flight")
+    with running_session(home.root, file, keys_of(exchange)) as session:
+        session.traded(2)
+        with an_order_held(exchange):
             session.process.kill()
             session.process.wait()
-    finally:
-        exchange.operate("DELETE", "/faults")
     file.write_text(file.read_text().replace("min_profit_bps: -40", "min_profit_bps: 500"))
     keys = {name.removeprefix("ARB_").lower(): text for name, text in keys_of(exchange).items()}
     lake = Lake(load_settings(home=home.root, **keys))

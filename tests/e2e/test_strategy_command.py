@@ -27,6 +27,7 @@ from arb_pipelines.venues.kucoin.signing import Credentials, Signer
 from tests.e2e.exchange_process import ExchangeProcess, running_exchange
 from tests.e2e.session_process import (
     SessionProcess,
+    an_order_held,
     free_balances,
     keys_of,
     running_session,
@@ -306,16 +307,11 @@ def test_recovery_alone_ends_what_a_killed_strategy_left_and_begins_nothing(
 ) -> None:
     """After kill -9 in flight: every cycle is ended once, nothing rests, and no session began."""
     file = strategy_file(tmp_path, "cut")
-    slow = {"kind": "delay", "match": "POST /api/v1/hf/orders", "ms": 300, "count": 1000}
     with running_session(home.root, file, keys_of(exchange), group="strategy") as session:
         session.traded(1)
-        exchange.operate("POST", "/faults", slow)
-        try:
-            until(lambda: session.heartbeat()["in_flight"], "execution in flight")
+        with an_order_held(exchange):
             session.process.kill()
             session.process.wait()
-        finally:
-            exchange.operate("DELETE", "/faults")
     asked = ("strategy", "run", "--strategy", str(file), "--cycles", "0", "--json")
     assert "add --recover" in arb(home, *asked, code=2)
     found = json.loads(arb(home, *asked, "--recover", settings=keys_of(exchange)))

@@ -18,7 +18,7 @@ from arb_pipelines.backtest.scenario import Books, Scenario
 from arb_pipelines.market.graph import BUY
 from arb_pipelines.research.agreement import Agreement, Difference, compare
 from arb_pipelines.research.agreement_reasons import Why
-from arb_pipelines.research.differing import What, same_size
+from arb_pipelines.research.differing import Pair, What, compared, same_size
 from arb_pipelines.research.replaying import replay
 from arb_pipelines.research.told import OPEN, TRADED, Listener, OrderTold, Told
 from arb_pipelines.trading.events import Book, Ending
@@ -284,3 +284,24 @@ def test_what_follows_from_a_difference_is_told_apart(sides: Sides) -> None:
 def test_sizes_are_compared_to_the_step(one: float, other: float, step: float, same: bool) -> None:
     """A venue's fill that differs by its last step is no noise, however large it is."""
     assert same_size(one, other, step) is same
+
+
+@pytest.mark.parametrize(
+    ("amount", "other", "same"),
+    [
+        (2_314.345987, 2_314.345988, True),  # a capital of 7,714 that parts by 1e-10 may do that
+        (2_314.345987, 2_314.346187, False),
+        (23.14, 23.140001, False),
+    ],
+)
+def test_what_is_asked_for_is_compared_to_its_step_where_floats_tell_it(
+    sides: Sides, amount: float, other: float, same: bool
+) -> None:
+    """A millionth of thousands is within the noise of the capital that it is a share of."""
+    signal = sides.told.signals[1]
+    asked = [
+        replace(signal, orders=(replace(signal.orders[0], amount=one),)) for one in (amount, other)
+    ]
+    steps = {order.symbol: (1e-7, 1e-6) for order in signal.orders}
+    things = {thing.what: thing.equal for thing in compared(Pair(1, *asked), steps)}
+    assert things[What.ORDER] is things[What.FILL] is same
