@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 from arb_pipelines.backtest.brokers.books import BookBroker
 from arb_pipelines.backtest.coordinator import BacktestCoordinator
 from arb_pipelines.backtest.reference import book_events, cycle_desk, traded_of
 from arb_pipelines.clock import day_start_ns
-from arb_pipelines.execution.records.values import SessionHead
+from arb_pipelines.execution.records.recorder import SessionRecorder
+from arb_pipelines.execution.records.values import Batch, SessionHead
 from arb_pipelines.trading.book_shelf import BookShelf
 from arb_pipelines.trading.portfolio import Portfolio
 from arb_pipelines.trading.session_rules import TradingMode
@@ -16,6 +19,14 @@ from tests.fakes.backtest_worlds import DAY, World
 
 #: The key of the session that ``head_of`` describes.
 KEY = "test-demo-20250101T000000Z"
+
+
+class Recorded(NamedTuple):
+    """A world's day in a recorder: what was taken while it ran, and what is in hand at its end."""
+
+    recorder: SessionRecorder
+    taken: list[Batch]
+    portfolio: Portfolio
 
 
 def head_of(world: World, *, session: str = KEY) -> SessionHead:
@@ -54,3 +65,32 @@ def play(world: World, *listeners: Callable[[object], object]) -> Portfolio:
     coordinator = BacktestCoordinator(desk, broker, portfolio)
     coordinator.run(book_events(scenario.cycles.symbols, [world.books]))
     return portfolio
+
+
+def record(world: World, *listeners: Callable[[object], object], every: int = 0) -> Recorded:
+    """Trade a world's day beside a recorder, from which every so many events a batch is taken.
+
+    Nothing is taken after the last events, nor at all where ``every`` is nought.
+    """
+    recorder = SessionRecorder(head_of(world), wall_ns=lambda: day_start_ns(DAY))
+    taken: list[Batch] = []
+    heard = 0
+
+    def hear(event: object) -> None:
+        nonlocal heard
+        recorder.hear(event)
+        heard += 1
+        if every and heard % every == 0:
+            taken.append(recorder.take())
+
+    return Recorded(recorder, taken, play(world, hear, *listeners))
+
+
+def joined(batches: Sequence[Batch]) -> Batch:
+    """Give the records of all batches in one, which stands as the last of them does."""
+    return replace(
+        batches[-1],
+        executions=tuple(record for batch in batches for record in batch.executions),
+        amended=tuple(leg for batch in batches for leg in batch.amended),
+        metrics=tuple(metric for batch in batches for metric in batch.metrics),
+    )

@@ -8,8 +8,6 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arb_pipelines.clock import day_start_ns
-from arb_pipelines.execution.records.recorder import SessionRecorder
 from arb_pipelines.execution.records.values import SessionState
 from arb_pipelines.research.record_packing import (
     packed_batch,
@@ -20,46 +18,35 @@ from arb_pipelines.research.record_packing import (
     unpacked_value,
 )
 from arb_pipelines.research.session_tables import rows_of
-from tests.fakes.backtest_worlds import DAY, World, random_world
-from tests.fakes.session_worlds import head_of, play
+from tests.fakes.backtest_worlds import World, random_world
+from tests.fakes.session_worlds import head_of, joined, record
 
 worlds = st.integers(0, 2**32 - 1).map(random_world)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(world=worlds, every=st.integers(1, 400))
 def test_a_batch_is_the_same_on_the_other_side(world: World, every: int) -> None:
     """Each record of it, also those amended later, and so each row that is made of it."""
-    recorder = SessionRecorder(head_of(world), wall_ns=lambda: day_start_ns(DAY))
-    batches, heard = [], 0
-
-    def hear(event: object) -> None:
-        nonlocal heard
-        recorder.hear(event)
-        heard += 1
-        if heard % every == 0:
-            batches.append(recorder.take())
-
-    play(world, hear)
+    recorder, batches, _ = record(world, every=every)
     recorder.end(SessionState.FAILED, "its venue is gone")
     batches.append(recorder.take())
-    for batch in batches:
-        amending = replace(
-            batch, amended=tuple(leg for record in batch.executions for leg in record.legs)
-        )
-        for sent in (batch, amending):
-            got = unpacked_batch(sent.head, packed_batch(sent))
-            assert got == sent
-            for table, rows in rows_of(sent).items():
-                assert rows_of(got)[table].equals(rows), table
+    amending = [
+        replace(batch, amended=tuple(leg for record in batch.executions for leg in record.legs))
+        for batch in batches
+    ]
+    for sent in (batches, amending):
+        got = [unpacked_batch(batch.head, packed_batch(batch)) for batch in sent]
+        assert got == sent
+        theirs = rows_of(joined(got))
+        for table, rows in rows_of(joined(sent)).items():
+            assert theirs[table].equals(rows), table
 
 
 def test_numbers_of_numpy_are_numbers() -> None:
     """A report may have them where a kernel gave them."""
     world = random_world(3)
-    recorder = SessionRecorder(head_of(world), wall_ns=lambda: 1)
-    play(world, recorder.hear)
-    batch = recorder.take()
+    batch = record(world).recorder.take()
     first = batch.executions[0]
     report = replace(
         first.report, cycle=np.int32(first.report.cycle), spent=np.float64(first.report.spent)

@@ -23,25 +23,19 @@ from arb_pipelines.execution.records.recorder import SessionRecorder
 from arb_pipelines.lake.schemas import BACKTEST_LEGS, BACKTEST_TRADES
 from arb_pipelines.research.session_tables import rows_of
 from tests.fakes.backtest_worlds import DAY, World, random_world
-from tests.fakes.session_worlds import head_of, play
+from tests.fakes.session_worlds import head_of, joined, play, record
 
 worlds = st.integers(0, 2**32 - 1).map(random_world)
 #: A session's word for what a backtest calls otherwise.
 STATUS = {"filled": "completed", "failed": "missed"}
 
 
-def _recorded(world: World) -> tuple[SessionRecorder, Journal]:
-    recorder = SessionRecorder(head_of(world), wall_ns=lambda: day_start_ns(DAY))
-    journal = Journal(world.scenario.cycles)
-    play(world, recorder.hear, journal.hear)
-    return recorder, journal
-
-
 @settings(max_examples=40, deadline=None)
 @given(world=worlds)
 def test_a_session_keeps_the_rows_that_a_backtest_keeps(world: World) -> None:
     """Of the same events both tables have the same figures, in the columns they share."""
-    recorder, journal = _recorded(world)
+    journal = Journal(world.scenario.cycles)
+    recorder = record(world, journal.hear).recorder
     rows = rows_of(recorder.take())
     outcome, scenario = journal.outcome(), world.scenario
     for live, theirs, table in (
@@ -57,31 +51,21 @@ def test_a_session_keeps_the_rows_that_a_backtest_keeps(world: World) -> None:
     assert recorder.counts().signals == outcome.signals.sum()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(world=worlds, every=st.integers(1, 50))
 def test_rows_add_up_to_what_the_portfolio_changed_by(world: World, every: int) -> None:
     """However often it is taken: each execution once, and legs sum to the balances' changes."""
-    recorder = SessionRecorder(head_of(world), wall_ns=lambda: day_start_ns(DAY))
-    batches, heard = [], 0
-
-    def hear(event: object) -> None:
-        nonlocal heard
-        recorder.hear(event)
-        heard += 1
-        if heard % every == 0:
-            batches.append(recorder.take())
-
-    portfolio = play(world, hear)
+    recorder, batches, portfolio = record(world, every=every)
     batches.append(recorder.take())
     assert [batch.number for batch in batches] == list(range(len(batches)))
     executions = [record for batch in batches for record in batch.executions]
     numbers = [record.report.execution for record in executions]
     assert sorted(numbers) == list(range(len(numbers)))
+    assert not any(batch.amended for batch in batches)
     change: defaultdict[str, Fraction] = defaultdict(Fraction)
-    for batch in batches:
-        for leg in rows_of(batch)["live_legs"].iter_rows(named=True):
-            change[leg["from_currency"]] -= Fraction(leg["spent"])
-            change[leg["to_currency"]] += Fraction(leg["received"])
+    for leg in rows_of(joined(batches))["live_legs"].iter_rows(named=True):
+        change[leg["from_currency"]] -= Fraction(leg["spent"])
+        change[leg["to_currency"]] += Fraction(leg["received"])
     cycles = world.scenario.cycles
     begun = dict(zip(cycles.currencies, world.scenario.balances.tolist(), strict=True))
     for currency, amount in portfolio.balances().items():
