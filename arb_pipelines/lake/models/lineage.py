@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.lineage import lineage
 from sqlglot.optimizer.qualify import qualify
-from sqlglot.optimizer.scope import traverse_scope
+from sqlglot.optimizer.scope import build_scope, traverse_scope
 
 from arb_pipelines.errors import ConfigError
 from arb_pipelines.lake.schemas import TABLES
@@ -66,16 +66,23 @@ def column_lineage(models: Mapping[str, Model]) -> dict[str, ColumnLineage]:
     traced: dict[str, ColumnLineage] = {}
     for model in models.values():
         schema: dict[str, object] = {name: dict(known[name]) for name in model.reads}
-        query = sqlglot.parse_one(model.sql, dialect="duckdb")
-        qualified = qualify(query.copy(), schema=schema, dialect="duckdb")
-        assert isinstance(qualified, exp.Query)
-        outputs = qualified.named_selects
+        parsed = sqlglot.parse_one(model.sql, dialect="duckdb")
+        query = qualify(parsed, schema=schema, dialect="duckdb", identify=False)
+        assert isinstance(query, exp.Query)
+        outputs = query.named_selects
         known[model.name] = dict.fromkeys(outputs, "UNKNOWN")
+        # Qualified once, and no label of a node made: either takes longer than all the rest.
+        once: dict[str, Any] = {
+            "dialect": "duckdb",
+            "scope": build_scope(query),
+            "trim_selects": False,
+            "copy": False,
+        }
         traced[model.name] = {
             column: sorted(
                 {
                     (node.expression.name, node.name.rpartition(".")[2])
-                    for node in lineage(column, query, schema=schema, dialect="duckdb").walk()
+                    for node in lineage(column, query, schema, **once).walk()
                     if isinstance(node.expression, exp.Table)
                 }
             )
