@@ -1,15 +1,21 @@
-"""The paper that pictures are drawn on: size, colours, and the way into markdown."""
+"""The paper that pictures are drawn on: size, colours, and the way into markdown.
+
+Matplotlib takes half a second to import, so that is left to whoever draws: every process of
+Dagster imports this module, and few of them draw.
+"""
 
 from __future__ import annotations
 
 import base64
 from io import BytesIO
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -20,6 +26,9 @@ INK, LIGHT, DEEP, RULE = "#1f2937", "#60a5fa", "#0f766e", "#dc2626"
 
 def canvas(title: str, x: str, y: str) -> tuple[Figure, Axes]:
     """Open a figure with one set of axes."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(7.2, 3.2), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()

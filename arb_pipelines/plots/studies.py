@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib import colormaps
 
 from arb_pipelines.plots.canvas import (
     DEEP,
@@ -22,7 +21,7 @@ from arb_pipelines.plots.canvas import (
 #: One parameter over trials: numbers, or names of categories; None where it does not exist.
 Choices = Sequence[float | str | None]
 
-_COLORS = colormaps["viridis"]
+_COLORS = "viridis"
 #: Positive numbers that span more than this factor are drawn by their logarithm.
 _LOG_SPAN = 100.0
 #: Room is left for as many windows, so that a single one is no wall of colour.
@@ -81,11 +80,13 @@ def parallel_coordinates(
     Each parameter's axis runs from the least to the greatest number tried, or
     through the categories by name; its ends are written beside it.
     """
+    from matplotlib import colormaps
+
     figure, axes = canvas(title, "", "")
     if not len(value) or not parameters:
         return nothing(figure, axes, "no trial completed")
     places = np.column_stack([_places(each) for each in parameters.values()])
-    shade = _COLORS(_scaled(value))
+    shade = colormaps[_COLORS](_scaled(value))
     order = np.argsort(value if maximise else -value, kind="stable")
     for trial in order:
         axes.plot(places[trial], linewidth=0.7, alpha=0.6, color=shade[trial])

@@ -7,7 +7,6 @@ import orjson
 import polars as pl
 
 from arb_pipelines.lake.store import Lake
-from arb_pipelines.optimize.importance import importance
 from arb_pipelines.optimize.study import Study
 from arb_pipelines.plots import studies as plots
 from arb_pipelines.plots.canvas import Floats
@@ -27,6 +26,9 @@ def study_pictures(lake: Lake, study: Study, report: WindowReport) -> dict[str, 
     The landscape is over the two parameters that the study names, or else the two
     numeric ones that matter most.
     """
+    # Optuna takes a quarter of a second, in each process of Dagster, and few of them draw
+    from arb_pipelines.optimize.importance import importance
+
     metric = study.first_objective.metric
     maximise = study.first_objective.direction == "maximise"
     title = f"{report.study}, {report.window}: {report.trials.height:,} trials"

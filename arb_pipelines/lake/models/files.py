@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any, Literal
@@ -100,7 +101,7 @@ def load_models(folder: Path = FOLDER) -> dict[str, Model]:
             models read each other in a circle.
     """
     models = {
-        path.stem: _model(path, layer)
+        path.stem: _model(path, layer, path.read_text(), _text_if_any(path.with_suffix(".yml")))
         for layer in LAYERS
         for path in sorted((folder / layer).glob("*.sql"))
     }
@@ -133,8 +134,8 @@ def load_audits(folder: Path = FOLDER) -> list[Audit]:
     return [_audit(path) for path in sorted((folder / "audits").glob("*.sql"))]
 
 
-def _model(path: Path, layer: str) -> Model:
-    text = path.read_text()
+@lru_cache(maxsize=256)  # parsed once in a process, however often what it says is read
+def _model(path: Path, layer: str, text: str, tests: str) -> Model:
     header = _header(text, path, required=("description", "grain", "units"))
     materialized = header.get("materialized", "view")
     if materialized not in ("table", "view"):
@@ -153,7 +154,7 @@ def _model(path: Path, layer: str) -> Model:
         materialized="table" if materialized == "table" else "view",
         partition_by=partition_by,
         reads=tables_read(text, _show(path)),
-        tests=_tests(path.with_suffix(".yml")),
+        tests=_tests(path.with_suffix(".yml"), tests),
     )
 
 
@@ -186,11 +187,13 @@ def _header(text: str, path: Path, *, required: tuple[str, ...]) -> dict[str, st
     return header
 
 
-def _tests(path: Path) -> Tests:
-    if not path.exists():
-        return Tests()
+def _text_if_any(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+def _tests(path: Path, text: str) -> Tests:
     try:
-        return Tests.model_validate(yaml.safe_load(path.read_text()) or {})
+        return Tests.model_validate(yaml.safe_load(text) or {})
     except yaml.YAMLError as error:
         raise ConfigError(f"not YAML: {error}", source=_show(path)) from None
     except ValidationError as error:

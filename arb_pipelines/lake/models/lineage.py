@@ -11,6 +11,7 @@ from sqlglot.errors import SqlglotError
 from sqlglot.lineage import lineage
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import build_scope, traverse_scope
+from sqlglot.schema import MappingSchema
 
 from arb_pipelines.errors import ConfigError
 from arb_pipelines.lake.schemas import TABLES
@@ -65,7 +66,7 @@ def column_lineage(models: Mapping[str, Model]) -> dict[str, ColumnLineage]:
     known = table_columns()
     traced: dict[str, ColumnLineage] = {}
     for model in models.values():
-        schema: dict[str, object] = {name: dict(known[name]) for name in model.reads}
+        schema = MappingSchema({name: dict(known[name]) for name in model.reads}, dialect="duckdb")
         parsed = sqlglot.parse_one(model.sql, dialect="duckdb")
         query = qualify(parsed, schema=schema, dialect="duckdb", identify=False)
         assert isinstance(query, exp.Query)
