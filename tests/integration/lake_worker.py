@@ -1,4 +1,7 @@
-"""One process of the lake's concurrency tests: `python lake_worker.py ROLE ...`.
+"""Processes of the lake's concurrency tests: `python lake_worker.py STOP "ROLE ..." "ROLE ..."`.
+
+Each role is a process of its own, forked before anything of a lake is open, which spares it the
+second that its imports would take.
 
 A partition carries its generation in every row, and its generation decides how
 many rows it has, so that a reader can tell a whole partition from a torn one.
@@ -11,11 +14,13 @@ import random
 import signal
 import sys
 import time
+import traceback
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.dataset  # what a first commit imports, for half a second
 
 from arb_pipelines.lake.books import read_tops
 from arb_pipelines.lake.runs import recorded_run
@@ -132,6 +137,36 @@ def killed_writers(kills: str) -> None:
         assert os.wait()[1] == 0, f"a killed writer left something else than it said: {reported!r}"
 
 
+def together(stop: str, *roles: str) -> int:
+    """Run each role in a process; when all but the readers have ended, have those end too.
+
+    Gives 1 if one of them failed, whose complaint is on stderr, otherwise 0.
+    """
+    running: dict[int, str] = {}
+    for role in roles:
+        child = os.fork()
+        if child == 0:
+            os._exit(_played(role))
+        running[child] = role
+    wrong = 0
+    while running:
+        if all(role.startswith(reader.__name__) for role in running.values()):
+            Path(stop).touch()
+        child, status = os.wait()
+        del running[child]
+        wrong = wrong or int(status != 0)
+    return wrong
+
+
+def _played(role: str) -> int:
+    name, *arguments = role.split()
+    try:
+        {f.__name__: f for f in (writer, appender, reader, killed_writers)}[name](*arguments)
+    except Exception:  # noqa: BLE001 - the process's edge
+        traceback.print_exc()
+        return 1
+    return 0
+
+
 if __name__ == "__main__":
-    roles = {f.__name__: f for f in (writer, appender, reader, killed_writers)}
-    roles[sys.argv[1]](*sys.argv[2:])
+    sys.exit(together(*sys.argv[1:]))
