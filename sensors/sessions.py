@@ -28,7 +28,7 @@ _BEFORE_IT_BEGAN = "its run ended before the session began; see the run's log"
 
 @dg.sensor(
     job=live_session_job,
-    minimum_interval_seconds=5,
+    minimum_interval_seconds=3,  # at each look of Dagster's daemon, which are 5 s apart
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Starts a run for each session that was asked for by command, file or trading "
     "window: one run a key, one session a strategy and venue, and one process an account, which "

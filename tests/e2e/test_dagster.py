@@ -7,14 +7,9 @@ run, a backfill and the landing folder, and what is in the lake is looked at.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-import signal
-import socket
-import subprocess
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -26,8 +21,8 @@ from arb_pipelines.generator.write import generate
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.settings import load_settings
 from tests.e2e.dagster_client import DagsterClient
+from tests.e2e.dagster_process import running_ui, tag
 
-#: The daemon looks at backfills every 30 s; on a busy machine that adds up.
 pytestmark = [pytest.mark.xdist_group("dagster-services"), pytest.mark.timeout(600)]
 
 DAYS = tuple(date(2026, 1, day) for day in (5, 6, 7, 8))
@@ -80,34 +75,18 @@ class Running:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """Start `arb ui` in a home of its own; in the end, SIGTERM must leave no process behind."""
+    """Start `arb ui` in a home of its own."""
     home, strategies, studies = map(tmp_path_factory.mktemp, ("home", "strategies", "studies"))
     (strategies / "alpha.yaml").write_text(STRATEGY)
     (studies / "search.yaml").write_text(STUDY)
     made = generate(tmp_path_factory.mktemp("made"), days=DAYS, symbols=12, minutes=0.5, seed=3)
-    port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "arb_pipelines.cli", "ui", "--port", str(port)],
-        env=os.environ
-        | {
-            "ARB_HOME": str(home),
-            "ARB_STRATEGIES": str(strategies),
-            "ARB_STUDIES": str(studies),
-        },
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stderr is not None
-        said = "".join(lines_until(process.stderr, "Dagster is on"))
-        assert f"http://127.0.0.1:{port}" in said, said
-        recordings = tuple(file.path for file in made.recordings)
-        yield Running(DagsterClient(f"http://127.0.0.1:{port}"), home, recordings)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        code = process.wait(90)
-    assert code == 0
-    assert processes_of(home) == []
+    environment = os.environ | {
+        "ARB_HOME": str(home),
+        "ARB_STRATEGIES": str(strategies),
+        "ARB_STUDIES": str(studies),
+    }
+    with running_ui(environment) as (client, _):
+        yield Running(client, home, tuple(file.path for file in made.recordings))
 
 
 def test_a_fresh_home_has_no_failing_tick(running: Running) -> None:
@@ -163,34 +142,3 @@ def test_what_is_asked_for_ends_in_the_lake(running: Running) -> None:
     assert found.rows() == [("search", "w00", 4, date(2026, 1, 6))]
     for asset in ("optimization_trials", "optimization_best", "trial_parameters"):
         assert client.materialized_partitions(asset) == 1, asset
-
-
-def tag(key: str, value: str) -> dict[str, str]:
-    """A tag as GraphQL takes it."""
-    return {"key": key, "value": value}
-
-
-def lines_until(stream: Iterable[str], text: str) -> Iterator[str]:
-    """Lines of ``stream`` up to the one with ``text``, or all of them."""
-    for line in stream:
-        yield line
-        if text in line:
-            return
-
-
-def processes_of(home: Path) -> list[str]:
-    """Command lines of the processes that were started for ``home``."""
-    wanted = f"ARB_HOME={home}".encode()
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if wanted in (process / "environ").read_bytes().split(b"\0"):
-                found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode())
-    return found
-
-
-def free_port() -> int:
-    """A port on loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

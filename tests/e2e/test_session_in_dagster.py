@@ -29,9 +29,9 @@ from arb_pipelines.lake.store import Lake
 from arb_pipelines.settings import load_settings
 from assets.sessions import SESSION_TAG
 from tests.e2e.dagster_client import DagsterClient
+from tests.e2e.dagster_process import running_ui, tag
 from tests.e2e.exchange_process import ExchangeProcess, running_exchange
 from tests.e2e.session_process import keys_of, secrets_of
-from tests.e2e.test_dagster import free_port, lines_until, processes_of, tag
 from tests.leaks import leaks, leaks_in
 
 pytestmark = [pytest.mark.xdist_group("dagster-services"), pytest.mark.timeout(400)]
@@ -113,7 +113,7 @@ class Desk:
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    """Start exchange and UI; in the end, SIGTERM must end sessions and leave no process behind."""
+    """Start exchange and UI; as these end, sessions must have ended, and no key be anywhere."""
     home, strategies = map(tmp_path_factory.mktemp, ("home", "strategies"))
     (strategies / "thin.yaml").write_text(STRATEGY)
     market = tmp_path_factory.mktemp("exchange")
@@ -124,29 +124,11 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
             "ARB_LOG_LEVEL": "debug",
             **keys_of(exchange),
         }
-        port = free_port()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "arb_pipelines.cli", "ui", "--port", str(port)],
-            env=environment,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert process.stderr is not None
-        try:
-            said = "".join(lines_until(process.stderr, "Dagster is on"))
-            assert f"http://127.0.0.1:{port}" in said, said
-            client = DagsterClient(f"http://127.0.0.1:{port}")
+        with running_ui(environment) as (client, said):
             yield Desk(client, exchange, environment, home)
-        finally:
-            process.send_signal(signal.SIGTERM)
-            code = process.wait(90)
-            with process.stderr:
-                said += process.stderr.read()
-        assert code == 0
-        assert processes_of(home) == []
         ended = [*home.glob("sessions/*/heartbeat.json")]
         assert {json.loads(file.read_text())["state"] for file in ended} <= {"ended", "lost"}
-        assert leaks(secrets_of(exchange), home, {"stderr of arb ui": said}.items()) == []
+        assert leaks(secrets_of(exchange), home, {"stderr of arb ui": "".join(said)}.items()) == []
 
 
 def test_a_session_from_its_request_to_its_end(desk: Desk) -> None:
