@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -33,6 +34,9 @@ from arb_pipelines.execution.state.values import (
     StoredOrder,
     Transition,
 )
+
+#: A panic sell of hundreds of orders asks for them all with each: what a row says is read once.
+_read_before = lru_cache(maxsize=4096)(order_of)
 
 
 class StateReader:
@@ -101,7 +105,7 @@ class StateReader:
         rows = self._db.execute(
             "SELECT * FROM orders WHERE cycle = ? ORDER BY intended_ns, client_id", (cycle,)
         )
-        return [order_of(row) for row in rows]
+        return [_read_before(row) for row in rows]
 
     def orders_ended(self, since_ns: int) -> list[StoredOrder]:
         """Give the orders that ended after a time and were booked."""
