@@ -93,7 +93,10 @@ def apart(
     return {of: by for of, by in found.items() if by}
 
 
-@pytest.mark.parametrize("orders", [1, 2, 3, 8])
+@pytest.mark.parametrize(
+    "orders",
+    [1, pytest.param(2, marks=pytest.mark.long), 3, pytest.param(8, marks=pytest.mark.long)],
+)
 def test_a_killed_session_is_recovered_to_the_last_unit(
     exchange: ExchangeProcess, tmp_path: Path, orders: int
 ) -> None:
@@ -113,7 +116,7 @@ def test_a_killed_session_is_recovered_to_the_last_unit(
     assert (list(again.cycles), again.unexplained) == ([], {})
 
 
-@pytest.mark.parametrize("pages", [5, 40])
+@pytest.mark.parametrize("pages", [pytest.param(5, marks=pytest.mark.long), 40])
 def test_what_a_torn_state_lost_is_told_by_the_venue(
     exchange: ExchangeProcess, tmp_path: Path, pages: int
 ) -> None:

@@ -227,7 +227,7 @@ def recovered_in(folder: Path) -> list[str]:
     return [event["execution"] for event in events_of(folder) if event["event"] == "recovered"]
 
 
-@pytest.mark.parametrize("found_by_another", [True, False])
+@pytest.mark.parametrize("found_by_another", [True, pytest.param(False, marks=pytest.mark.long)])
 def test_what_a_killed_session_left_counts_whoever_finds_it(
     exchange: ExchangeProcess, home: Settings, tmp_path: Path, found_by_another: bool
 ) -> None:

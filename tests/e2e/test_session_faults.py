@@ -120,8 +120,15 @@ def test_an_order_that_arrived_without_an_answer(
     run(body)
 
 
-@pytest.mark.parametrize("leg", [0, 2])
-@pytest.mark.parametrize("entry", ["rest", "socket"])
+@pytest.mark.parametrize(
+    ("entry", "leg"),
+    [
+        ("rest", 0),
+        ("socket", 2),
+        pytest.param("rest", 2, marks=pytest.mark.long),
+        pytest.param("socket", 0, marks=pytest.mark.long),
+    ],
+)
 def test_an_order_that_never_arrived(exchange: ExchangeProcess, entry: Entry, leg: int) -> None:
     """The venue does not know it for as long as it may take: what is in hand goes back."""
 

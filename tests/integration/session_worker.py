@@ -19,7 +19,7 @@ from tests.fakes.backtest_worlds import DAY, random_world
 from tests.fakes.session_worlds import head_of, play
 
 
-def batches_of(seed: int, session: str, *, events: int = 100) -> list[Batch]:
+def batches_of(seed: int, session: str, *, events: int = 250) -> list[Batch]:
     """Give a session's batches, one every so many events, the last with its end."""
     world = random_world(seed)
     clock = itertools.count(day_start_ns(DAY), NS_PER_MS)

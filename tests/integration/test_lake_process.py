@@ -74,7 +74,7 @@ def test_rows_are_those_that_would_be_written_here(
 ) -> None:
     """Of two sessions by one child; with the day's markets, and with the cycles that ended."""
     sessions = {"first": SEED, "second": SEED + 1}
-    batches = {key: batches_of(seed, key, events=250) for key, seed in sessions.items()}
+    batches = {key: batches_of(seed, key) for key, seed in sessions.items()}
     markets = random_world(SEED).markets
     with state_world(home) as world:
         writers = {key: process.session(some[0].head, world.file) for key, some in batches.items()}
@@ -122,7 +122,7 @@ def test_another_child_goes_on_after_many_writes(
 ) -> None:
     """What libraries keep does not add up for weeks; every row is there, once."""
     monkeypatch.setattr(lake_process, "_WRITES", 2)
-    batches = batches_of(SEED, KEY, events=250)
+    batches = batches_of(SEED, KEY)
     writer = session_of(process, batches[0], home)
     pids = []
     for batch in (*batches, batches[-1]):
@@ -188,7 +188,7 @@ def test_signals_for_a_service_or_a_terminal_leave_it_to_its_work(
     process: LakeProcess, lake: Lake, home: Settings
 ) -> None:
     """The last batches are written after them."""
-    batches = batches_of(SEED, KEY, events=250)
+    batches = batches_of(SEED, KEY)
     writer = session_of(process, batches[0], home)
     writer.write(batches[0])
     pid = process.pid

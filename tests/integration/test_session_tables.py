@@ -99,7 +99,7 @@ def check_whole(lake: Lake) -> int:
 
 def test_a_batch_written_twice_is_there_once(any_home: Settings) -> None:
     """Every row is what the batch says, flushed by maintenance or not."""
-    lake, batches = Lake(any_home), batches_of(SEED, KEY, events=250)
+    lake, batches = Lake(any_home), batches_of(SEED, KEY)
     for batch in batches:
         write_batch(lake, batch)
         write_batch(lake, batch)
@@ -190,7 +190,7 @@ def test_a_writer_killed_and_begun_again_writes_each_row_once(any_home: Settings
 
 def test_a_session_started_again_goes_on_with_its_numbers(lake: Lake) -> None:
     """Under its old key it replaces nothing of its first start, however often it is written."""
-    first = batches_of(SEED, KEY, events=250)
+    first = batches_of(SEED, KEY)
     later = first[-1].ts + 1
     second = [
         replace(
@@ -201,7 +201,7 @@ def test_a_session_started_again_goes_on_with_its_numbers(lake: Lake) -> None:
                 replace(record, ts_decided=record.ts_decided + later) for record in batch.executions
             ),
         )
-        for batch in batches_of(SEED, KEY, events=250)
+        for batch in batches_of(SEED, KEY)
     ]
     for batch in (*first, *second, *second[-2:]):
         write_batch(lake, batch)

@@ -24,7 +24,7 @@ DAY = date(2025, 8, 31)
 STUDY = Path(__file__).resolve().parents[2] / "strategies" / "binance_triangle.yaml"
 
 
-@pytest.mark.parametrize("amount", [1_000.0, 9_000.0])
+@pytest.mark.parametrize("amount", [pytest.param(1_000.0, marks=pytest.mark.long), 9_000.0])
 def test_the_binance_triangle_without_fees(lake: Lake, real_data: Path, amount: float) -> None:
     """All 43 seconds: the same signals, decisions, orders and fills, to the step."""
     books = real_data / "binance_triangle_depth5_20250831" / "depth5.parquet"
