@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from datetime import date
@@ -11,6 +12,8 @@ from arb_pipelines.generator.planted import Planting
 from arb_pipelines.generator.write import generate
 
 DAYS = (date(2026, 1, 5), date(2026, 1, 6))
+#: When its files changed: young ones are looked at twice, in case they grow.
+_LONG_AGO_S = 1_767_600_000
 STRATEGY = """
 name: alpha
 exchange: demo
@@ -41,6 +44,7 @@ def new_home(folder: Path, *, days: Sequence[date] = DAYS) -> Path:
         for file in files:
             target = f"{days[0]}.json" if name.startswith("symbols") else file.name
             shutil.copy(file, landing / target)
+            os.utime(landing / target, (_LONG_AGO_S, _LONG_AGO_S))
     (folder / "strategies").mkdir()
     (folder / "strategies" / "alpha.yaml").write_text(STRATEGY)
     return folder / "home"

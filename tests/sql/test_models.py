@@ -16,7 +16,7 @@ from arb_pipelines.lake.models.lineage import column_lineage
 from arb_pipelines.lake.models.runner import build_model
 from arb_pipelines.lake.schemas import BOOK_TOPS, TABLES
 from arb_pipelines.lake.store import Lake
-from arb_pipelines.research.models import build_models, try_models
+from arb_pipelines.research.models import all_checks, build_models, try_models
 
 MODELS = load_models()
 COLUMNS = relation_columns(MODELS)
@@ -143,12 +143,14 @@ def test_checks_find_planted_bad_rows(lake: Lake) -> None:
     assert all(result.passed for result in clean)
     tops(lake, [("A-B", 2.0, 1.0), ("A-B", 1.0, 2.0)])
     build_models(lake, {"venue": "v", "day": DAY})
-    _, found = try_models(lake, {"venue": "v", "day": DAY})
+    over = {"book_tops", "stg_book_tops", "symbol_hours"}
+    checks = [check for check in all_checks() if check.on in over]
+    found = run_checks(lake, checks, {"venue": "v", "day": DAY})
     bad = {result.check.name: result.bad for result in found if not result.passed}
     assert bad["crossed_books"] == 1
     assert bad["symbol_hours_symbol_found_in_markets"] == 1
     assert bad["stg_book_tops_spread_is_positive"] == 1
-    _, elsewhere = try_models(lake, {"venue": "other", "day": DAY})
+    elsewhere = run_checks(lake, checks, {"venue": "other", "day": DAY})
     assert all(result.passed for result in elsewhere)
 
 
@@ -168,6 +170,20 @@ def test_each_kind_of_test_can_fail(lake: Lake, tmp_path: Path) -> None:
     model = load_models(tmp_path)["m"]
     lake.commit(lambda tx: build_model(tx, model))
     assert [result.bad for result in run_checks(lake, checks_of(model))] == [1, 2, 1, 2, 1]
+
+
+def test_a_model_without_rows_breaks_no_rule_of_its_own(lake: Lake, tmp_path: Path) -> None:
+    """Whatever it reads; one that makes a row of nothing is asked all the same."""
+    tests = "columns:\n  hole: [not_null]\n"
+    for rows, of in (
+        (0, "select null::int as hole from book_tops"),
+        (1, "select max(row_no) as hole from book_tops"),
+    ):
+        write(tmp_path, "m", HEADER + of, tests)
+        model = load_models(tmp_path)["m"]
+        lake.commit(lambda tx, model=model: build_model(tx, model))
+        (result,) = run_checks(lake, checks_of(model))
+        assert (result.bad, result.sample.columns) == (rows, ["hole"])
 
 
 def test_check_narrows_by_the_columns_it_shows(lake: Lake) -> None:

@@ -6,8 +6,9 @@ layer shows them as asset checks, ``arb models test`` runs them all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
 
 import duckdb
 import polars as pl
@@ -19,13 +20,17 @@ from arb_pipelines.lake.store import Lake
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """``sql`` returns the rows of table ``on`` that break the rule; none is good."""
+    """``sql`` returns the rows of table ``on`` that break the rule; none is good.
+
+    ``reads`` is what a model is made of, for a rule that a model without rows cannot break.
+    """
 
     name: str
     on: str
     description: str
     sql: str
     blocking: bool = False
+    reads: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,7 @@ class CheckResult:
 
 def checks_of(model: Model) -> list[Check]:
     """Make the checks of the tests beside ``model``."""
-    return list(_checks_of(model))
+    return [replace(check, reads=model.reads) for check in _checks_of(model)]
 
 
 def check_of(audit: Audit) -> Check:
@@ -65,14 +70,26 @@ def run_checks(
     """
     with lake.reading() as connection:
         connection.execute("BEGIN")  # one snapshot for all, and the catalog is read once
-        return [_run(connection, check, partition or {}) for check in checks]
+
+        @cache
+        def is_empty(relation: str) -> bool:
+            return connection.execute(f"SELECT 1 FROM {relation} LIMIT 1").fetchone() is None
+
+        return [_run(connection, check, partition or {}, is_empty) for check in checks]
 
 
 def _run(
-    connection: duckdb.DuckDBPyConnection, check: Check, partition: Mapping[str, object]
+    connection: duckdb.DuckDBPyConnection,
+    check: Check,
+    partition: Mapping[str, object],
+    is_empty: Callable[[str], bool],
 ) -> CheckResult:
     try:
         bad_rows = connection.sql(check.sql)
+        # DuckLake takes 0.1 s to plan a query over a wide table that has never had a row, and a
+        # home in which nobody has traded has a dozen such, with seven rules each.
+        if any(map(is_empty, check.reads)) and is_empty(check.on):
+            return CheckResult(check, 0, pl.DataFrame(schema=bad_rows.columns))
     except duckdb.CatalogException as error:
         raise DataError(
             f"{check.name} cannot run: {str(error).splitlines()[0]}; build every model first with "
