@@ -106,11 +106,12 @@ def run_sessions(
     venue = _one_venue(sessions)
     locks = settings.sessions / "locks"
     with ExitStack() as stack:
-        stack.enter_context(writing.running())  # first: it imports while kernels are loaded
-        warm_up()
         for session in sessions:
             name = f"{session.strategy.name}@{venue}"
             stack.enter_context(held(locks, name, session.request.key))
+        stack.enter_context(writing.running())  # it imports while kernels are loaded
+        warm_up()
+        for session in sessions:
             stack.enter_context(failure_told(session))
         make = partial(_hosted, writing, on_flush=on_flush, run_id=run_id)
         return on_loop(_host(settings, venue, sessions, make, on_end))
