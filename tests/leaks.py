@@ -77,17 +77,19 @@ def _in_columns(
 ) -> Iterator[str]:
     """Look into every column as text; lists, structs and blobs are shown as DuckDB shows them."""
     columns = [row[0] for row in connection.execute(f"DESCRIBE FROM {relation}").fetchall()]
-    for name, word in words.items():
-        looks = ", ".join(
-            f'coalesce(bool_or(contains(CAST("{column}" AS VARCHAR), ?)), false)'
-            for column in columns
-        )
-        hits = connection.execute(f"SELECT {looks} FROM {relation}", [word] * len(columns))
-        row = hits.fetchone()
-        assert row is not None
-        yield from (
-            f"{name}: {place}, {column}" for column, hit in zip(columns, row, strict=True) if hit
-        )
+    places = [(name, word, column) for name, word in words.items() for column in columns]
+    looks = ", ".join(
+        f'coalesce(bool_or(contains(CAST("{column}" AS VARCHAR), ?)), false)'
+        for _, _, column in places
+    )
+    hits = connection.execute(f"SELECT {looks} FROM {relation}", [word for _, word, _ in places])
+    row = hits.fetchone()
+    assert row is not None
+    yield from (
+        f"{name}: {place}, {column}"
+        for (name, _, column), hit in zip(places, row, strict=True)
+        if hit
+    )
 
 
 def _files(home: Path) -> list[Path]:
