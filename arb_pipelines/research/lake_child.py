@@ -44,6 +44,8 @@ def main(pipe: Connection[Any, Any]) -> None:
     working = threading.Lock()
     try:
         settings, owner = pipe.recv()
+        if settings.rehearse_ms:
+            _stand_back()
         threading.Thread(target=_listen, args=(pipe, calls, working), daemon=True).start()
         from arb_pipelines.research.lake_scribe import Scribe  # takes a second
 
@@ -54,6 +56,16 @@ def main(pipe: Connection[Any, Any]) -> None:
                 pipe.send_bytes(scribe.do(asked.session, asked.what, pieces).encode())
     except (EOFError, OSError):  # who asked is gone
         return
+
+
+def _stand_back() -> None:
+    """Run where nobody else wants to, since a loop that rehearses pays a core for being quick.
+
+    To the scheduler a core that does only this is a free one: whoever wakes goes there, and not
+    to the loop's. Short of that, each write has the loop wait for others for 2 ms a few times.
+    """
+    if hasattr(os, "SCHED_IDLE"):  # Linux has it
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def _listen(pipe: Connection[Any, Any], calls: _Calls, working: threading.Lock) -> None:

@@ -134,6 +134,21 @@ def test_another_child_goes_on_after_many_writes(
         assert_frame_equal(rows, wanted[table], check_exact=True)
 
 
+@pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="a scheduler of Linux's")
+@pytest.mark.parametrize(("rehearse_ms", "policy"), [(0.0, "SCHED_OTHER"), (4.0, "SCHED_IDLE")])
+def test_it_stands_back_behind_a_loop_that_pays_for_being_quick(
+    home: Settings, rehearse_ms: float, policy: str
+) -> None:
+    """A core that does only this counts as a free one; else it has a small share of each."""
+    process = LakeProcess(home.model_copy(update={"rehearse_ms": rehearse_ms}))
+    with process.running():
+        (batch, *_) = batches_of(SEED, KEY)
+        session_of(process, batch, home).write(batch)
+        assert process.pid is not None
+        assert os.sched_getscheduler(process.pid) == getattr(os, policy)
+        assert os.getpriority(os.PRIO_PROCESS, process.pid) == os.nice(0) + 10
+
+
 def test_what_lies_in_the_current_folder_is_no_module_of_it(
     home: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
