@@ -1,12 +1,13 @@
 """From a signal's acceptance to its first order on the wire, in process and over the socket.
 
 The session is whole, as ``arb session run`` has it, state file (which holds an order's
-intent before it leaves), journal and recorder included, and trades on the local exchange by
-REST. One run gives both times: another process sends signals over the socket. In process
-the time runs from the call of the intake; over the socket from before the other process
-writes the line, so that the way through the system counts. It ends when the order's bytes
-are handed to the system. The call that sends them is left out: on loopback it may not
-return before the exchange has run, and that is the exchange's time, not ours.
+intent before it leaves), journal, recorder and the lake's process included, by the usual
+settings but for slots and money, and trades on the local exchange by REST. One run gives
+both times: another process sends signals over the socket. In process the time runs from the
+call of the intake; over the socket from before the other process writes the line, so that
+the way through the system counts. It ends when the order's bytes are handed to the system.
+The call that sends them is left out: on loopback it may not return before the exchange has
+run, and that is the exchange's time, not ours.
 
 It is done in two ways: as a session is by default, and with ``ARB_REHEARSE_MS``, which the bars
 are for: signals come 20 ms apart here, and what sleeps for so long has grown cold. Each way is
@@ -44,7 +45,7 @@ from bench.live_cycles import UNLIMITED
 from tests.e2e.exchange_process import running_exchange
 from tests.e2e.soak import KEY, STRATEGY, percentiles, session_socket, signals
 
-SYMBOLS, SIGNALS, WARM_UP = 20, 400, 40
+SYMBOLS, SIGNALS, WARM_UP = 20, 1000, 40
 PAUSE_S, REHEARSE_MS, RUNS = 0.02, 4, 3
 BAR_IN_PROCESS_MS, BAR_SOCKET_MS = 1.0, 1.5
 _MS = 1_000_000

@@ -53,8 +53,10 @@ capital_allocation: {mode: fixed_amount, amount: 20}
 balances: {USDT: 100000}
 max_age_ms: 600000
 slots: 8
-session: {books: depth5, depth: 5, flush_s: 1, scan: false}
+session: {books: depth5, depth: 5, scan: false}
 """
+#: The same, bringing its records to the lake five times as often as is usual.
+BUSY = STRATEGY.replace("scan: false", "scan: false, flush_s: 1")
 _MS = 1_000_000
 _START_S = 60.0
 #: Between signals: longest wait for rest, time between counts, and the difference that is none.
@@ -136,7 +138,7 @@ def soak(
     The settings of ``lake`` name the exchange and its keys. Blocks; main thread only.
     """
     strategy = folder / "soak.yaml"
-    strategy.write_text(STRATEGY)
+    strategy.write_text(BUSY)
     found = Soaked()
     sender = threading.Thread(
         target=_send, args=(lake.settings, exchange, parts, rate, found), daemon=True
