@@ -131,17 +131,24 @@ class Soaked:
 
 
 def soak(
-    lake: Lake, exchange: ExchangeProcess, folder: Path, parts: Sequence[int], rate: float
+    lake: Lake,
+    exchange: ExchangeProcess,
+    folder: Path,
+    parts: Sequence[int],
+    rate: float,
+    *,
+    accepted: int = 0,
 ) -> Soaked:
     """Send ``rate`` signals a second, so many in each of ``parts``; sample at rest after each.
 
+    A part goes on until so many of its signals were ``accepted``, however slow the machine.
     The settings of ``lake`` name the exchange and its keys. Blocks; main thread only.
     """
     strategy = folder / "soak.yaml"
     strategy.write_text(BUSY)
     found = Soaked()
     sender = threading.Thread(
-        target=_send, args=(lake.settings, exchange, parts, rate, found), daemon=True
+        target=_send, args=(lake.settings, exchange, parts, rate, accepted, found), daemon=True
     )
     sender.start()
     request = SessionRequest(KEY, strategy, None, None, None, time.time_ns())
@@ -153,7 +160,12 @@ def soak(
 
 
 def _send(
-    settings: Settings, exchange: ExchangeProcess, parts: Sequence[int], rate: float, found: Soaked
+    settings: Settings,
+    exchange: ExchangeProcess,
+    parts: Sequence[int],
+    rate: float,
+    accepted: int,
+    found: Soaked,
 ) -> None:
     folder = settings.sessions / KEY
     try:
@@ -162,14 +174,16 @@ def _send(
             lines = connection.makefile("rb")
             due = time.monotonic()
             for count in parts:
-                for _ in range(count):
+                sent, enough = 0, found.answers["accepted"] + accepted
+                while sent < count or found.answers["accepted"] < enough:
+                    sent += 1
                     time.sleep(max(0.0, due - time.monotonic()))
                     due += 1 / rate
                     line = msgspec.json.encode(next(waiting)) + b"\n"
-                    sent = time.perf_counter_ns()
+                    began = time.perf_counter_ns()
                     connection.sendall(line)
                     answer = msgspec.json.decode(lines.readline())
-                    found.answer_ms.append((time.perf_counter_ns() - sent) / _MS)
+                    found.answer_ms.append((time.perf_counter_ns() - began) / _MS)
                     found.answers[answer.get("reason") or "accepted"] += 1
                 found.samples.append(Sample.at_rest())
                 due = time.monotonic()
