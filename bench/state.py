@@ -41,6 +41,7 @@ from arb_pipelines.trading.events import (
 from arb_pipelines.trading.parameters import FixedAmount, Strategy, Universe
 from arb_pipelines.trading.reports import CycleReport
 from arb_pipelines.venues.base import Accepted, NewOrder, OrderReport
+from bench.machine import counting_us
 
 TRANSITIONS, CYCLES = 20_000, 4_000
 #: Each costs a flush of the disk.
@@ -59,7 +60,7 @@ def run() -> list[dict[str, object]]:
     """Measure each durability, plain and encrypted; give p50 and p99."""
     universe = _universe()
     rows = _rows(
-        "this machine meanwhile: as much work as a transition is", _idle_us(), barred=False
+        "this machine meanwhile: as much work as a transition is", counting_us(), barred=False
     )
     for way, durability, key in _WAYS:
         flushed = durability == "power"
@@ -85,17 +86,6 @@ def _opened(durability: Durability, key: SecretStr | None) -> Iterator[StateStor
         open_state(Path(folder) / "state.sqlite", durability=durability, key=key) as store,
     ):
         yield store
-
-
-def _idle_us() -> list[float]:
-    """Count for about as long as a transition takes; what takes longer waited for a core."""
-    took = []
-    for _ in range(TRANSITIONS):
-        began = time.perf_counter_ns()
-        for _ in range(4_500):
-            pass
-        took.append((time.perf_counter_ns() - began) / 1e3)
-    return took
 
 
 def _transitions_us(store: StateStore, wanted: int) -> list[float]:
