@@ -40,6 +40,7 @@ def main(pipe: Connection[Any, Any]) -> None:
     for number in _LEFT_TO_OTHERS:
         signal.signal(number, signal.SIG_IGN)
     os.nice(_POLITENESS)
+    os.environ["POLARS_MAX_THREADS"] = "1"  # rows are few; more would want the trading core, too
     calls: _Calls = SimpleQueue()
     working = threading.Lock()
     try:

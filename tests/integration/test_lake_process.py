@@ -147,6 +147,8 @@ def test_it_stands_back_behind_a_loop_that_pays_for_being_quick(
         assert process.pid is not None
         assert os.sched_getscheduler(process.pid) == getattr(os, policy)
         assert os.getpriority(os.PRIO_PROCESS, process.pid) == os.nice(0) + 10
+        threads = [one.read_text() for one in Path(f"/proc/{process.pid}/task").glob("*/comm")]
+        assert [name.strip() for name in threads if name[:-2] == "polars-"] == ["polars-0"]
 
 
 def test_what_lies_in_the_current_folder_is_no_module_of_it(
