@@ -68,6 +68,17 @@ class Floor:
         self.running.append(self.tasks.create_task(self._listen(broker)))
         return broker
 
+    async def both(
+        self, first: str, second: str, *, after_s: float = 0.1
+    ) -> tuple[LimitLegBroker, LimitLegBroker]:
+        """Have two strategies begin a cycle each with a leg on their symbol: a-0, then b-0."""
+        one, other = self.strategy("a"), self.strategy("b")
+        await asyncio.sleep(0.01)
+        one.submit(first_leg("a-0", first))
+        await asyncio.sleep(after_s)
+        other.submit(first_leg("b-0", second))
+        return one, other
+
     async def _listen(self, broker: LimitLegBroker) -> None:
         while True:
             news = await broker.next_event()
@@ -138,11 +149,7 @@ def test_the_nearer_order_takes_the_capital_of_the_further_one() -> None:
     """It leaves when the cancel of the other has taken effect; the other's cycle is none."""
 
     async def body(floor: Floor) -> None:
-        one, other = floor.strategy("a"), floor.strategy("b")
-        await asyncio.sleep(0.01)
-        one.submit(first_leg("a-0", "FAR-USDT"))
-        await asyncio.sleep(0.1)
-        other.submit(first_leg("b-0", "NEAR-USDT"))
+        await floor.both("FAR-USDT", "NEAR-USDT")
         await asyncio.sleep(1.5)
 
     rests = {0: Rest(cancel_s=0.3), 1: Rest(fills=((0.1, Decimal(1)),))}
@@ -163,11 +170,7 @@ def test_the_further_order_does_not_wait_for_long() -> None:
     """An opportunity does not wait: without capital within a rest, nothing leaves."""
 
     async def body(floor: Floor) -> None:
-        one, other = floor.strategy("a"), floor.strategy("b")
-        await asyncio.sleep(0.01)
-        one.submit(first_leg("a-0", "NEAR-USDT"))
-        await asyncio.sleep(0.1)
-        other.submit(first_leg("b-0", "FAR-USDT"))
+        await floor.both("NEAR-USDT", "FAR-USDT")
         await asyncio.sleep(3.0)
 
     floor = on_a_floor("150", {}, body)
@@ -181,11 +184,7 @@ def test_who_waits_enters_when_another_ends() -> None:
     """What is left free by an end is given at once."""
 
     async def body(floor: Floor) -> None:
-        one, other = floor.strategy("a"), floor.strategy("b")
-        await asyncio.sleep(0.01)
-        one.submit(first_leg("a-0", "NEAR-USDT"))
-        await asyncio.sleep(0.1)
-        other.submit(first_leg("b-0", "FAR-USDT"))
+        one, other = await floor.both("NEAR-USDT", "FAR-USDT")
         await asyncio.sleep(0.5)
         one.cancel("a-0", 0)
         await asyncio.sleep(0.2)
@@ -201,10 +200,7 @@ def test_both_rest_where_there_is_capital_for_both() -> None:
     """Nobody loses anything as long as there is enough."""
 
     async def body(floor: Floor) -> None:
-        one, other = floor.strategy("a"), floor.strategy("b")
-        await asyncio.sleep(0.01)
-        one.submit(first_leg("a-0", "FAR-USDT"))
-        other.submit(first_leg("b-0", "NEAR-USDT"))
+        one, other = await floor.both("FAR-USDT", "NEAR-USDT", after_s=0.0)
         await asyncio.sleep(0.5)
         assert floor.kinds("a-0") == floor.kinds("b-0") == [Routed]
         for broker, name in ((one, "a-0"), (other, "b-0")):
@@ -218,11 +214,7 @@ def test_a_protected_order_is_not_stolen_from() -> None:
     """Who is as near as a filled order may be keeps its place from who comes later."""
 
     async def body(floor: Floor) -> None:
-        one, other = floor.strategy("a"), floor.strategy("b")
-        await asyncio.sleep(0.01)
-        one.submit(first_leg("a-0", "SAFE-USDT"))
-        await asyncio.sleep(0.1)
-        other.submit(first_leg("b-0", "SAFE-USDT"))
+        one, other = await floor.both("SAFE-USDT", "SAFE-USDT")
         await asyncio.sleep(0.5)
         assert floor.kinds("a-0") == [Routed]
         assert floor.kinds("b-0") == []
@@ -237,11 +229,7 @@ def test_what_filled_of_a_stolen_order_is_kept() -> None:
     """Half filled, then stolen from: the half goes on, and binds no capital any more."""
 
     async def body(floor: Floor) -> None:
-        one, other = floor.strategy("a"), floor.strategy("b")
-        await asyncio.sleep(0.01)
-        one.submit(first_leg("a-0", "FAR-USDT"))
-        await asyncio.sleep(0.2)
-        other.submit(first_leg("b-0", "NEAR-USDT"))
+        _, other = await floor.both("FAR-USDT", "NEAR-USDT", after_s=0.2)
         await asyncio.sleep(1.0)
         other.cancel("b-0", 0)
         await asyncio.sleep(0.2)
@@ -271,11 +259,7 @@ def test_who_settles_waits_for_no_capital() -> None:
     """The session ends: what has not begun to rest is over at once."""
 
     async def body(floor: Floor) -> None:
-        one, other = floor.strategy("a"), floor.strategy("b")
-        await asyncio.sleep(0.01)
-        one.submit(first_leg("a-0", "NEAR-USDT"))
-        await asyncio.sleep(0.1)
-        other.submit(first_leg("b-0", "FAR-USDT"))
+        one, other = await floor.both("NEAR-USDT", "FAR-USDT")
         await asyncio.sleep(0.1)
         other.hurry()
         one.hurry()
