@@ -8,8 +8,8 @@ import pytest
 from arb_pipelines.execution.records.recorder import SessionRecorder
 from arb_pipelines.execution.records.values import SessionState
 from arb_pipelines.lake.models.files import load_audits
-from arb_pipelines.lake.schemas import TABLES
 from arb_pipelines.research.session_tables import rows_of
+from tests.fakes.audited import bad_rows, database_of, each
 from tests.fakes.backtest_worlds import random_world
 from tests.fakes.session_worlds import head_of, play
 
@@ -49,15 +49,12 @@ def connection() -> duckdb.DuckDBPyConnection:
     recorder.end(SessionState.ENDED, "done")
     gauges["unexplained"] = {"USDT": 0.0}
     batches.append(recorder.take())
-    database = duckdb.connect()
-    for table in TABLES.values():
-        database.execute(table.ddl)
-    for batch in batches:
-        for name, rows in rows_of(batch).items():
-            if name != "live_sessions" or batch is batches[-1]:
-                database.register("rows", rows.to_arrow())
-                database.execute(f"INSERT INTO {name} BY NAME SELECT * FROM rows")
-    return database
+    return database_of(
+        (name, rows)
+        for batch in batches
+        for name, rows in rows_of(batch).items()
+        if name != "live_sessions" or batch is batches[-1]
+    )
 
 
 def test_every_audit_of_sessions_is_tried() -> None:
@@ -71,15 +68,11 @@ def test_what_a_session_writes_passes(connection: duckdb.DuckDBPyConnection, nam
     assert connection.execute(AUDITS[name].sql).fetchall() == []
 
 
-@pytest.mark.parametrize(
-    ("name", "statement"), [(name, each) for name, all_ in WRONG.items() for each in all_]
-)
+@pytest.mark.parametrize(("name", "statement"), each(WRONG))
 def test_one_wrong_row_is_found(
     connection: duckdb.DuckDBPyConnection, name: str, statement: str
 ) -> None:
     """The audit gives the bad rows, with the partition that they lie in."""
-    connection.execute(statement)
-    bad = connection.execute(AUDITS[name].sql).pl()
-    assert len(bad) > 0
+    bad = bad_rows(connection, AUDITS[name], statement)
     assert {"strategy", "day", "session"} <= set(bad.columns)
     assert len(bad) == 1

@@ -9,9 +9,9 @@ import pytest
 
 from arb_pipelines.execution.state.machine import FOLLOWS
 from arb_pipelines.lake.models.files import load_audits
-from arb_pipelines.lake.schemas import TABLES
 from arb_pipelines.research.state_rows import rows_of
 from arb_pipelines.settings import Settings
+from tests.fakes.audited import bad_rows, database_of, each
 from tests.fakes.state_worlds import state_world
 
 AUDITS = {
@@ -54,13 +54,7 @@ def connection(home: Settings) -> duckdb.DuckDBPyConnection:
         world.complete("c-1")
         world.fail("c-2")
         rows = rows_of(world.file, ["c-1", "c-2"])
-    database = duckdb.connect()
-    for table in TABLES.values():
-        database.execute(table.ddl)
-    for table, frame in rows.items():
-        database.register("rows", frame.to_arrow())
-        database.execute(f"INSERT INTO {table.name} BY NAME SELECT * FROM rows")
-    return database
+    return database_of((table.name, frame) for table, frame in rows.items())
 
 
 def test_every_audit_of_the_engine_is_tried() -> None:
@@ -74,16 +68,12 @@ def test_what_the_engine_writes_passes(connection: duckdb.DuckDBPyConnection, na
     assert connection.execute(AUDITS[name].sql).fetchall() == []
 
 
-@pytest.mark.parametrize(
-    ("name", "statement"), [(name, each) for name, all_ in WRONG.items() for each in all_]
-)
+@pytest.mark.parametrize(("name", "statement"), each(WRONG))
 def test_one_wrong_row_is_found(
     connection: duckdb.DuckDBPyConnection, name: str, statement: str
 ) -> None:
     """The audit gives bad rows of that cycle alone, with the partition that they lie in."""
-    connection.execute(statement)
-    bad = connection.execute(AUDITS[name].sql).pl()
-    assert len(bad) > 0
+    bad = bad_rows(connection, AUDITS[name], statement)
     assert {"venue", "day"} <= set(bad.columns)
     assert set(bad["cycle"]) == set(re.findall(r"c-\d", statement))
 
