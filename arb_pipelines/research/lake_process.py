@@ -38,9 +38,9 @@ from arb_pipelines.settings import Settings
 
 #: Longest wait for a child that has nothing left to do.
 _END_S = 5.0
-#: After so many writes another child goes on: what libraries keep, some 65 KiB a write when it was
-#: measured over 1,800, is given back by ending.
-_WRITES = 400
+#: After so many writes another child goes on, and what libraries keep is given back: 0.1 MiB a
+#: write for the first few hundred, some of it several times that where batches are large.
+_WRITES = 100
 
 
 @dataclass(slots=True, eq=False)
