@@ -172,7 +172,8 @@ def test_what_a_killed_session_left_is_found_by_the_next(
     file = strategy_file(tmp_path, "killed", rules=", settle_s: 1")
     with running_session(home.root, file, keys_of(exchange)) as session:
         session.traded(2)
-        with an_order_held(exchange):
+        with an_order_held(exchange):  # and what came before it is written down
+            until(lambda: len(in_flight(session.folder)) == 1, "journal of what has ended")
             session.process.kill()
             session.process.wait()
     file.write_text(file.read_text().replace("min_profit_bps: -40", "min_profit_bps: 500"))
@@ -206,6 +207,15 @@ def test_what_a_killed_session_left_is_found_by_the_next(
     for currency in {*before, *after, *changes}:
         venue = after.get(currency, Decimal(0)) - before.get(currency, Decimal(0))
         assert abs(venue - changes[currency]) < Decimal("1e-9"), currency
+
+
+def in_flight(folder: Path) -> set[str]:
+    """Name the executions that have an order in the journal and no end."""
+    events = events_of(folder)
+    begun = {
+        event["client_id"].rpartition("-")[0] for event in events if event["event"] == "intent"
+    }
+    return begun - {event["execution"] for event in events if event["event"] == "ended"}
 
 
 def half_way(folder: Path) -> str | None:
