@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from arb_pipelines.settings import Settings, load_settings
 pytestmark = pytest.mark.xdist_group("dagster-main-job")
 
 SYMBOLS, MINUTES = 12, 0.5
-STRATEGY = Path(__file__).resolve().parents[2] / "strategies" / "demo_no_fee.yaml"
+STRATEGIES = Path(__file__).resolve().parents[2] / "strategies"
 
 
 def run_demo() -> dict[str, object]:
@@ -42,10 +41,7 @@ def test_the_demo_fills_its_home(
 
     A second demo lands the same bytes, after which nothing is to be run.
     """
-    strategies = tmp_path / "strategies"
-    strategies.mkdir()
-    shutil.copy(STRATEGY, strategies)
-    monkeypatch.setenv("ARB_STRATEGIES", str(strategies))
+    monkeypatch.setenv("ARB_STRATEGIES", str(STRATEGIES))
     first = run_demo()
     assert arrivals(Lake(home)) == ()
     again = land_demo_market(

@@ -66,6 +66,7 @@ def test_nothing_grows_and_the_ledger_adds_up(
     parts, most = (WARM_UP, SOAK), 2 * BOUND  # accepted in each, so that what has a bound is full
     found = soak(Lake(load_settings()), exchange, tmp_path, parts, RATE, accepted=most)
     early, late = found.samples
+    assert found.answers["accepted"] >= 4 * BOUND
     # What is under way at the moment of counting comes and goes: up to eight executions,
     # each with an order or two on the pool's sixteen connections. A leak would be more.
     assert late.tasks <= early.tasks + 16

@@ -10,13 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import pytest
-
 from arb_pipelines.lake.maintenance import maintain
 from arb_pipelines.lake.store import Lake
 from arb_pipelines.settings import Settings
 
 WORKER = Path(__file__).with_name("lake_worker.py")
+WRITERS, COMMITS, APPENDS, READERS = 6, 21, 75, 2
 
 
 @contextmanager
@@ -38,25 +37,20 @@ def running(stop: Path, *roles: str) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
-@pytest.mark.parametrize(
-    ("writers", "commits", "appends"), [(5, 8, 20), pytest.param(6, 21, 75, marks=pytest.mark.long)]
-)
-def test_writers_and_readers_at_once(
-    any_home: Settings, tmp_path: Path, writers: int, commits: int, appends: int
-) -> None:
-    """60 commits, or 200, of many processes beside 2 readers: nothing fails, is lost or torn."""
+def test_writers_and_readers_at_once(any_home: Settings, tmp_path: Path) -> None:
+    """200 commits of 7 processes beside 2 readers: no error, nothing lost, nothing torn."""
     lake, stop = Lake(any_home), tmp_path / "stop"
     first = lake.snapshot()
-    writing = [f"writer v{number} {commits}" for number in range(writers)]
-    with running(stop, *[f"reader {stop}"] * 2, *writing, f"appender {appends}"):
+    writing = [f"writer v{number} {COMMITS}" for number in range(WRITERS)]
+    with running(stop, *[f"reader {stop}"] * READERS, *writing, f"appender {APPENDS}"):
         pass
-    assert lake.snapshot() - first == writers * commits + appends
+    assert lake.snapshot() - first == WRITERS * COMMITS + APPENDS >= 200
     generations = lake.query(
         "SELECT DISTINCT venue, update_id FROM book_tops ORDER BY venue"
     ).rows()
-    assert generations == [(f"v{number}", commits) for number in range(writers)]
+    assert generations == [(f"v{number}", COMMITS) for number in range(WRITERS)]
     runs = lake.query("SELECT count(*), count(DISTINCT partition) FROM runs").row(0)
-    assert runs == (appends, appends)
+    assert runs == (APPENDS, APPENDS)
 
 
 def test_a_killed_writer_leaves_a_whole_partition(any_home: Settings, tmp_path: Path) -> None:
@@ -77,9 +71,9 @@ def test_maintenance_beside_a_writer(any_home: Settings, tmp_path: Path) -> None
     """Flush, merge and clean-up disturb neither a writer nor a reader."""
     lake, stop = Lake(any_home), tmp_path / "stop"
     lake.snapshot()
-    with running(stop, f"reader {stop}", "writer v0 8", "appender 12") as process:
+    with running(stop, f"reader {stop}", "writer v0 12", "appender 20") as process:
         while process.poll() is None:
             maintain(lake)
     maintain(lake)
-    assert lake.query("SELECT count(*) FROM runs").item() == 12
-    assert lake.query("SELECT min(update_id), max(update_id) FROM book_tops").row(0) == (8, 8)
+    assert lake.query("SELECT count(*) FROM runs").item() == 20
+    assert lake.query("SELECT min(update_id), max(update_id) FROM book_tops").row(0) == (12, 12)

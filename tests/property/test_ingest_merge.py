@@ -48,7 +48,7 @@ def expected(files: dict[str, list[Row]]) -> tuple[list[Row], dict[str, tuple[in
     }
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(ingests)
 def test_any_history_of_files_gives_what_the_last_versions_give(
     history: list[tuple[str, list[Row]]],

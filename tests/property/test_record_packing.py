@@ -24,7 +24,7 @@ from tests.fakes.session_worlds import head_of, joined, record
 worlds = st.integers(0, 2**32 - 1).map(random_world)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(world=worlds, every=st.integers(1, 400))
 def test_a_batch_is_the_same_on_the_other_side(world: World, every: int) -> None:
     """Each record of it, also those amended later, and so each row that is made of it."""

@@ -51,7 +51,7 @@ def test_a_session_keeps_the_rows_that_a_backtest_keeps(world: World) -> None:
     assert recorder.counts().signals == outcome.signals.sum()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(world=worlds, every=st.integers(1, 50))
 def test_rows_add_up_to_what_the_portfolio_changed_by(world: World, every: int) -> None:
     """However often it is taken: each execution once, and legs sum to the balances' changes."""
