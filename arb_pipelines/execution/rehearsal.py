@@ -47,6 +47,7 @@ from arb_pipelines.execution.universe import SessionUniverse
 from arb_pipelines.execution.venue_line import VenueLine, parent_spec
 from arb_pipelines.execution.warm_up import FEES, MARKETS, paying_book
 from arb_pipelines.market.graph import BUY
+from arb_pipelines.precedence import going_first
 from arb_pipelines.trading.events import Book, Order, Refused, Signal
 from arb_pipelines.trading.parameters import FixedAmount, Strategy, Universe
 from arb_pipelines.trading.session_rules import SessionRules, TradingMode
@@ -104,7 +105,9 @@ class Rehearsal:
         with worst_error():
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._broker.run())
-                with Awake(math.inf):  # a processor that rests gives its caches to others at once
+                # a processor that rests gives its caches to others at once
+                with going_first() as first, Awake(math.inf):
+                    _log.info("session.rehearses", every_ms=every_s * 1e3, goes_first=first)
                     while True:
                         await asyncio.sleep(every_s / STEPS)
                         if is_idle():

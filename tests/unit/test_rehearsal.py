@@ -79,8 +79,10 @@ def test_one_that_fails_is_told_and_ends_rehearsing_alone() -> None:
 
     with capture_logs() as logs:
         asyncio.run(main())
-    assert [line["event"] for line in logs] == ["session.rehearsal_failed"]
-    assert "of the rehearsal" in logs[0]["error"]
+    began, failed = logs
+    assert began["event"] == "session.rehearses"
+    assert failed["event"] == "session.rehearsal_failed"
+    assert "of the rehearsal" in failed["error"]
 
 
 def test_it_makes_no_garbage_and_keeps_nothing() -> None:
