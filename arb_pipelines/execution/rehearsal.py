@@ -60,7 +60,7 @@ STEPS = 4
 _NAME = "rehearsal"
 _PREFIX = f"{_NAME}-"
 #: Records are given away once in so many rehearsals, so that they do not grow.
-_KEPT = 32
+_KEPT = 128
 
 _log = structlog.get_logger()
 #: Does all that sending an order to the true venue takes, but for the sending.

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from numba import njit
 
 from arb_pipelines.market.cycles import CycleSet
+from arb_pipelines.trading.kelly import Returns, committed_share
 from arb_pipelines.trading.rules import Rules
 
 Int32 = npt.NDArray[np.int32]
@@ -125,6 +126,34 @@ def enter(gate: Gate, legs: Int32, symbol_set: int, start: int) -> None:
     gate.busy_start[start] += 1
     for symbol in legs:
         gate.busy_symbol[symbol] += 1
+
+
+@njit(cache=True)
+def admit(
+    gate: Gate,
+    rules: Rules,
+    legs: Int32,
+    symbol_set: int,
+    start: int,
+    updated: Int64,
+    now: int,
+    returns: Returns,
+    free: float,
+    most: float,
+) -> tuple[int, float]:
+    """Let a signal enter, unless something refuses it; a ``Refusal`` code and its budget.
+
+    The arguments are those of ``refusal``, ``kelly.committed_share`` and ``budget``, all in one
+    call, since calls from Python cost more than what they do; ``most`` bounds the budget.
+    """
+    reason = refusal(gate, rules, legs, symbol_set, start, updated, now)
+    if reason != Refusal.NONE.value:
+        return reason, 0.0
+    most = min(budget(rules, committed_share(rules, returns), free), most)
+    if not most > 0.0:
+        return Refusal.FUNDS.value, 0.0
+    enter(gate, legs, symbol_set, start)
+    return Refusal.NONE.value, most
 
 
 @njit(cache=True)

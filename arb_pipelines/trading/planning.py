@@ -34,6 +34,27 @@ def best_price(px: Floats, left: Floats) -> float:
 
 
 @njit(cache=True)
+def small_leg(
+    terms: Terms, px: Floats, left: Floats, symbols: Int32, sides: Int8, bests: Floats, have: float
+) -> tuple[int, float]:
+    """First leg of a cycle that ``have``, in start currency, makes no order of; -1 if none.
+
+    Each leg is taken to trade at its best price: that of ``bests``, or where it is 0 that of the
+    books. With the leg comes what is in hand there; NaN if nothing is known of its price.
+    """
+    for k in range(symbols.shape[0]):
+        s, side = symbols[k], sides[k]
+        best = bests[k] if bests[k] > 0.0 else best_price(px[s, side], left[s, side])
+        if not best > 0.0:
+            return k, np.nan
+        order = order_amount(terms, s, side, have, best, best)
+        if not order > 0.0:
+            return k, have
+        have = (order / best if side == BUY else order * best) * terms.on_output[s, side]
+    return -1, have
+
+
+@njit(cache=True)
 def profitable_input(
     terms: Terms,
     px: Floats,

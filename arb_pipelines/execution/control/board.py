@@ -7,13 +7,14 @@ recorder's; how it is told belongs in ``desk``.
 from __future__ import annotations
 
 from collections import deque
+from functools import lru_cache
 
 import msgspec
 
 from arb_pipelines.clock import NS_PER_MS
 from arb_pipelines.containers.bus import EventBus
 from arb_pipelines.execution.records.values import ExecutionStatus, execution_status
-from arb_pipelines.market.cycles import SIDES
+from arb_pipelines.market.cycles import BUY, SELL, SIDES
 from arb_pipelines.trading.book_shelf import BookShelf
 from arb_pipelines.trading.cycles.universe import TradedCycles
 from arb_pipelines.trading.events import Approved, CycleSignal, Order, OrderFill
@@ -118,6 +119,8 @@ class Board:
         self._signals: dict[int, CycleSignal] = {}
         self._tops: dict[int, list[TopTold]] = {}
         self._last_fill: dict[int, int] = {}
+        cycles = traded.cycles
+        self._names_of = lru_cache(KEPT)(lambda cycle: (cycles.key(cycle), cycles.path(cycle)))
         self._reports: deque[ReportTold] = deque(maxlen=KEPT)
         bus.subscribe(Approved, self._on_approved)
         bus.subscribe(Order, self._on_order)
@@ -147,12 +150,10 @@ class Board:
             assert self._approved is not None, "orders follow their approval"
             signal = self._approved.signal
             assert isinstance(signal, CycleSignal)
-            cycles = self._traded.cycles
             flight = self._flights[number] = Flight(
                 number,
                 signal.correlation_id,
-                cycles.key(signal.cycle),
-                cycles.path(signal.cycle),
+                *self._names_of(signal.cycle),
                 signal.ts,
                 cancelled=False,
                 legs=[],
@@ -223,8 +224,9 @@ class Board:
         self._bus.publish(told)
 
     def _top(self, symbol: int) -> TopTold:
-        px, left = self._shelf.px[symbol, :, 0], self._shelf.left[symbol, :, 0]
-        (ask, bid), (ask_size, bid_size) = px.tolist(), left.tolist()  # by the side of an order
+        px, left = self._shelf.px.item, self._shelf.left.item  # by the side of an order
+        bid, bid_size = px(symbol, SELL, 0), left(symbol, SELL, 0)
+        ask, ask_size = px(symbol, BUY, 0), left(symbol, BUY, 0)
         return TopTold(self._traded.cycles.symbols[symbol], bid, bid_size, ask, ask_size)
 
 

@@ -6,6 +6,7 @@ where, and what to do. In which order they are asked belongs in ``intake``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,9 +18,10 @@ from arb_pipelines.errors import DataError
 from arb_pipelines.execution.signals.wire import Level, WireLeg, WireSignal
 from arb_pipelines.market.graph import BUY, SELL
 from arb_pipelines.market.symbols import FeeSide, Market
+from arb_pipelines.trading.book_shelf import BookShelf
 from arb_pipelines.trading.cycles.universe import TradedCycles
 from arb_pipelines.trading.events import Book, Floats
-from arb_pipelines.trading.orders import order_amount
+from arb_pipelines.trading.planning import small_leg
 
 _SIDES = {"buy": BUY, "sell": SELL}
 _PARAMS = {"buy": "funds", "sell": "size"}
@@ -104,28 +106,36 @@ def book_of(signal: WireSignal, leg: int, ts_recv: int, ts_event: int) -> Book:
 
 
 def too_small(
-    signal: WireSignal, cycle: int, traded: TradedCycles, bests: list[float]
+    signal: WireSignal,
+    cycle: int,
+    traded: TradedCycles,
+    shelf: BookShelf,
+    newer: Mapping[str, Book],
 ) -> str | None:
-    """Say which leg the starting volume cannot trade, at the best price of each leg."""
-    have = float(signal.starting_volume)
-    terms = traded.terms
-    for k, (symbol, side) in enumerate(traded.legs[cycle]):
-        best = bests[k]
-        if not best > 0.0:
-            return f"legs[{k}]: no price of {signal.legs[k].pair} is known; attach its book"
-        order = order_amount(terms, symbol, side, have, best, best)
-        if not order > 0.0:
-            leg = signal.legs[k]
-            base, _, quote = leg.pair.partition("-")
-            return (
-                f"starting_volume: at the best prices legs[{k}] has {have:g} "
-                f"{quote if side == BUY else base} for its {leg.side} of {leg.pair}, which takes "
-                f"no less than {leg.base_min_size:f} {base} in steps of {leg.base_increment:f}; "
-                "send more"
-            )
-        gets = order / best if side == BUY else order * best
-        have = gets * float(terms.on_output[symbol, side])
-    return None
+    """Say which leg the starting volume cannot trade, at the price that each meets first.
+
+    That is by the books in ``newer``, by symbol, or else by those of the shelf.
+    """
+    symbols, sides = traded.leg_arrays(cycle)
+    bests = np.zeros(len(symbols))
+    for k, leg in enumerate(signal.legs):
+        if (book := newer.get(leg.pair)) is not None:
+            bests[k] = book.ask_px[0] if _SIDES[leg.side] == BUY else book.bid_px[0]
+    small, have = small_leg(
+        traded.terms, shelf.px, shelf.left, symbols, sides, bests, float(signal.starting_volume)
+    )
+    if small < 0:
+        return None
+    leg = signal.legs[small]
+    if math.isnan(have):
+        return f"legs[{small}]: no price of {leg.pair} is known; attach its book"
+    base, _, quote = leg.pair.partition("-")
+    given = quote if leg.side == "buy" else base
+    return (
+        f"starting_volume: at the best prices legs[{small}] has {have:g} {given} for its "
+        f"{leg.side} of {leg.pair}, which takes no less than {leg.base_min_size:f} {base} in steps "
+        f"of {leg.base_increment:f}; send more"
+    )
 
 
 def _check_walk(signal: WireSignal) -> None:

@@ -14,7 +14,7 @@ than the signal's.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import msgspec
@@ -30,7 +30,6 @@ from arb_pipelines.execution.signals.history import SignalHistory
 from arb_pipelines.execution.signals.wire import SignalAnswer, WireSignal, decode_signal
 from arb_pipelines.trading.book_shelf import BookShelf
 from arb_pipelines.trading.events import Book, CycleSignal, Ended, Order, Refused, Signal
-from arb_pipelines.trading.planning import best_price
 
 #: What the desk's own reasons mean to a sender.
 _DETAILS = {
@@ -131,8 +130,7 @@ class SignalIntake:
         if stale is not None:
             return self._refuse(name, "stale", stale)
         newer = [book for book in books if book_ns > self._history.known_ns(book.symbol)]
-        bests = self._bests(cycle, {book.symbol: book for book in newer})
-        small = too_small(signal, cycle, traded, bests)
+        small = too_small(signal, cycle, traded, self._shelf, {book.symbol: book for book in newer})
         if small is not None:
             return self._refuse(name, "volume", small)
         if not self._history.is_isolated(cycle):  # else the desk refuses it, in its own words
@@ -181,17 +179,6 @@ class SignalIntake:
             )
 
     # -- books -------------------------------------------------------------------------
-
-    def _bests(self, cycle: int, newer: Mapping[str, Book]) -> list[float]:
-        """Give the price that each leg meets first, in the newest book there is of it."""
-        bests, symbols = [], self._terms.traded.cycles.symbols
-        for symbol, side in self._terms.traded.legs[cycle]:
-            book = newer.get(symbols[symbol])
-            if book is not None:
-                bests.append(float((book.bid_px if side else book.ask_px)[0]))
-            else:
-                bests.append(best_price(*self._shelf.levels(symbol, side)))
-        return bests
 
     def _show(self, book: Book) -> None:
         """Put a book on the desk's shelf, if it shows more than what we took ourselves."""

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 from arb_pipelines.errors import InvariantBroken
 from arb_pipelines.trading.book_shelf import BookShelf
 from arb_pipelines.trading.cycles.universe import TradedCycles
 from arb_pipelines.trading.events import Approved, CycleSignal, Ended, Refused, Signal
-from arb_pipelines.trading.gate import (
-    REFUSALS,
-    Refusal,
-    budget,
-    enter,
-    leave,
-    open_gate,
-    refusal,
-)
-from arb_pipelines.trading.kelly import committed_share, no_returns, note_return
+from arb_pipelines.trading.gate import REFUSALS, Refusal, admit, leave, open_gate
+from arb_pipelines.trading.kelly import no_returns, note_return
 from arb_pipelines.trading.portfolio import Portfolio
 
 
@@ -31,27 +25,29 @@ class CycleRisk:
 
     def review(self, signal: Signal) -> Approved | Refused:
         """Let a cycle pass and take its place in the gate, or name the check that stops it."""
-        cycle = _cycle_of(signal)
-        rules, start = self._traded.rules, self._traded.start(cycle)
-        symbols, _ = self._traded.leg_arrays(cycle)
-        symbol_set = int(self._traded.symbol_set[cycle])
-        reason = refusal(
-            self._gate, rules, symbols, symbol_set, start, self._shelf.updated, signal.ts
+        traded, asked = self._traded, _asked(signal)
+        cycle = asked.cycle
+        start = traded.start(cycle)
+        symbols, _ = traded.leg_arrays(cycle)
+        reason, most = admit(
+            self._gate,
+            traded.rules,
+            symbols,
+            int(traded.symbol_set[cycle]),
+            start,
+            self._shelf.updated,
+            asked.ts,
+            self._returns,
+            self._portfolio.free(traded.cycles.currencies[start]),
+            math.inf if asked.most is None else asked.most,
         )
         if reason != Refusal.NONE:
             return Refused(signal, REFUSALS[reason])
-        share = committed_share(rules, self._returns)
-        most = budget(rules, share, self._portfolio.free(self._traded.cycles.currencies[start]))
-        if isinstance(signal, CycleSignal) and signal.most is not None:
-            most = min(most, signal.most)
-        if not most > 0.0:
-            return Refused(signal, REFUSALS[Refusal.FUNDS])
-        enter(self._gate, symbols, symbol_set, start)
         return Approved(signal, most)
 
     def on_ended(self, ended: Ended) -> None:
         """Free the cycle's place and count its return; its symbols rest, if it sent an order."""
-        cycle = _cycle_of(ended.approved.signal)
+        cycle = _asked(ended.approved.signal).cycle
         symbols, _ = self._traded.leg_arrays(cycle)
         symbol_set = int(self._traded.symbol_set[cycle])
         resting = self._gate.rest_until[symbol_set]
@@ -62,7 +58,7 @@ class CycleRisk:
             self._gate.rest_until[symbol_set] = resting
 
 
-def _cycle_of(signal: Signal) -> int:
+def _asked(signal: Signal) -> CycleSignal:
     if not isinstance(signal, CycleSignal):
         raise InvariantBroken(f"{signal} is no signal to trade a cycle")
-    return signal.cycle
+    return signal
