@@ -22,6 +22,7 @@ from arb_pipelines.execution.allotment import Allotments
 from arb_pipelines.execution.components import portfolio_of, session_risk_of, universe_of
 from arb_pipelines.execution.controls import Controls
 from arb_pipelines.execution.orders.balance_watch import BalanceWatch
+from arb_pipelines.execution.session_risk import SessionRisk
 from arb_pipelines.execution.venue_line import VenueLine, parent_spec
 from arb_pipelines.venues.base import VenueConnection
 from arb_pipelines.venues.tasks import worst_error
@@ -39,6 +40,7 @@ class Managed:
 
     container: Container
     controls: Controls
+    risk: SessionRisk
     allotted: bool
     started: bool = False
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -103,7 +105,7 @@ class SessionManager:
         except ArbError:
             self._container.remove_child(spec.name)
             raise
-        managed = Managed(container, container.get(CONTROLS), allot)
+        managed = Managed(container, container.get(CONTROLS), session_risk_of(container), allot)
         self._managed[spec.name] = managed
         return managed
 
@@ -185,8 +187,8 @@ class SessionManager:
         return dict(self._managed)
 
     def is_idle(self) -> bool:
-        """Whether no strategy has anything in flight."""
-        return not any(session_risk_of(one.container).in_flight for one in self._managed.values())
+        """Whether no strategy has anything in flight; any thread may ask."""
+        return not any(one.risk.in_flight for one in tuple(self._managed.values()))
 
     def health(self) -> Mapping[str, str | None]:
         """Say of connection, components and strategies how they are: None is well."""

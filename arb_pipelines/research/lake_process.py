@@ -35,6 +35,7 @@ from arb_pipelines.research.lake_child import Asked
 from arb_pipelines.research.record_packing import packed_batch, packed_markets, packed_value
 from arb_pipelines.research.state_files import StateFile
 from arb_pipelines.settings import Settings
+from arb_pipelines.turns import Pause, brief_pause
 
 #: Longest wait for a child that has nothing left to do.
 _END_S = 5.0
@@ -176,9 +177,12 @@ class SessionLake:
         """Store the venue's markets of the session's first day."""
         self.process.ask(self, "prepare", packed_markets(markets))
 
-    def write(self, batch: Batch) -> None:
-        """Commit a batch, whole or not at all; writing it again changes nothing."""
-        self.process.ask(self, "write", packed_batch(batch))
+    def write(self, batch: Batch, pause: Pause = brief_pause) -> None:
+        """Commit a batch, whole or not at all; writing it again changes nothing.
+
+        ``pause`` comes before each few of its records are made ready.
+        """
+        self.process.ask(self, "write", packed_batch(batch, pause))
 
     def copy(self) -> None:
         """Copy the cycles that have ended from their state file."""

@@ -1,13 +1,12 @@
 """A session's records as bytes, on their way to the process that brings them to the lake.
 
 What packs holds the interpreter's lock, which the loop that trades needs. So records are
-packed a few at a time, some 40 µs, with a pause after each few in which the loop may go on.
+packed a few at a time, some 40 µs, with a pause before each few in which the loop may go on.
 """
 
 from __future__ import annotations
 
 import pickle
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, TypeVar
@@ -24,13 +23,12 @@ from arb_pipelines.execution.records.values import (
     SessionState,
 )
 from arb_pipelines.market.symbols import Market
+from arb_pipelines.turns import Pause, brief_pause
 
 T = TypeVar("T")
 
 #: Records in a piece: an execution with its orders takes some 5 µs, a market 3 µs.
 _AT_ONCE = 8
-#: A wait of nothing would take the lock again before the loop has woken.
-_PAUSE_S = 1e-4
 
 
 class _Standing(msgspec.Struct, array_like=True):
@@ -45,9 +43,11 @@ class _Standing(msgspec.Struct, array_like=True):
     executions: int
 
 
-def packed_batch(batch: Batch) -> list[bytes]:
-    """Give all of a batch but its head, in pieces."""
-    executions, amended = (list(_pieces(records)) for records in (batch.executions, batch.amended))
+def packed_batch(batch: Batch, pause: Pause = brief_pause) -> list[bytes]:
+    """Give all of a batch but its head, in pieces; ``pause`` comes before each."""
+    executions, amended = (
+        list(_pieces(records, pause)) for records in (batch.executions, batch.amended)
+    )
     standing = _Standing(
         number=batch.number,
         ts=batch.ts,
@@ -79,7 +79,7 @@ def unpacked_batch(head: SessionHead, pieces: Sequence[bytes]) -> Batch:
 
 def packed_markets(markets: Sequence[Market]) -> list[bytes]:
     """Give markets in pieces."""
-    return list(_pieces(markets))
+    return list(_pieces(markets, brief_pause))
 
 
 def unpacked_markets(pieces: Iterable[bytes]) -> tuple[Market, ...]:
@@ -99,10 +99,10 @@ def unpacked_value(pieces: Sequence[bytes]) -> Any:
     return pickle.loads(pieces[0], buffers=pieces[1:])  # noqa: S301 - our own parent's
 
 
-def _pieces(values: Sequence[object]) -> Iterator[bytes]:
+def _pieces(values: Sequence[object], pause: Pause) -> Iterator[bytes]:
     for first in range(0, len(values), _AT_ONCE):
+        pause()
         yield _ENCODER.encode(values[first : first + _AT_ONCE])
-        time.sleep(_PAUSE_S)
 
 
 def _joined(

@@ -25,11 +25,14 @@ from arb_pipelines.execution.state.follower import StateFollower
 from arb_pipelines.research.lake_process import SessionLake
 from arb_pipelines.research.session_values import SessionProgress
 from arb_pipelines.research.session_writer import SessionWriter
+from arb_pipelines.turns import pauses
 from arb_pipelines.venues.base import MarketData, VenueConnection
 
 #: Longest wait for the lake when all has ended.
 _LAST_WRITES_S = 60.0
 _LOOK_EVERY_S = 0.02
+#: How long a batch for the lake leaves the loop alone while it is busy.
+_PATIENCE_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,7 @@ def listen(
         folder,
         head.cycles,
         trouble=lambda what: loop.call_soon_threadsafe(controls.stop, what),
+        is_idle=manager.is_idle,
     )
     journal.note("began", **head.facts())
     watched = manager if reconcile else None
@@ -114,7 +118,7 @@ def listen(
     bus.subscribe(object, follower.hear)
     bus.subscribe(object, recorder.hear)
     flush_s = universe_of(managed.container).strategy.session.flush_s
-    writer = _writer(lake, recorder, manager.connection, flush_s, on_flush)
+    writer = _writer(lake, recorder, manager, flush_s, on_flush)
     writer.start()
     feed: Any = managed.container.get(MARKET_DATA)  # a venue's
     return Listeners(recorder, journal, writer, manager.connection, feed, manager.balances)
@@ -123,10 +127,13 @@ def listen(
 def _writer(
     lake: SessionLake,
     recorder: SessionRecorder,
-    connection: VenueConnection,
+    manager: SessionManager,
     flush_s: float,
     on_flush: Callable[[SessionProgress], None],
 ) -> SessionWriter:
+    def write(batch: Batch) -> None:
+        lake.write(batch, pauses(manager.is_idle, _PATIENCE_S))
+
     def tell(batch: Batch) -> None:
         try:
             lake.copy()
@@ -137,9 +144,9 @@ def _writer(
 
     return SessionWriter(
         recorder.take,
-        lake.write,
+        write,
         flush_s,
-        prepare=partial(lake.prepare, connection.markets),
+        prepare=partial(lake.prepare, manager.connection.markets),
         on_written=tell,
     )
 

@@ -6,6 +6,7 @@ import errno
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from decimal import Decimal
@@ -135,6 +136,29 @@ def test_everything_is_written_in_the_order_it_happened(tmp_path: Path) -> None:
         assert f"#{record.report.execution} " in line
         assert f"  {record.status}" in line
         assert CYCLES.path(record.report.cycle) in line
+
+
+def test_a_loop_that_is_never_idle_keeps_no_line_for_long(tmp_path: Path) -> None:
+    """Its thread waits for a moment that suits, not for ever; who closes does not wait for one."""
+    asked: list[int] = []
+
+    def is_idle() -> bool:
+        asked.append(threading.get_ident())
+        return False
+
+    journal = Journal(tmp_path, CYCLES, trouble=pytest.fail, is_idle=is_idle)
+    for number in range(20):
+        journal.note("number", number=number)
+    until(lambda: not journal.waiting)
+    assert [line["number"] for line in read_journal(tmp_path)] == list(range(20))
+    assert set(asked) == {journal._thread.ident}
+    journal._stop.set()
+    journal._thread.join()
+    asked.clear()
+    journal.note("number", number=20)
+    assert journal.close() == 0
+    assert asked == []
+    assert [line["number"] for line in read_journal(tmp_path)] == list(range(21))
 
 
 def test_refusals_are_told_one_by_one_only_to_those_who_ask(tmp_path: Path) -> None:

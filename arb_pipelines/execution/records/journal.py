@@ -2,7 +2,8 @@
 
 An intent is written through to the system in the session's loop: a process that is killed
 leaves no order at the venue that its journal does not name. All else is queued, and a thread
-writes it a tenth of a second later at most; it survives the process only then. Nothing here
+writes it a tenth of a second later, or two while the loop is busy; it survives the process only
+then. Nothing here
 survives the loss of power but what the system has put on its disk.
 
 When the disk is full, ``trouble`` hears of it, and whoever it belongs to takes no more
@@ -14,7 +15,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections import Counter, deque
 from collections.abc import Callable
 from functools import partial
@@ -39,6 +39,7 @@ from arb_pipelines.execution.records.values import ExecutionRecord
 from arb_pipelines.execution.signals.intake import SignalRefused
 from arb_pipelines.market.cycles import CycleSet
 from arb_pipelines.trading.events import Approved, CycleSignal, Refused
+from arb_pipelines.turns import Pause, brief_pause, pauses
 from arb_pipelines.venues.base import NewOrder
 
 #: Gives the bytes of a line, newline included; called by the thread that writes it.
@@ -49,12 +50,11 @@ JOURNAL, LOG, RESERVE = "journal.ndjson", "session.log", "journal.reserve"
 MAX_BYTES = 64 << 20
 #: Room on the disk for some 1,000 intents.
 RESERVE_BYTES = 256 << 10
-#: The thread wakes so often.
-_EVERY_S = 0.1
+#: The thread wakes so often, and leaves the loop alone for so long.
+_EVERY_S, _PATIENCE_S = 0.1, 0.1
 #: It writes so many lines at once, more if many wait, and then lets the loop have the
-#: interpreter's lock: a line takes some 3 µs. Without the pause it would have it back before
-#: the loop has woken.
-_LINES_AT_ONCE, _SHARE_AT_ONCE, _PAUSE_S = 8, 1 / 32, 1e-4
+#: interpreter's lock: a line takes some 3 µs.
+_LINES_AT_ONCE, _SHARE_AT_ONCE = 8, 1 / 32
 #: Refusals of a strategy's own signals are told summed up, at most so often.
 _SUM_UP_EVERY_NS = NS_PER_S
 #: With more waiting than this the disk is too slow to go on.
@@ -65,7 +65,8 @@ class Journal:
     """Journal and log of one session in ``folder``; ``cycles`` names what reports number.
 
     ``hear`` belongs on the session's bus, ``tell`` hears of executions that have ended.
-    ``trouble`` is called, from either thread, with what is wrong with the disk.
+    ``trouble`` is called, from either thread, with what is wrong with the disk; ``is_idle``, by
+    the other thread, tells whether the loop has time for it.
     """
 
     def __init__(
@@ -74,11 +75,13 @@ class Journal:
         cycles: CycleSet,
         *,
         trouble: Callable[[str], object],
+        is_idle: Callable[[], bool] = lambda: True,
         wall_ns: Callable[[], int] = now_ns,
         max_bytes: int = MAX_BYTES,
         write: Write = os.write,
     ) -> None:
         self._cycles, self._trouble, self._wall_ns = cycles, trouble, wall_ns
+        self._is_idle = is_idle
         self._journal = RollingFile(folder / JOURNAL, max_bytes, write=write)
         self._events = _Outlet(self._journal)
         self._log = _Outlet(RollingFile(folder / LOG, max_bytes, write=write))
@@ -132,9 +135,9 @@ class Journal:
         self._sum_up(self._wall_ns())
         self._stop.set()
         self._thread.join()
-        if not self._write_waiting():
+        if not self._write_waiting(brief_pause):
             self._reserve.give_up()
-            self._write_waiting()
+            self._write_waiting(brief_pause)
         self._reserve.give_up()
         for outlet in (self._events, self._log):
             outlet.file.close()
@@ -177,14 +180,15 @@ class Journal:
 
     def _run(self) -> None:
         while not self._stop.wait(_EVERY_S):
-            self._write_waiting()
+            self._write_waiting(pauses(self._is_idle, _PATIENCE_S))
 
-    def _write_waiting(self) -> bool:
+    def _write_waiting(self, pause: Pause) -> bool:
         """Write what waits; whether there was room for all of it."""
         try:
             for outlet in (self._events, self._log):
-                while outlet.write_some():
-                    time.sleep(_PAUSE_S)
+                while outlet.queue:
+                    pause()
+                    outlet.write_some()
         except OSError as error:
             self._trouble(_said(error))
             return False
@@ -198,8 +202,8 @@ class _Outlet:
         self.file = file
         self.queue: deque[Line] = deque()
 
-    def write_some(self) -> bool:
-        """Write the first of what waits; whether there was any. What finds no room waits on.
+    def write_some(self) -> None:
+        """Write the first of what waits. What finds no room waits on.
 
         Raises:
             OSError: the disk is full, or fails.
@@ -207,11 +211,9 @@ class _Outlet:
         waiting = len(self.queue)
         most = max(_LINES_AT_ONCE, int(waiting * _SHARE_AT_ONCE))
         some = [self.queue[k] for k in range(min(waiting, most))]
-        if some:
-            self.file.append(b"".join(line() for line in some))
+        self.file.append(b"".join(line() for line in some))
         for _ in some:
             self.queue.popleft()
-        return bool(some)
 
 
 def _said(error: OSError) -> str:
