@@ -47,10 +47,6 @@ _log = structlog.get_logger()
 #: Fewer rows than this are inserted within the commit instead of staged.
 STAGED_ROWS = 50_000
 
-#: Connections that one DuckDB instance is opened for. DuckLake keeps the statistics of each
-#: snapshot that an instance has seen for as long as it lives (duckdb/ducklake #1018, #1136).
-_USES = 500
-
 _CONFLICTS = ("database is locked", "conflict", "could not serialize", "deadlock", "try again")
 
 
@@ -60,6 +56,10 @@ class Lake:
     Cheap to make and to pickle; the first use opens a DuckDB instance, which the next
     few hundred share, from any thread.
     """
+
+    #: Connections that one DuckDB instance is opened for. DuckLake keeps the statistics of each
+    #: snapshot that an instance has seen for as long as it lives (duckdb/ducklake #1018, #1136).
+    uses = 500
 
     def __init__(self, settings: Settings, *, read_only: bool = False) -> None:
         self.settings = settings
@@ -105,7 +105,7 @@ class Lake:
     def _instance(self) -> duckdb.DuckDBPyConnection:
         with self._opener:
             self._uses += 1
-            used_up = self._uses > _USES  # who has a connection keeps the old one alive
+            used_up = self._uses > self.uses  # who has a connection keeps the old one alive
             ours = self._database is not None and self._pid == os.getpid()  # forks share nothing
             if not ours or used_up:
                 try:

@@ -57,11 +57,16 @@ class Transaction:
     def upsert(self, table: Table, rows: pl.DataFrame) -> int:
         """Add ``rows``, replacing those of the same ``table.key``; return how many came in.
 
-        For tables that grow by a few rows at a time.
+        For tables that grow by a few rows at a time. Files are looked into only where their
+        statistics say that such a row may be there.
         """
         with _registered(self.connection, rows) as name:
-            same = " AND ".join(f"{table.name}.{key} = {name}.{key}" for key in table.key)
-            self.connection.execute(f"DELETE FROM {table.name} USING {name} WHERE {same}")
+            same = [f"{table.name}.{key} = {name}.{key}" for key in table.key]
+            near = [f"{table.name}.{key} BETWEEN ? AND ?" for key in table.key]
+            bounds = [bound for key in table.key for bound in (rows[key].min(), rows[key].max())]
+            self.connection.execute(
+                f"DELETE FROM {table.name} USING {name} WHERE {' AND '.join(same + near)}", bounds
+            )
         return self.append(table, rows)
 
 

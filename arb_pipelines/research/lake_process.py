@@ -39,9 +39,8 @@ from arb_pipelines.turns import Pause, brief_pause
 
 #: Longest wait for a child that has nothing left to do.
 _END_S = 5.0
-#: After so many writes another child goes on, and what libraries keep is given back: 0.1 MiB a
-#: write for the first few hundred, some of it several times that where batches are large.
-_WRITES = 100
+#: After so many writes another child goes on, and what libraries keep is given back.
+_WRITES = 2_000
 
 
 @dataclass(slots=True, eq=False)

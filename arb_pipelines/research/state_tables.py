@@ -42,6 +42,11 @@ class Copied:
     transitions: int = 0
     orders: int = 0
 
+    @property
+    def rows(self) -> int:
+        """Of all three tables."""
+        return self.cycles + self.transitions + self.orders
+
     def __add__(self, other: Copied) -> Copied:
         return Copied(
             self.cycles + other.cycles,
@@ -53,12 +58,14 @@ class Copied:
 class StateCopier:
     """Copies one state file again and again, while its engine writes; used on one thread at a time.
 
-    The first copy compares the whole file with the lake, each later one what ended since.
+    The first copy compares the whole file with the lake, each later one what ended since with
+    what it copied itself.
     """
 
     def __init__(self, lake: Lake, file: StateFile) -> None:
         self._lake, self._file = lake, file
         self._newest_ns: int | None = None
+        self._copied: dict[str, int] = {}
 
     def copy(self) -> Copied:
         """Copy what the lake lacks.
@@ -67,10 +74,15 @@ class StateCopier:
             DataError: the state file cannot be read.
             ArbError: the lake could not take it; what it took before is whole.
         """
-        since_ns = 0 if self._newest_ns is None else self._newest_ns - _LATE_NS
-        ended = _ended(self._file, since_ns, _EVER_NS)
-        copied = _copy(self._lake, self._file, ended)
+        if self._newest_ns is None:
+            ended = _ended(self._file, 0, _EVER_NS)
+            lacking = _lacking(self._lake, self._file, ended)
+        else:
+            ended = _ended(self._file, self._newest_ns - _LATE_NS, _EVER_NS)
+            lacking = [cycle for cycle, _, updated in ended if self._copied.get(cycle) != updated]
+        copied = _copy(self._lake, self._file, lacking)
         self._newest_ns = max((ended_ns for _, ended_ns, _ in ended), default=self._newest_ns or 0)
+        self._copied = {cycle: updated for cycle, _, updated in ended}
         return copied
 
 
@@ -86,7 +98,7 @@ def copy_day(lake: Lake, venue: str, day: date) -> Copied:
     copied, first_ns = Copied(), day_start_ns(day)
     for file in state_files(lake.settings, venue):
         ended = _ended(file, first_ns, first_ns + NS_PER_DAY)
-        copied += _copy(lake, file, ended)
+        copied += _copy(lake, file, _lacking(lake, file, ended))
     return copied
 
 
@@ -129,9 +141,9 @@ def _lacking(lake: Lake, file: StateFile, ended: Sequence[Ended]) -> list[str]:
     return [cycle for cycle, _, updated in ended if known.get(cycle) != updated]
 
 
-def _copy(lake: Lake, file: StateFile, ended: Sequence[Ended]) -> Copied:
+def _copy(lake: Lake, file: StateFile, cycles: Sequence[str]) -> Copied:
     copied = Copied()
-    for chunk in _chunks(_lacking(lake, file, ended)):
+    for chunk in _chunks(cycles):
         rows = rows_of(file, chunk)
 
         def write(transaction: Transaction) -> Copied:

@@ -21,9 +21,10 @@ from arb_pipelines.execution.records.values import Batch
 from arb_pipelines.lake.locks import file_lock
 from arb_pipelines.lake.markets import load_markets
 from arb_pipelines.lake.store import Lake
-from arb_pipelines.research import lake_process
+from arb_pipelines.research import lake_process, lake_scribe
 from arb_pipelines.research.lake_process import LakeProcess, SessionLake
-from arb_pipelines.research.lake_scribe import OwnedLake
+from arb_pipelines.research.lake_scribe import OwnedLake, Scribe
+from arb_pipelines.research.record_packing import packed_batch, packed_value
 from arb_pipelines.research.session_tables import write_batch
 from arb_pipelines.research.session_writer import SessionWriter
 from arb_pipelines.settings import Settings
@@ -231,6 +232,25 @@ def test_it_ends_with_whoever_began_it(home: Settings) -> None:
         worker.kill()
         worker.communicate()
     until(lambda: is_gone(child))
+
+
+def test_rows_do_not_wait_in_the_catalog_for_long(
+    lake: Lake, home: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A busy session's day is a million; they go to files, each once, while it writes."""
+    monkeypatch.setattr(lake_scribe, "_WAITING", 20)
+    batches, scribe = batches_of(SEED, KEY), Scribe(home, os.getppid())
+    with state_world(home) as world:
+        assert scribe.do(0, "open", packed_value((batches[0].head, world.file))) == ""
+    folder, files = home.root / "lake" / "main", []
+    for batch in batches:
+        assert scribe.do(0, "write", packed_batch(batch)) == ""
+        files.append(len([*folder.glob("live_legs/**/*.parquet")]))
+    assert min(files) > 0
+    assert files[-1] > files[0]
+    wanted = expected(batches)
+    for table, rows in found(lake, KEY).items():
+        assert_frame_equal(rows, wanted[table], check_exact=True)
 
 
 def test_nothing_is_committed_for_a_process_that_is_gone(lake: Lake, home: Settings) -> None:

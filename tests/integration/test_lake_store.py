@@ -68,7 +68,7 @@ def test_an_instance_is_used_up_and_nobody_notices(
     any_home: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What DuckLake remembers goes with its instance; connections to it live on until closed."""
-    monkeypatch.setattr("arb_pipelines.lake.store._USES", 3)
+    monkeypatch.setattr(Lake, "uses", 3)
     lake = Lake(any_home)
     lake.replace(KEYS, {BOOK_GAPS: gaps(1)})
     with closing(lake.connect()) as before:
@@ -91,7 +91,7 @@ def test_an_instance_that_cannot_be_renewed_is_used_on(
     home: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Extensions replaced under a running process cost it nothing."""
-    monkeypatch.setattr("arb_pipelines.lake.store._USES", 2)
+    monkeypatch.setattr(Lake, "uses", 2)
     lake = Lake(home)
     lake.replace(KEYS, {BOOK_GAPS: gaps(1)})
 
