@@ -310,7 +310,8 @@ def test_a_session_stops_when_it_is_told_to(
 ) -> None:
     """What is in flight is settled and told; then the socket is gone, the exit code 0."""
     monkeypatch.setenv("ARB_HOME", str(session.sessions.parent))
-    delay = {"kind": "delay", "ms": 400, "match": "POST /api/v1/hf/orders", "count": 1}
+    # longer than the command and a signal take on a slow machine: it ends when this order has
+    delay = {"kind": "delay", "ms": 3000, "match": "POST /api/v1/hf/orders", "count": 1}
     exchange.operate("POST", "/faults", delay)
     assert peer.say(a_signal(exchange))["accepted"]
     key = session.folder.name
